@@ -1,0 +1,114 @@
+/* api.h: from what a request says to what it answers. Text and pictures in, text and pictures out; knows JSON, knows no
+ * HTTP server, opens no socket and no file. The server's handlers and `convd run` both stand on these calls:
+ *
+ *     api_work_prepare   reads the pipeline and the picture's header, plans, settles format, memory and ETag
+ *     api_work_run       decodes, runs, encodes; fails only for what a header cannot tell (and for cancelling)
+ *
+ * All memory of a piece of work comes from its struct convd_memory and goes back with api_work_release. */
+#ifndef API_H
+#define API_H
+#include "../core/draw.h"
+#include "../core/graph.h"
+#include "../core/image/image.h"
+#include "../core/plan.h"
+
+/* ---- pipelines that have a name: built in (pipelines/NAME.json, parsed once), later also saved ones ---- */
+struct api_library;
+/* Parses every built-in pipeline and plans it once for a small picture: a broken one is a fault. NULL after one. */
+struct api_library *api_library_new(struct convd_faults *f);
+void api_library_free(struct api_library *lib);
+const struct convd_names *api_library_names(const struct api_library *lib);
+struct api_pipeline {
+    const char *name, *summary, *json; /* json: the file's text */
+    size_t json_n;
+    const struct convd_value *spec;
+    bool built_in;
+};
+const struct api_pipeline *api_library_at(const struct api_library *lib, size_t i); /* NULL past the end */
+const struct api_pipeline *api_library_find(const struct api_library *lib, const char *name);
+
+/* ---- codes and statuses: problem.def ---- */
+enum api_code {
+    API_CODES_BEGIN = CONVD_CODES - 1,
+#define PROBLEM(CODE, STATUS, WORD, TITLE, SUMMARY)
+#define OWN_PROBLEM(NAME, STATUS, WORD, TITLE, SUMMARY) API_##NAME,
+#include "problem.def"
+#undef PROBLEM
+#undef OWN_PROBLEM
+};
+int api_code_status(int code);
+const char *api_code_word(int code);
+/* The status of a list of faults: that of the worst one (500 is never made: NO_MEMORY is 503). */
+int api_faults_status(const struct convd_faults *f);
+/* Appends application/problem+json (RFC 9457): the first fault at the top level, the rest in "errors", each in the same
+ * form; instance is the request id. */
+bool api_problem_write(const struct convd_faults *f, const char *instance, struct convd_bytes *out);
+
+/* ---- one piece of work ---- */
+struct api_pair { const char *name, *value; };          /* decoded */
+struct api_part { const char *name; const void *data; size_t n; };
+
+struct api_limits {
+    struct convd_limits plan;
+    size_t max_pixels;
+    ptrdiff_t max_side;
+};
+
+enum api_pipeline_form {
+    API_CHAIN,    /* a chain whose unknown names are 404 (a request path) */
+    API_PIPELINE, /* JSON when it begins with { [ or ", else a chain      */
+};
+
+struct api_work {
+    /* set by the caller; everything outlives the work */
+    const struct api_library *library;
+    const struct convd_memory *memory;
+    struct api_limits limits;
+    size_t threads;                    /* of the pool that will run it */
+    enum api_pipeline_form form;
+    const char *pipeline;              /* text; segments of a chain are percent-decoded later, by api_chain   */
+    size_t pipeline_n;
+    const struct convd_value *pipeline_value; /* or: already parsed (the JSON form of a request)              */
+    const void *image;                 /* NULL: none came                                                    */
+    size_t image_n;
+    const struct api_part *tensors;    /* "@name": npy or safetensors                                        */
+    size_t n_tensors;
+    const struct convd_value *tensor_values;  /* or: object of nested arrays / base64 (the JSON form)        */
+    const struct api_pair *query;      /* format values view normalize from channels background alpha quality
+                                          compression depth orient; unknown names are faults                 */
+    size_t n_query;
+    const char *accept;                /* the Accept header, or NULL                                         */
+
+    /* settled by prepare */
+    struct convd_arena mem;
+    struct convd_faults *faults;       /* in mem */
+    struct convd_graph *graph;
+    struct convd_plan *plan;
+    struct api_output *output;         /* output.c: format, view, which nodes                                */
+    struct convd_image_info info;
+    size_t bytes;                      /* most memory the run takes: decoded picture, workspace, outputs, encoding */
+    char etag[40];                     /* with its quotes */
+
+    /* made by run */
+    struct convd_bytes body;
+    const char *media;                 /* Content-Type */
+    const char *extension;             /* for Content-Disposition */
+    double saturated;                  /* share 0..1; NAN: nothing was mapped to 8 or 16 bits */
+    struct { double decode_ms, run_ms, encode_ms; } timing;
+};
+/* False after faults (in w->faults; pointers as the client wrote it). */
+bool api_work_prepare(struct api_work *w);
+bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool *cancel);
+void api_work_release(struct api_work *w); /* also after a failed prepare */
+
+/* ---- the same up to the plan, for explain; size instead of a picture ---- */
+struct api_size { ptrdiff_t width, height, channels; };
+/* format: json chain spec text. w->image may be NULL when size is given. Appends to w->body, sets media. */
+bool api_explain(struct api_work *w, const struct api_size *size, const char *format);
+
+/* ---- the catalogue, as JSON ---- */
+bool api_ops_write(const char *name, struct convd_bytes *out);      /* NULL: all of them; false: no such op     */
+bool api_kernels_write(const char *name, struct convd_bytes *out);
+bool api_pipelines_write(const struct api_library *lib, const char *name, struct convd_bytes *out);
+bool api_limits_write(const struct api_limits *l, struct convd_bytes *out); /* members without braces: the server adds its own */
+#endif

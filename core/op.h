@@ -1,0 +1,103 @@
+/* op.h: one op is one row of one table. ops.def lists them, ops/NAME.c holds each.
+ *
+ * An op sees one sample at a time: N is the engine's business. It computes rows [y0,y1) of its output from the rows of
+ * its inputs that `rows` asked for, so that whole chains run band by band in cache and bands run on any worker. Every
+ * output number must come out the same however the rows are cut. */
+#ifndef CONVD_OP_H
+#define CONVD_OP_H
+#include "param.h"
+
+enum convd_group { CONVD_CONVOLUTION, CONVD_POOLING, CONVD_RANK, CONVD_POINTWISE, CONVD_MERGING, CONVD_CHANNELS,
+                   CONVD_NORMALISING, CONVD_GEOMETRY, CONVD_BLOCKS };
+const char *convd_group_word(enum convd_group g);
+
+struct convd_simd;
+struct convd_graph;
+
+/* Rows [y0,y1) and channels [0,c) of one sample of a map. h is the whole map's height; only [y0,y1) is in memory. */
+struct convd_view {
+    float *data;           /* channel 0, row y0                                    */
+    ptrdiff_t c, h, w;     /* of the whole map                                     */
+    ptrdiff_t y0, y1;
+    ptrdiff_t row, plane;  /* floats from one row, one channel, to the next        */
+};
+static inline float *convd_row(const struct convd_view *v, ptrdiff_t c, ptrdiff_t y)
+{
+    return v->data + c * v->plane + (y - v->y0) * v->row;
+}
+struct convd_rows { ptrdiff_t y0, y1; };
+
+/* What an op knows about its place in a graph; the same for every hook. */
+struct convd_site {
+    const void *params;          /* the op's own struct                                                   */
+    const struct convd_shape *x; /* input shapes, n of them                                               */
+    size_t n;
+    struct convd_shape y;        /* output shape, from `shape`                                            */
+    size_t position;             /* of the step, from 0: a seed left out is 1 + position                  */
+    const void *state;           /* from `prepare`, NULL without it                                       */
+    const struct convd_simd *simd;
+};
+/* What a step costs for one sample. */
+struct convd_cost {
+    double macs;                 /* multiply-adds of the plain algorithm                                  */
+    size_t weights;              /* numbers that are learned or given: weights and biases                 */
+    size_t state;                /* bytes `prepare` will take                                             */
+};
+/* How far a number looks: for receptive fields, borders and the probe. */
+struct convd_window {
+    ptrdiff_t kh, kw, sh, sw, dh, dw, top, left; /* taps, stride, dilation, padding before                */
+    bool whole;                                  /* sees the whole map                                    */
+};
+/* One call of forward. */
+struct convd_call {
+    const struct convd_site *site;
+    const struct convd_view *x;  /* one for each input                                                    */
+    const struct convd_view *y;  /* rows [y->y0,y->y1) are to be written, all channels                    */
+    float *scratch;              /* as `scratch` asked, 64-byte aligned, contents undefined               */
+};
+
+struct convd_expand;
+
+struct convd_op {
+    const char *name;
+    enum convd_group group;
+    const char *summary;                   /* one line                                                     */
+    const char *aliases;                   /* blank-separated names of other libraries, or NULL            */
+    const char *example;                   /* a chain that shows it: "grayscale/max_pool:2"                */
+    const char *source;                    /* paper, standard or library function that defines it          */
+    const struct convd_param *params;      /* ends with CONVD_PARAM_END; NULL: none                        */
+    size_t params_size;
+    size_t min_inputs, max_inputs;         /* 0,0 means 1,1                                                */
+    const char *algorithm;                 /* for explain: "direct", "pointwise", …                        */
+    bool in_place;                         /* y may be the memory of x[0] where shapes agree               */
+
+    /* Rules between parameters ("padding is less than kernel_size"); faults at the step's place. NULL: none. */
+    bool (*check)(const void *params, struct convd_faults *f);
+    /* Fills site->y from site->x. Faults (BAD_SHAPE, OUT_OF_RANGE) at the step's place; false after one.
+     * NULL: the shape of the first input. n is the engine's: y.n is set before the call. */
+    bool (*shape)(struct convd_site *s, struct convd_faults *f);
+    /* NULL: no macs, no weights, no state. */
+    void (*cost)(const struct convd_site *s, struct convd_cost *c);
+    void (*window)(const struct convd_site *s, struct convd_window *w); /* NULL: 1x1 */
+    /* Which rows of input i output rows `y` need. False: the whole map. NULL: the same rows (whole where the input is
+     * one row high and the output is not: broadcast). */
+    bool (*rows)(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x);
+    /* Once a plan: weights made, packed, kernels reversed. Returned state lives in mem. NULL after a fault. */
+    const void *(*prepare)(const struct convd_site *s, struct convd_arena *mem, struct convd_faults *f);
+    /* Bytes of scratch that a call for at most `rows` output rows needs. NULL: none. */
+    size_t (*scratch)(const struct convd_site *s, ptrdiff_t rows);
+    void (*forward)(const struct convd_call *c);
+    /* Blocks have this in place of shape … forward: makes the steps it stands for with the calls in graph.h; returns
+     * the node of the result or -1 after a fault. */
+    int (*expand)(struct convd_expand *e);
+};
+
+#define OP(NAME) extern const struct convd_op convd_op_##NAME;
+#include "ops.def"
+#undef OP
+size_t convd_op_count(void);
+/* Name of op i, for convd_nearest. */
+const char *convd_op_name(const void *unused, size_t i);
+/* Row helpers: CONVD_FIELD(struct params, stride) is the offset a row needs. */
+#define CONVD_FIELD(TYPE, FIELD) offsetof(TYPE, FIELD)
+#endif
