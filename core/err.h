@@ -8,6 +8,7 @@ struct convd_faults {
     struct convd_arena own;       /* used as mem by convd_faults_new                            */
     struct convd_fault *first, *last;
     size_t n, most;               /* most: later ones are counted, not kept (default 64)        */
+    struct convd_fault spare;     /* what a full list hands out: written, never shown           */
     const char *segment;          /* copied into every fault: the chain segment being looked at */
     size_t len;                   /* of place                                                   */
     char place[512];              /* JSON Pointer of what is being looked at                    */
