@@ -1,0 +1,197 @@
+# convd's build. `make help` lists the targets. Everything built goes to build/, sources are found by where they stand.
+
+# ---- settings one may give: make CC=clang CFLAGS=-O3 PREFIX=/usr WERROR=-Werror -----------------------------------
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+DESTDIR ?=
+WERROR  ?=
+LISTEN  ?= 127.0.0.1:8080
+VARIANT ?=
+
+# Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
+PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
+                 libwebp-dev libstb-dev libxxhash-dev
+PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev
+PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
+
+# ---- what there is ---------------------------------------------------------------------------------------------------
+VERSION := $(shell sed -n 's/^.define CONVD_VERSION "\(.*\)"/\1/p' core/convd.h)
+SONAME  := libconvd.so.$(firstword $(subst ., ,$(VERSION)))
+B       := build$(if $(VARIANT),/$(VARIANT))
+
+TEMPLATES  := $(wildcard core/simd/*.tmpl.c)
+CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/*.c core/simd/*.c))
+API_SRC    := $(wildcard api/*.c)
+SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c server/handlers/*.c))
+TEST_DIRS  := core api http cli conformance
+TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c)
+TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
+              $(wildcard tests/ops_all.c tests/simd_all.c)
+TESTS      := $(TEST_SRC:%.c=$(B)/%)
+EMBED      := $(if $(wildcard tests/core/embed.c),$(B)/tests/core/embed)
+
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+ifeq ($(MACHINE),x86_64)
+ISAS := base avx2 avx512
+else
+ISAS := neon
+endif
+ISA_base   := -DISA=base -DVL=16
+ISA_neon   := -DISA=neon -DVL=16
+ISA_avx2   := -DISA=avx2 -DVL=32 -mavx2 -mfma
+ISA_avx512 := -DISA=avx512 -DVL=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+CONTRACT_base := off
+CONTRACT_neon := fast
+CONTRACT_avx2 := fast
+CONTRACT_avx512 := fast
+
+CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(TEMPLATES:%.tmpl.c=$(B)/%.$i.o))
+API_OBJ    := $(API_SRC:%.c=$(B)/%.o)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(B)/%.o)
+MAIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard server/main.c))
+HELP_OBJ   := $(patsubst %.c,$(B)/%.o,$(foreach d,$(TEST_DIRS:%=tests/%),$(call TEST_HELP,$d)))
+PROGRAM    := $(if $(MAIN_OBJ),$(B)/convd)
+LIBRARIES  := $(B)/libconvd.a $(B)/libconvd.so
+
+# ---- flags -----------------------------------------------------------------------------------------------------------
+PKG_CONFIG ?= pkg-config
+pkg         = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
+CORE_LIBS   = $(call pkg,--libs spng libdeflate libjpeg libwebp)
+API_LIBS    = $(call pkg,--libs libcjson libxxhash)
+SERVER_LIBS = $(call pkg,--libs libmicrohttpd)
+TEST_LIBS   = $(call pkg,--libs cmocka libcurl)
+PKG_CFLAGS := $(call pkg,--cflags spng libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd) \
+              $(patsubst -I%,-isystem %,$(call pkg,--cflags stb))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes
+CFLAGS   ?= -g
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OPT      := -O2
+OPT_HOT  := -O3
+ifeq ($(VARIANT),asan)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN   :=
+OPT      := -O1
+OPT_HOT  := -O1
+else ifeq ($(VARIANT),tsan)
+SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
+HARDEN   :=
+OPT      := -O1
+OPT_HOT  := -O1
+endif
+BASE := -std=gnu11 -D_GNU_SOURCE= -pthread -fPIC -fno-semantic-interposition -ffp-contract=off \
+        $(WARNINGS) $(WERROR) $(HARDEN) $(SANITIZE) $(PKG_CFLAGS)
+LINK := -pthread $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# Objects depend on this file, which changes when the flags do.
+FLAGS := $(B)/flags
+ifneq ($(filter-out help clean install-packages-%,$(or $(MAKECMDGOALS),all)),)
+FLAGS_TEXT := $(CC) $(BASE) $(OPT) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS) / $(LINK)
+OBJECTS_TEXT := $(CORE_OBJ) $(API_OBJ) $(SERVER_OBJ)
+$(shell mkdir -p $(B); \
+  echo '$(FLAGS_TEXT)' | cmp -s - $(FLAGS) || echo '$(FLAGS_TEXT)' >$(FLAGS); \
+  echo '$(OBJECTS_TEXT)' | cmp -s - $(B)/objects || echo '$(OBJECTS_TEXT)' >$(B)/objects)
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all help run test run-tests programs asan tsan format lint layers install uninstall clean docker
+.PHONY: install-packages-run install-packages-test install-packages-lint
+
+## all: build the program and the library (what plain `make` does)
+all: $(LIBRARIES) $(PROGRAM)
+
+## help: this list
+help:
+	@echo 'make targets:'
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t s; do printf '  %-10s %s\n' "$$t" "$$s"; done
+
+# ---- compiling -------------------------------------------------------------------------------------------------------
+COMPILE = @mkdir -p $(@D) && echo '  CC      $@' && $(CC) $(BASE) -MMD -MP -c -o $@ $<
+
+$(B)/core/simd/%.o: core/simd/%.c $(FLAGS)
+	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
+$(B)/core/ops/%.o: core/ops/%.c $(FLAGS)
+	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
+$(B)/%.o: %.c $(FLAGS)
+	$(COMPILE) $(OPT) $(CFLAGS) $(CPPFLAGS)
+define ISA_RULE
+$(B)/core/simd/%.$(1).o: core/simd/%.tmpl.c $(FLAGS)
+	$$(COMPILE) $(OPT_HOT) $$(ISA_$(1)) -ffp-contract=$$(CONTRACT_$(1)) $(CFLAGS) $(CPPFLAGS)
+endef
+$(foreach i,$(ISAS),$(eval $(call ISA_RULE,$i)))
+
+# .incbin is invisible to -MMD: whoever embeds files depends on all that are embedded.
+EMBEDDERS := $(shell grep -ls 'embed[.]h"' $(API_SRC) $(SERVER_SRC) /dev/null)
+$(EMBEDDERS:%.c=$(B)/%.o): $(wildcard api/pipelines/*.json server/web/*)
+
+ARCHIVE = @echo '  AR      $@' && rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$(B)/libconvd.a: $(CORE_OBJ) $(B)/objects
+	$(ARCHIVE)
+$(B)/api.a: $(API_OBJ) $(B)/objects
+	$(ARCHIVE)
+$(B)/server.a: $(SERVER_OBJ) $(B)/objects
+	$(ARCHIVE)
+$(B)/$(SONAME): $(CORE_OBJ) core/libconvd.map $(B)/objects
+	@echo '  LD      $@' && $(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=core/libconvd.map -o $@ \
+	    $(CORE_OBJ) $(LINK) $(CORE_LIBS) -lm
+$(B)/libconvd.so: $(B)/$(SONAME)
+	@ln -sf $(SONAME) $@
+$(B)/convd: $(MAIN_OBJ) $(B)/server.a $(B)/api.a $(B)/libconvd.a
+	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(SERVER_LIBS) $(API_LIBS) $(CORE_LIBS) -lm
+
+# ---- testing ---------------------------------------------------------------------------------------------------------
+# A test program is one file, linked with its folder's lib_*.c and with everything but main.c. A line
+# "/* link: FLAGS */" in it adds linker flags.
+$(TESTS:%=%.o): CPPFLAGS += -I.
+$(HELP_OBJ): CPPFLAGS += -I.
+define TEST_RULE
+$(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(patsubst %/,%,$(dir $(1))))) \
+    $(B)/server.a $(B)/api.a $(B)/libconvd.a
+	@echo '  LD      $$@' && $(CC) -o $$@ $$^ $$$$(sed -n 's,^/[*] link: \(.*\) [*]/$$$$,\1,p' $(1)) $$(LINK) \
+	    $$(TEST_LIBS) $$(SERVER_LIBS) $$(API_LIBS) $$(CORE_LIBS) -lm
+endef
+$(foreach t,$(TEST_SRC),$(eval $(call TEST_RULE,$t)))
+
+# A user's program: the library and nothing else.
+$(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
+	@mkdir -p $(@D) && echo '  CC      $@' && $(CC) -std=gnu11 $(WARNINGS) $(SANITIZE) $(CFLAGS) -Icore -o $@ $< $(B)/libconvd.a \
+	    $(LINK) $(CORE_LIBS) -lm
+
+programs: $(TESTS) $(EMBED)
+
+run-tests: all programs
+	@CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) tools/run-tests $(TESTS)
+
+install-packages-run:
+	@tools/install-packages $(PACKAGES_RUN)
+install-packages-test:
+	@tools/install-packages $(PACKAGES_TEST)
+install-packages-lint:
+	@tools/install-packages $(PACKAGES_LINT)
+
+## run: install what is missing (apt), build, serve on 127.0.0.1:8080
+run: install-packages-run
+	@$(MAKE) --no-print-directory all
+	@exec $(B)/convd serve --listen $(LISTEN)
+
+## test: install what is missing (apt), build, run every test, print one closing line
+test: install-packages-test
+	@$(MAKE) --no-print-directory run-tests
+
+## asan: every test under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: install-packages-test
+	@$(MAKE) --no-print-directory VARIANT=asan run-tests
+
+## tsan: every test under ThreadSanitizer
+tsan: install-packages-test
+	@$(MAKE) --no-print-directory VARIANT=tsan run-tests
+
+## clean: remove what was built
+clean:
+	rm -rf build
+
+-include $(shell find $(B) \( -path build/asan -o -path build/tsan \) ! -path '$(B)' -prune -o -name '*.d' -print 2>/dev/null)
