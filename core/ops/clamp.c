@@ -1,0 +1,34 @@
+/* clamp: y = min(max(x, min), max). Either bound may be left out; where min is above max the answer is max. NaN stays
+ * NaN. Equals torch.clamp. */
+#include "pointwise.h"
+
+struct params {
+    double min, max; /* NAN: left out */
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(min), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9, .summary = "numbers below become this", .aliases = "lo low a_min minimum"},
+    {AT(max), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9, .summary = "numbers above become this", .aliases = "hi high a_max maximum"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+/* A bound that is left out is NAN, which no comparison answers. */
+static inline float f(float x, const struct params *p)
+{
+    float lo = (float)p->min, hi = (float)p->max;
+    float y = x < lo ? lo : x;
+    return y > hi ? hi : y;
+}
+POINTWISE_WITH(f)
+
+const struct convd_op convd_op_clamp = {
+    .name = "clamp",
+    POINTWISE_ROW,
+    .summary = "numbers outside min..max become the bound",
+    .aliases = "clip Clip",
+    .example = "grayscale/sobel_x/clamp:0,255",
+    .source = "torch.clamp",
+    .params = params,
+    .params_size = sizeof(struct params),
+};

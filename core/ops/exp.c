@@ -1,0 +1,14 @@
+/* exp: y = e to the x; +inf from about 88.7 on. NaN stays NaN. Equals torch.exp. */
+#include "pointwise.h"
+
+static inline float f(float x) { return expf(x); }
+POINTWISE(f)
+
+const struct convd_op convd_op_exp = {
+    .name = "exp",
+    POINTWISE_ROW,
+    .summary = "e to the power of x",
+    .aliases = "Exp",
+    .example = "grayscale/scale:0.01/exp",
+    .source = "torch.exp",
+};

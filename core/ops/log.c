@@ -1,0 +1,14 @@
+/* log: y = ln x; -inf at 0, NaN below, as torch.log. Where a kernel is expected `log` is the Laplacian of Gaussian. */
+#include "pointwise.h"
+
+static inline float f(float x) { return logf(x); }
+POINTWISE(f)
+
+const struct convd_op convd_op_log = {
+    .name = "log",
+    POINTWISE_ROW,
+    .summary = "natural logarithm; -inf at 0, not a number below",
+    .aliases = "Log ln",
+    .example = "grayscale/scale:1,1/log",
+    .source = "torch.log",
+};

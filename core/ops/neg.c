@@ -1,0 +1,14 @@
+/* neg: y = -x. NaN stays NaN. Equals torch.neg. */
+#include "pointwise.h"
+
+static inline float f(float x) { return -x; }
+POINTWISE(f)
+
+const struct convd_op convd_op_neg = {
+    .name = "neg",
+    POINTWISE_ROW,
+    .summary = "the number with the other sign",
+    .aliases = "Neg negate negative",
+    .example = "grayscale/sobel_x/neg",
+    .source = "torch.neg",
+};

@@ -1,0 +1,14 @@
+/* round: to the nearest integer, halves to the even one (IEEE 754 roundTiesToEven, the default mode). Equals torch.round. */
+#include "pointwise.h"
+
+static inline float f(float x) { return rintf(x); }
+POINTWISE(f)
+
+const struct convd_op convd_op_round = {
+    .name = "round",
+    POINTWISE_ROW,
+    .summary = "nearest integer, halves to the even one",
+    .aliases = "Round rint",
+    .example = "grayscale/scale:0.1/round",
+    .source = "torch.round",
+};

@@ -1,0 +1,33 @@
+/* row.h: short words for the rows and loops of the files in this folder. Nothing here leaves it. */
+#ifndef CONVD_OPS_ROW_H
+#define CONVD_OPS_ROW_H
+#include "../border.h"
+#include "../op.h"
+#include "../simd/simd.h"
+#include <math.h>
+
+/* Name and place of a parameter in the file's own struct params: {AT(stride), .type = CONVD_P_PAIR, …}. */
+#define AT(FIELD) .name = #FIELD, .offset = offsetof(struct params, FIELD)
+
+/* What lies outside the picture, for every op that has a window and keeps the size. */
+#define PADDING_MODE(DEFAULT)                                                                                    \
+    {AT(padding_mode), .type = CONVD_P_WORD, .def = DEFAULT, .words = convd_padding_modes,                        \
+     .summary = "what lies outside the picture", .aliases = "border border_type borderType"}
+#define PADDING_VALUE                                                                                            \
+    {AT(padding_value), .type = CONVD_P_NUMBER, .def = "0", .summary = "the value outside, for constant",         \
+     .aliases = "border_value borderValue value"}
+
+/* Says that the turns of the next loop do not depend on each other: y is x or lies apart from it. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+static inline ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static inline ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+/* a op b where a NaN on either side wins. */
+static inline float larger(float a, float b) { return (b > a) | (b != b) ? b : a; }
+static inline float smaller(float a, float b) { return (b < a) | (b != b) ? b : a; }
+#endif

@@ -1,0 +1,27 @@
+/* scale: y = x * mul + add, in float, rounded after each. NaN stays NaN. Equals cv::Mat::convertTo(alpha, beta). */
+#include "pointwise.h"
+
+struct params {
+    double mul, add;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(mul), .type = CONVD_P_NUMBER, .def = "1", .lo = -1e9, .hi = 1e9, .summary = "factor", .aliases = "alpha factor"},
+    {AT(add), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9, .summary = "added after", .aliases = "beta offset bias"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static inline float f(float x, const struct params *p) { return x * (float)p->mul + (float)p->add; }
+POINTWISE_WITH(f)
+
+const struct convd_op convd_op_scale = {
+    .name = "scale",
+    POINTWISE_ROW,
+    .summary = "x * mul + add",
+    .aliases = "affine Rescaling convertTo",
+    .example = "grayscale/scale:0.5,64",
+    .source = "cv::Mat::convertTo",
+    .params = params,
+    .params_size = sizeof(struct params),
+};

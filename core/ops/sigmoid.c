@@ -1,0 +1,15 @@
+/* sigmoid: y = 1 / (1 + exp(-x)), 0..1. exp overflows to +inf below about -88.7, which gives the right 0. NaN stays
+ * NaN. Equals torch.sigmoid. */
+#include "pointwise.h"
+
+static inline float f(float x) { return 1 / (1 + expf(-x)); }
+POINTWISE(f)
+
+const struct convd_op convd_op_sigmoid = {
+    .name = "sigmoid",
+    POINTWISE_ROW,
+    .summary = "the logistic function: 0 to 1",
+    .aliases = "Sigmoid logistic",
+    .example = "grayscale/scale:0.05,-6/sigmoid/scale:255",
+    .source = "torch.sigmoid",
+};

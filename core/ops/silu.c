@@ -1,0 +1,15 @@
+/* silu: y = x * sigmoid(x) = x / (1 + exp(-x)). -inf gives NaN, as torch. Equals torch.nn.functional.silu.
+ * Source: Elfwing, Uchibe, Doya 2018, "Sigmoid-weighted linear units". */
+#include "pointwise.h"
+
+static inline float f(float x) { return x / (1 + expf(-x)); }
+POINTWISE(f)
+
+const struct convd_op convd_op_silu = {
+    .name = "silu",
+    POINTWISE_ROW,
+    .summary = "x times its sigmoid",
+    .aliases = "SiLU swish Swish",
+    .example = "grayscale/scale:0.02,-2.5/silu",
+    .source = "torch.nn.functional.silu",
+};

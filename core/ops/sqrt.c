@@ -1,0 +1,14 @@
+/* sqrt: y = the square root of x; NaN below 0, as torch.sqrt. */
+#include "pointwise.h"
+
+static inline float f(float x) { return sqrtf(x); }
+POINTWISE(f)
+
+const struct convd_op convd_op_sqrt = {
+    .name = "sqrt",
+    POINTWISE_ROW,
+    .summary = "square root; not a number below 0",
+    .aliases = "Sqrt",
+    .example = "grayscale/sqrt",
+    .source = "torch.sqrt",
+};

@@ -1,0 +1,14 @@
+/* square: y = x * x. NaN stays NaN. Equals torch.square. */
+#include "pointwise.h"
+
+static inline float f(float x) { return x * x; }
+POINTWISE(f)
+
+const struct convd_op convd_op_square = {
+    .name = "square",
+    POINTWISE_ROW,
+    .summary = "the number times itself",
+    .aliases = "Square sqr",
+    .example = "grayscale/sobel_x/square",
+    .source = "torch.square",
+};

@@ -1,0 +1,14 @@
+/* tanh: hyperbolic tangent, -1..1. NaN stays NaN. Equals torch.tanh. */
+#include "pointwise.h"
+
+static inline float f(float x) { return tanhf(x); }
+POINTWISE(f)
+
+const struct convd_op convd_op_tanh = {
+    .name = "tanh",
+    POINTWISE_ROW,
+    .summary = "hyperbolic tangent: -1 to 1",
+    .aliases = "Tanh",
+    .example = "grayscale/sobel_x/scale:0.01/tanh",
+    .source = "torch.tanh",
+};
