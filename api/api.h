@@ -68,12 +68,15 @@ struct api_work {
     enum api_pipeline_form form;
     const char *pipeline;              /* text; segments of a chain are percent-decoded later, by api_chain   */
     size_t pipeline_n;
-    const struct convd_value *pipeline_value; /* or: already parsed (the JSON form of a request)              */
+    const struct convd_value *pipeline_value; /* or: already parsed                                           */
+    const char *request;               /* or, in place of pipeline, image and tensors: the JSON form of a whole request
+                                          as it came, {"pipeline", "image", "tensors"}; pipeline may still be given  */
+    size_t request_n;
     const void *image;                 /* NULL: none came                                                    */
     size_t image_n;
     const struct api_part *tensors;    /* "@name": npy or safetensors                                        */
     size_t n_tensors;
-    const struct convd_value *tensor_values;  /* or: object of nested arrays / base64 (the JSON form)        */
+    const struct convd_value *tensor_values;  /* or: object of nested arrays and base64 texts                 */
     const struct api_pair *query;      /* format values view normalize from channels background alpha quality
                                           compression depth orient; unknown names are faults                 */
     size_t n_query;
