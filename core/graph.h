@@ -9,15 +9,18 @@
 
 enum convd_node_kind { CONVD_NODE_IMAGE, CONVD_NODE_TENSOR, CONVD_NODE_STEP };
 
+struct convd_alias;
+struct convd_scope;
 struct convd_written;
 struct convd_node {
     enum convd_node_kind kind;
-    const char *id;                   /* step id ("edges.x" inside a pipeline), "image", or the tensor's name without @ */
+    const char *id;                   /* step id ("edges.x" inside a pipeline), "image", or "@name"             */
+    uint32_t hash;                    /* of id                                                                  */
     const char *place;                /* JSON Pointer of what was written for it: "/steps/2"                    */
     const char *segment;              /* chain segment it came from, or NULL                                    */
     bool named;                       /* the id was written, not made                                           */
     bool bad;                         /* had a fault: shapes behind it are not looked at                        */
-    size_t position;                  /* of the step among all steps, expanded                                  */
+    size_t position;                  /* in its list (repetitions added): a seed left out is 1 + position       */
     const struct convd_op *op;
     void *params;
     uint64_t given;                   /* bit i: params row i was given                                          */
@@ -65,14 +68,16 @@ struct convd_graph {
     struct convd_node *nodes;
     size_t n_nodes, room;
     size_t n_steps;                   /* expanded steps so far                                                  */
-    const struct convd_written *written, *last_written; /* the top list                                         */
+    size_t n_written;                 /* entries written so far, nested ones included                           */
+    const struct convd_written *written; /* the top list                                                        */
     const struct convd_tensor *tensors; /* bound by name                                                        */
     size_t n_tensors;
     const struct convd_value *first_input;  /* `input` of a pipeline name that stands first, or NULL            */
     const struct convd_value *last_output;  /* `output` of a pipeline name that stands last, or NULL            */
     const char *output_prefix;        /* ids in last_output stand behind this: "edges." or ""                   */
-    bool wants_gray;                  /* set by a spec's input.channels "gray" at the top: later ones add none  */
-    struct convd_scope *scope;        /* where ids are looked up while steps are added (graph.c)                */
+    const struct convd_alias *aliases;/* ids of blocks and pipelines, for their result (scope.h)                */
+    struct convd_scope *scope;        /* the list being added to (scope.h)                                      */
+    bool full;                        /* too many steps, or no memory: nothing more is added                    */
 };
 
 void convd_graph_setup(struct convd_graph *g, const struct convd_names *names, const struct convd_limits *limits);
