@@ -56,8 +56,10 @@ void settings_release(struct settings *s);
 /* Tries argv[*i] (and the word behind it) as a flag of one of the uses; moves *i past what it took. 1: taken, 0: not a
  * flag of ours, -1: wrong, said on err. */
 int settings_flag(struct settings *s, unsigned uses, int argc, char *const *argv, int *i, FILE *err);
-/* Settles what depends on the machine or on other settings and reads the key file. False after a line on err. */
-bool settings_settle(struct settings *s, FILE *err);
+/* Settles what depends on the machine or on other settings. */
+void settings_settle(struct settings *s);
+/* Reads the api_keys file into keys, if there is one. False after a line on err. */
+bool settings_keys(struct settings *s, FILE *err);
 
 /* The part that api wants. */
 struct api_limits settings_limits(const struct settings *s);

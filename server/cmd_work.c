@@ -1,0 +1,66 @@
+/* cmd_work.c: from a command line to pieces of work. */
+#include "cmd_work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool add_tensor(struct cmd_work *c, const char *text)
+{
+    const char *eq = strchr(text, '=');
+    if (!eq || eq == text || !eq[1])
+        return cmd_say(NULL, "--tensor: \"%.80s\" is not NAME=FILE", text), false;
+    if (c->n_tensors == CMD_TENSORS)
+        return cmd_say(NULL, "--tensor: more than %d of them", CMD_TENSORS), false;
+    const char *begin = text + (text[0] == '@');
+    char *name = strndup(begin, (size_t)(eq - begin));
+    size_t n = 0;
+    void *data = name ? cmd_read(eq + 1, &n, c->most) : NULL;
+    if (!data) return free(name), false;
+    c->tensors[c->n_tensors++] = (struct api_part){.name = name, .data = data, .n = n};
+    return true;
+}
+
+bool cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
+{
+    *c = (struct cmd_work){.limits = settings_limits(&line->settings),
+                           .most = line->settings.max_memory};
+    struct convd_faults *f = convd_faults_new();
+    c->library = f ? api_library_new(f) : NULL;
+    if (f && !c->library) cmd_say_faults(f, NULL);
+    if (!f) cmd_say(NULL, "no memory");
+    convd_faults_free(f);
+    if (!c->library) return false;
+    c->pipeline = cmd_pipeline(line->words[0], &c->pipeline_n);
+    if (!c->pipeline) return false;
+    for (size_t i = 0; i < line->n_given; i++)
+        if (strcmp(line->given[i].option->flag, "--tensor") == 0 &&
+            !add_tensor(c, line->given[i].value))
+            return false;
+    return true;
+}
+
+void cmd_work_close(struct cmd_work *c)
+{
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        free((void *)(uintptr_t)c->tensors[i].name);
+        free((void *)(uintptr_t)c->tensors[i].data);
+    }
+    free(c->pipeline);
+    if (c->library) api_library_free(c->library);
+}
+
+struct api_work cmd_work_on(const struct cmd_work *c, const void *image, size_t n)
+{
+    return (struct api_work){
+        .library = c->library,
+        .limits = c->limits,
+        .threads = 1,
+        .form = API_PIPELINE,
+        .pipeline = c->pipeline,
+        .pipeline_n = c->pipeline_n,
+        .image = image,
+        .image_n = n,
+        .tensors = c->n_tensors ? c->tensors : NULL,
+        .n_tensors = c->n_tensors,
+    };
+}
