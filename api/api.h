@@ -38,7 +38,10 @@ enum api_code {
 };
 int api_code_status(int code);
 const char *api_code_word(int code);
-/* The status of a list of faults: that of the worst one (500 is never made: NO_MEMORY is 503). */
+const char *api_code_title(int code);
+const char *api_code_summary(int code);
+/* The status of a list of faults: that of the first, which is also the answer's top level (500 is never made: NO_MEMORY is
+ * 503). Faults come in the order a request is read: query, JSON, pipeline, picture, plan. */
 int api_faults_status(const struct convd_faults *f);
 /* Appends application/problem+json (RFC 9457): the first fault at the top level, the rest in "errors", each in the same
  * form; instance is the request id. */
