@@ -98,7 +98,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test run-tests programs asan tsan format lint layers install uninstall clean docker
+.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -161,6 +161,9 @@ $(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
 	@mkdir -p $(@D) && echo '  CC      $@' && $(CC) -std=gnu11 $(WARNINGS) $(SANITIZE) $(CFLAGS) -Icore -o $@ $< $(B)/libconvd.a \
 	    $(LINK) $(CORE_LIBS) -lm
 
+# run, test and the like build with every processor unless -j says otherwise.
+JOBS = $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
+
 programs: $(TESTS) $(EMBED)
 
 run-tests: all programs
@@ -175,20 +178,85 @@ install-packages-lint:
 
 ## run: install what is missing (apt), build, serve on 127.0.0.1:8080
 run: install-packages-run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) --no-print-directory all
 	@exec $(B)/convd serve --listen $(LISTEN)
 
 ## test: install what is missing (apt), build, run every test, print one closing line
 test: install-packages-test
-	@$(MAKE) --no-print-directory run-tests
+	@$(MAKE) $(JOBS) --no-print-directory run-tests
 
 ## asan: every test under AddressSanitizer and UndefinedBehaviorSanitizer
 asan: install-packages-test
-	@$(MAKE) --no-print-directory VARIANT=asan run-tests
+	@$(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
 
 ## tsan: every test under ThreadSanitizer
 tsan: install-packages-test
-	@$(MAKE) --no-print-directory VARIANT=tsan run-tests
+	@$(MAKE) $(JOBS) --no-print-directory VARIANT=tsan run-tests
+
+# ---- keeping it clean ------------------------------------------------------------------------------------------------
+CPPCHECK := cppcheck -q -j 2 --std=c11 --language=c --enable=warning --inline-suppr --error-exitcode=1 \
+            --suppressions-list=tools/cppcheck.txt -D__x86_64__
+
+## lint: text checks, warnings of gcc and clang as errors, banned functions, each header alone, cppcheck, shellcheck
+lint: install-packages-lint
+	@$(MAKE) --no-print-directory lint-checks
+lint-checks:
+	@tools/lint-text
+	@FLAGS='-std=gnu11 -D_GNU_SOURCE= -I. -Icore $(PKG_CFLAGS) $(WARNINGS) -Werror -fsyntax-only' \
+	    SOURCES='$(CORE_SRC) $(API_SRC) $(SERVER_SRC) $(wildcard server/main.c)' \
+	    TESTS='$(TEST_SRC) $(wildcard tests/core/embed.c) $(HELP_OBJ:$(B)/%.o=%.c)' \
+	    TEMPLATES='$(TEMPLATES)' ISAS='$(ISAS)' $(foreach i,$(ISAS),ISA_FLAGS_$i='$(ISA_$i)') \
+	    HEADERS='$(filter-out banned.h,$(shell git ls-files '*.h' 2>/dev/null))' tools/lint-c
+	@$(CPPCHECK) core api server
+	@! command -v shellcheck >/dev/null || shellcheck $(filter-out %.txt,$(wildcard tools/*)) $(wildcard .ci/run)
+	@echo 'lint: clean'
+
+## layers: includes and symbols point one way, and the library exports nothing but convd_
+layers: install-packages-test
+	@$(MAKE) $(JOBS) --no-print-directory layers-check
+layers-check: $(LIBRARIES)
+	@tools/layers $(B)
+
+## format: clang-format on the lines that differ from the last commit
+format: install-packages-lint
+	@git diff -U0 --no-color HEAD -- '*.c' '*.h' | clang-format-diff -p1 -i
+
+## man: write docs/convd.1 anew from the rows of settings and subcommands
+man: $(B)/convd
+	$(B)/convd help man >docs/convd.1
+
+# ---- installing ------------------------------------------------------------------------------------------------------
+HEADERS := convd.h faults.def arena.h err.h tensor_file.h stats.h draw.h image/image.h image/codecs.def
+BIN := $(DESTDIR)$(PREFIX)/bin
+LIB := $(DESTDIR)$(PREFIX)/lib
+INC := $(DESTDIR)$(PREFIX)/include/convd
+SHARE := $(DESTDIR)$(PREFIX)/share
+LIBFILE := libconvd.so.$(VERSION)
+
+## install: program, library, headers, pkg-config file, man page, completion (DESTDIR=, PREFIX=/usr/local)
+install: all
+	install -d $(BIN) $(LIB)/pkgconfig $(INC)/image $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+	    $(SHARE)/zsh/site-functions
+	install -m 755 $(B)/convd $(BIN)/convd
+	install -m 644 $(B)/libconvd.a $(LIB)/libconvd.a
+	install -m 755 $(B)/$(SONAME) $(LIB)/$(LIBFILE)
+	ln -sf $(LIBFILE) $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $(LIB)/libconvd.so
+	for h in $(HEADERS); do install -m 644 core/$$h $(INC)/$$h; done
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' convd.pc.in >$(LIB)/pkgconfig/convd.pc
+	install -m 644 docs/convd.1 $(SHARE)/man/man1/convd.1
+	install -m 644 completion/convd.bash $(SHARE)/bash-completion/completions/convd
+	install -m 644 completion/_convd $(SHARE)/zsh/site-functions/_convd
+
+## uninstall: remove what install put there
+uninstall:
+	rm -f $(BIN)/convd $(LIB)/libconvd.a $(LIB)/$(LIBFILE) $(LIB)/$(SONAME) $(LIB)/libconvd.so $(LIB)/pkgconfig/convd.pc \
+	    $(SHARE)/man/man1/convd.1 $(SHARE)/bash-completion/completions/convd $(SHARE)/zsh/site-functions/_convd
+	rm -rf $(INC)
+
+## docker: build the container image convd (docker, or buildah where there is no docker engine; BASE=debian:bookworm-slim)
+docker:
+	@tools/container-build convd:$(VERSION)
 
 ## clean: remove what was built
 clean:
