@@ -150,7 +150,7 @@ struct convd_plan *convd_plan_new(struct convd_graph *g, const struct convd_inpu
                                   const struct convd_output *out, size_t n_out,
                                   const struct convd_limits *limits, size_t threads, struct convd_faults *f);
 void convd_plan_free(struct convd_plan *p);
-struct convd_shape convd_plan_shape(const struct convd_plan *p, int node); /* h == 0: the node is not needed */
+struct convd_shape convd_plan_shape(const struct convd_plan *p, int node); /* h == 0: no such node */
 size_t convd_plan_workspace(const struct convd_plan *p); /* bytes a run needs beside input and outputs */
 
 struct convd_run {

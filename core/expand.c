@@ -43,7 +43,8 @@ int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, 
     return node;
 }
 
-void convd_expand_late(struct convd_expand *e, int node, void (*set)(void *params, const struct convd_shape *of, const void *block_params),
+void convd_expand_late(struct convd_expand *e, int node, void (*set)(void *params, const struct convd_shape *of, const void *block_params,
+                              struct convd_arena *mem),
                        const int *of, size_t n)
 {
     if (node < 0)

@@ -28,7 +28,8 @@ struct convd_node {
     const int *inputs;
     size_t n_inputs;
     const struct convd_tensor *tensor;/* TENSOR */
-    void (*late)(void *params, const struct convd_shape *of, const void *block_params); /* see convd_expand_late */
+    void (*late)(void *params, const struct convd_shape *of, const void *block_params,
+                              struct convd_arena *mem); /* see convd_expand_late */
     int late_of[2];
     const void *late_block;
     const struct convd_written *written; /* the written entry it belongs to                                     */
@@ -102,8 +103,10 @@ int convd_expand_step(struct convd_expand *e, const char *name, const char *op, 
 /* The block's `steps` on input x; repetition i: ids ID.name for i == 0 and once, else ID.i.name; init seeds + i. */
 int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, int x, size_t repetition);
 /* C of a node is not known while the graph is built. A block that needs shapes for a parameter leaves it to planning: set
- * is called on a plan's own copy of node's params, with the shapes of the nodes `of` (n of them, at most 2). */
+ * is called on a plan's own copy of node's params, with the shapes of the nodes `of` (n of them, at most 2); what it
+ * makes for them lives in mem, the plan's. */
 void convd_expand_late(struct convd_expand *e, int node,
-                       void (*set)(void *params, const struct convd_shape *of, const void *block_params),
+                       void (*set)(void *params, const struct convd_shape *of, const void *block_params,
+                              struct convd_arena *mem),
                        const int *of, size_t n);
 #endif

@@ -6,6 +6,7 @@
 
 /* What explain tells of a node. */
 struct convd_step_info {
+    bool needed;                 /* the plan computes it                          */
     struct convd_shape shape;
     size_t weights;
     double macs, bytes;          /* bytes: read and written maps and weights, f32 */
@@ -15,12 +16,13 @@ struct convd_step_info {
     int fused_into;              /* node, or -1                                   */
     double ms;                   /* expected, one thread                          */
 };
-/* False when the node takes no part in what the plan computes. */
+/* False when there is no such node. */
 bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_info *info);
 const struct convd_graph *convd_plan_graph(const struct convd_plan *p);
 /* The step's own params with everything resolved that needed shapes (see convd_expand_late). */
 const void *convd_plan_params(const struct convd_plan *p, int node);
 size_t convd_plan_bands(const struct convd_plan *p); /* of the largest stage: for tests and explain */
-/* Tests cut the work themselves: every stage in this many bands (as far as rows allow); 0: the planner decides. */
-void convd_plan_force_bands(struct convd_plan *p, size_t bands);
+/* Tests cut the work themselves: every stage in this many bands (as far as rows allow); 0: the planner decides. The
+ * workspace changes. False without memory. */
+bool convd_plan_force_bands(struct convd_plan *p, size_t bands);
 #endif

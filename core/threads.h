@@ -11,6 +11,7 @@ struct convd_task {
 };
 /* Puts a task at the end of the queue. False when the pool is stopping. */
 bool convd_pool_submit(struct convd_pool *pool, struct convd_task *task);
+#define CONVD_SLOTS_MOST 64 /* workers in one loop */
 /* Calls fn(arg, i, slot) for i in 0..n-1, the caller taking part, and returns when all are done. Callers that run at the
  * same time have different slots, all below min(slots, threads + 1). pool NULL: one after another, slot 0. */
 void convd_pool_for(struct convd_pool *pool, size_t n, size_t slots, void (*fn)(void *arg, size_t i, size_t slot), void *arg);

@@ -1,0 +1,450 @@
+/* layout.c: which nodes run together, in how many bands, and where every buffer lives; see plan_inner.h. */
+#include "plan_inner.h"
+#include <string.h>
+
+#define BAND_TARGET ((size_t)384 << 10) /* bytes of a band's maps: they stay in a core's L2              */
+#define BAND_MOST ((size_t)8 << 20)     /* grows up to this when windows are tall                         */
+#define BAND_ROWS_LEAST 8
+#define EXTRA_WORK_FINE 1.25            /* rows computed over rows there are                              */
+#define EXTRA_WORK_MOST 1.5             /* beyond this a node ends its stage                              */
+#define TABLE_MOST 200000u              /* bands times nodes                                              */
+#define ALIGNMENT 64u
+
+static size_t align(size_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static size_t map_bytes(struct convd_shape s, ptrdiff_t rows)
+{
+    return align((size_t)s.c * (size_t)s.w * (size_t)rows * sizeof(float)); /* plan.c checked the product */
+}
+
+static const struct convd_node *node_of(const struct convd_plan *p, int v)
+{
+    return &p->graph->nodes[v];
+}
+
+bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    const struct convd_site *s = &p->nodes[v].site;
+    const struct convd_op *op = node_of(p, v)->op;
+    ptrdiff_t h = s->x[i].h;
+    *x = (struct convd_rows){0, h};
+    if (!op->rows) {
+        if (h == s->y.h)
+            *x = y;
+        return h == s->y.h || h == 1;
+    }
+    struct convd_rows r;
+    if (!op->rows(s, i, y, &r))
+        return false;
+    if (r.y0 < 0)
+        r.y0 = 0;
+    if (r.y1 > h)
+        r.y1 = h;
+    if (r.y1 <= r.y0) { /* all outside: the border makes them; hold one row so that views are never empty */
+        r.y0 = r.y0 >= h ? h - 1 : r.y0;
+        r.y1 = r.y0 + 1;
+    }
+    *x = r;
+    return true;
+}
+
+/* True when v reads all of input i whatever rows are asked. */
+static bool needs_whole(const struct convd_plan *p, int v, size_t i)
+{
+    ptrdiff_t h = p->nodes[v].site.y.h;
+    struct convd_rows x;
+    return !convd_edge_rows(p, v, i, (struct convd_rows){0, h}, &x) || !convd_edge_rows(p, v, i, (struct convd_rows){0, 1}, &x) ||
+           !convd_edge_rows(p, v, i, (struct convd_rows){h - 1, h}, &x);
+}
+
+bool convd_in_stage(const struct convd_plan *p, int v, int s)
+{
+    const struct convd_plan_node *x = &p->nodes[v];
+    if (x->given)
+        return false;
+    return x->stage == s || (v == CONVD_IMAGE && !x->full);
+}
+
+/* ---- stages ---- */
+
+static void reset(struct convd_plan *p)
+{
+    for (size_t v = 0; v < p->graph->n_nodes; v++) {
+        struct convd_plan_node *x = &p->nodes[v];
+        x->full = x->banded = false;
+        x->stage = x->last_stage = x->output = x->in_place_of = -1;
+    }
+}
+
+/* Numbers the stages, says who has a full buffer and until when. Returns the number of stages. */
+static int number_stages(struct convd_plan *p)
+{
+    const struct convd_graph *g = p->graph;
+    struct convd_plan_node *image = &p->nodes[CONVD_IMAGE];
+    int last = -1;
+    reset(p);
+    for (size_t o = 0; o < p->n_outputs; o++) {
+        struct convd_plan_node *x = &p->nodes[p->outputs[o].node];
+        if (!x->given && p->outputs[o].pixels == CONVD_F32_NCHW && x->output < 0 && p->outputs[o].node != CONVD_IMAGE) {
+            x->full = true;
+            x->output = (int)o;
+        }
+    }
+    for (size_t v = 1; v < g->n_nodes; v++)
+        for (size_t i = 0; p->nodes[v].needed && i < g->nodes[v].n_inputs; i++)
+            if (g->nodes[v].inputs[i] == CONVD_IMAGE && !image->given && needs_whole(p, (int)v, i))
+                image->full = true;
+    image->stage = image->full ? 0 : -1;
+    for (size_t v = 1; v < g->n_nodes; v++) {
+        struct convd_plan_node *x = &p->nodes[v];
+        if (!x->needed || x->given)
+            continue;
+        int stage = 0;
+        for (size_t i = 0; i < g->nodes[v].n_inputs; i++) {
+            int u = g->nodes[v].inputs[i];
+            struct convd_plan_node *in = &p->nodes[u];
+            if (in->given || (u == CONVD_IMAGE && !in->full))
+                continue;
+            bool ends = in->forced || needs_whole(p, (int)v, i);
+            int least = in->stage + (ends ? 1 : 0);
+            stage = least > stage ? least : stage;
+        }
+        x->stage = stage;
+        last = stage > last ? stage : last;
+    }
+    if (image->full && last < 0)
+        last = 0;
+    for (size_t v = 1; v < g->n_nodes; v++)
+        for (size_t i = 0; p->nodes[v].needed && i < g->nodes[v].n_inputs; i++) {
+            struct convd_plan_node *in = &p->nodes[g->nodes[v].inputs[i]];
+            int stage = p->nodes[v].stage;
+            if (in->given || stage < 0)
+                continue;
+            if (convd_in_stage(p, g->nodes[v].inputs[i], stage)) {
+                in->banded = true;
+                continue;
+            }
+            in->full = true;
+            in->last_stage = stage > in->last_stage ? stage : in->last_stage;
+        }
+    return last + 1;
+}
+
+/* A node somebody outside its stage reads, or that is wanted: its own rows must come out of every band. */
+static bool is_sink(const struct convd_plan *p, int v)
+{
+    if (p->nodes[v].full)
+        return true;
+    for (size_t o = 0; o < p->n_outputs; o++)
+        if (p->outputs[o].node == v)
+            return v != CONVD_IMAGE;
+    return false;
+}
+
+static bool list_nodes(struct convd_plan *p, struct convd_stage *s, int number)
+{
+    int *list = convd_arena_array(&p->mem, p->graph->n_nodes, sizeof *list);
+    if (!list)
+        return false;
+    bool image = p->nodes[CONVD_IMAGE].full && number == 0;
+    *s = (struct convd_stage){.nodes = list, .samples = 1};
+    for (size_t v = 1; v < p->graph->n_nodes; v++)
+        for (size_t i = 0; p->nodes[v].stage == number && i < p->graph->nodes[v].n_inputs; i++)
+            image |= p->graph->nodes[v].inputs[i] == CONVD_IMAGE && convd_in_stage(p, CONVD_IMAGE, number);
+    if (image)
+        list[s->n++] = CONVD_IMAGE;
+    for (size_t v = 1; v < p->graph->n_nodes; v++)
+        if (p->nodes[v].stage == number)
+            list[s->n++] = (int)v;
+    for (size_t k = 0; k < s->n; k++) {
+        struct convd_plan_node *x = &p->nodes[list[k]];
+        s->samples = x->site.y.n > s->samples ? x->site.y.n : s->samples;
+        x->at = k;
+        x->banded |= !x->full;
+    }
+    return true;
+}
+
+/* ---- bands ---- */
+
+static void include(struct convd_rows *need, struct convd_rows more)
+{
+    if (need->y1 <= need->y0) {
+        *need = more;
+        return;
+    }
+    need->y0 = more.y0 < need->y0 ? more.y0 : need->y0;
+    need->y1 = more.y1 > need->y1 ? more.y1 : need->y1;
+}
+
+static int stage_number(const struct convd_plan *p, const struct convd_stage *s)
+{
+    return (int)(s - p->stages);
+}
+
+/* Asks the inputs of node k for what band b of it needs. */
+static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, size_t b, size_t k, struct convd_rows *need)
+{
+    struct convd_rows *row = need + b * s->n;
+    const struct convd_node *n = node_of(p, s->nodes[k]);
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        struct convd_rows x;
+        if (!convd_in_stage(p, n->inputs[i], stage_number(p, s)))
+            continue;
+        convd_edge_rows(p, s->nodes[k], i, row[k], &x);
+        include(&row[convd_stage_at(p, n->inputs[i])], x);
+    }
+}
+
+/* Fills the stage's table from its results back. Returns the most any node is computed over; with `force`, a node beyond
+ * EXTRA_WORK_MOST ends the stage instead (then *forced: the table is of no use). The image is cheap to unpack again. */
+static double fill_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need, bool force, bool *forced)
+{
+    double most = 1;
+    memset(need, 0, s->bands * s->n * sizeof *need);
+    for (size_t k = s->n; k-- > 0;) {
+        int v = s->nodes[k];
+        struct convd_plan_node *x = &p->nodes[v];
+        bool sink = is_sink(p, v);
+        double rows = 0;
+        for (size_t b = 0; b < s->bands; b++) {
+            struct convd_rows *r = &need[b * s->n + k];
+            if (sink)
+                include(r, convd_band_rows(x->site.y.h, b, s->bands));
+            rows += (double)(r->y1 - r->y0);
+        }
+        double work = rows / (double)x->site.y.h;
+        if (v == CONVD_IMAGE)
+            continue;
+        if (force && work > EXTRA_WORK_MOST) {
+            x->forced = *forced = true;
+            for (size_t b = 0; b < s->bands; b++)
+                need[b * s->n + k] = convd_band_rows(x->site.y.h, b, s->bands);
+        } else if (work > most) {
+            most = work;
+        }
+        for (size_t b = 0; b < s->bands; b++)
+            if (need[b * s->n + k].y1 > need[b * s->n + k].y0)
+                ask_inputs(p, s, b, k, need);
+    }
+    return most;
+}
+
+/* The height that bands are cut from, and the bytes of all maps. */
+static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd_stage *s, double *bytes)
+{
+    ptrdiff_t h = 1;
+    *bytes = 0;
+    for (size_t k = 0; k < s->n; k++) {
+        const struct convd_plan_node *x = &p->nodes[s->nodes[k]];
+        *bytes += 4.0 * (double)x->site.y.c * (double)x->site.y.h * (double)x->site.y.w;
+        if (is_sink(p, s->nodes[k]) && x->site.y.h > h)
+            h = x->site.y.h;
+    }
+    return h;
+}
+
+static size_t band_count(const struct convd_plan *p, const struct convd_stage *s, ptrdiff_t h, double rows)
+{
+    size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64;
+    size_t bands = p->forced_bands ? p->forced_bands : (size_t)((double)h / (rows < 1 ? 1 : rows)) + 1;
+    bands = bands > most ? most : bands;
+    return bands > (size_t)h ? (size_t)h : bands;
+}
+
+/* Picks the number of bands: maps in cache, work for every thread, little computed twice. False without memory. */
+static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *again)
+{
+    double bytes;
+    ptrdiff_t h = reference_height(p, s, &bytes);
+    double per_row = bytes / (double)h, rows = (double)BAND_TARGET / per_row;
+    rows = rows < BAND_ROWS_LEAST ? BAND_ROWS_LEAST : rows;
+    if (p->threads > 1 && bytes > (double)BAND_TARGET && rows * 3.0 * (double)p->threads > (double)h)
+        rows = (double)h / (3.0 * (double)p->threads);
+    s->bands = band_count(p, s, h, rows);
+    struct convd_rows *need = convd_arena_array(&p->mem, s->bands * s->n, sizeof *need); /* later tables are smaller */
+    if (!need)
+        return false;
+    for (;; rows *= 2) {
+        s->bands = band_count(p, s, h, rows);
+        bool last = s->bands == 1 || p->forced_bands || 2 * rows * per_row > (double)BAND_MOST;
+        bool force = last && !p->forced_bands && s->bands > 1;
+        if (fill_table(p, s, need, force, again) <= EXTRA_WORK_FINE || last)
+            break;
+    }
+    s->need = need;
+    return true;
+}
+
+static bool cut_stages(struct convd_plan *p)
+{
+    for (bool again = true; again;) {
+        again = false;
+        p->n_stages = (size_t)number_stages(p);
+        p->stages = convd_arena_array(&p->mem, p->n_stages ? p->n_stages : 1, sizeof *p->stages);
+        if (!p->stages)
+            return false;
+        for (size_t i = 0; i < p->n_stages; i++)
+            if (!list_nodes(p, &p->stages[i], (int)i))
+                return false;
+        for (size_t i = 0; i < p->n_stages; i++)
+            if (!choose_bands(p, &p->stages[i], &again))
+                return false;
+    }
+    return true;
+}
+
+/* ---- buffers ---- */
+
+struct span {
+    size_t from, bytes;
+    int first, last; /* lifetime: stages, or positions in a stage */
+};
+struct spans {
+    struct span *at;
+    size_t *order; /* by from */
+    size_t n;
+};
+
+static bool spans_init(struct spans *s, struct convd_arena *mem, size_t room)
+{
+    *s = (struct spans){.at = convd_arena_array(mem, room + 1, sizeof *s->at), .order = convd_arena_array(mem, room + 1, sizeof *s->order)};
+    return s->at && s->order;
+}
+
+/* Gives `bytes` the lowest place that no span alive in [first,last] touches; returns the span's number. */
+static size_t place(struct spans *s, size_t bytes, int first, int last)
+{
+    size_t from = 0, i;
+    for (i = 0; i < s->n; i++) {
+        const struct span *x = &s->at[s->order[i]];
+        if (x->last < first || x->first > last || x->from + x->bytes <= from)
+            continue;
+        if (from + bytes <= x->from)
+            break;
+        from = x->from + x->bytes;
+    }
+    for (i = s->n; i > 0 && s->at[s->order[i - 1]].from > from; i--)
+        s->order[i] = s->order[i - 1];
+    s->order[i] = s->n;
+    s->at[s->n] = (struct span){from, bytes, first, last};
+    return s->n++;
+}
+
+static bool place_full(struct convd_plan *p)
+{
+    struct spans spans;
+    if (!spans_init(&spans, &p->mem, p->graph->n_nodes))
+        return false;
+    p->full_bytes = 0;
+    for (size_t v = 0; v < p->graph->n_nodes; v++) {
+        struct convd_plan_node *x = &p->nodes[v];
+        if (!x->full || x->output >= 0)
+            continue;
+        x->full_bytes = align((size_t)x->site.y.n * (size_t)x->site.y.c * (size_t)x->site.y.h * (size_t)x->site.y.w * sizeof(float));
+        x->full_offset = spans.at[place(&spans, x->full_bytes, x->stage, x->last_stage)].from;
+        if (x->full_offset + x->full_bytes > p->full_bytes)
+            p->full_bytes = x->full_offset + x->full_bytes;
+    }
+    return true;
+}
+
+/* For each node of the stage, the last position at which its band is read. */
+static void last_reads(const struct convd_plan *p, const struct convd_stage *s, int *last)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        const struct convd_node *n = node_of(p, s->nodes[k]);
+        last[k] = (int)k;
+        for (size_t i = 0; i < n->n_inputs; i++)
+            if (convd_in_stage(p, n->inputs[i], stage_number(p, s)))
+                last[convd_stage_at(p, n->inputs[i])] = (int)k;
+    }
+}
+
+/* True when v may write over the band of its first input: same numbers of channels and columns, nobody reads it later. */
+static bool may_overwrite(const struct convd_plan *p, const struct convd_stage *s, size_t k, const int *last)
+{
+    const struct convd_plan_node *y = &p->nodes[s->nodes[k]];
+    const struct convd_node *n = node_of(p, s->nodes[k]);
+    if (s->nodes[k] == CONVD_IMAGE || !n->op->in_place || n->op->rows || !y->banded)
+        return false;
+    int u = n->inputs[0];
+    const struct convd_shape *a = &p->nodes[u].site.y, *b = &y->site.y;
+    return convd_in_stage(p, u, stage_number(p, s)) && a->c == b->c && a->h == b->h && a->w == b->w && a->n == b->n &&
+           last[convd_stage_at(p, u)] == (int)k;
+}
+
+static ptrdiff_t most_rows(const struct convd_stage *s, size_t k)
+{
+    ptrdiff_t most = 0;
+    for (size_t b = 0; b < s->bands; b++) {
+        const struct convd_rows *r = &s->need[b * s->n + k];
+        most = r->y1 - r->y0 > most ? r->y1 - r->y0 : most;
+    }
+    return most;
+}
+
+static bool place_bands(struct convd_plan *p, struct convd_stage *s)
+{
+    struct spans spans;
+    size_t *span_of = convd_arena_array(&p->mem, s->n + 1, sizeof *span_of);
+    int *last = convd_arena_array(&p->mem, s->n + 1, sizeof *last);
+    size_t end = 0, scratch = 0;
+    if (!spans_init(&spans, &p->mem, s->n) || !span_of || !last)
+        return false;
+    last_reads(p, s, last);
+    for (size_t k = 0; k < s->n; k++) {
+        int v = s->nodes[k];
+        struct convd_plan_node *x = &p->nodes[v];
+        const struct convd_op *op = node_of(p, v)->op;
+        ptrdiff_t rows = most_rows(s, k);
+        if (op && op->scratch) {
+            size_t bytes = op->scratch(&x->site, rows);
+            scratch = bytes > scratch ? bytes : scratch;
+        }
+        if (!x->banded)
+            continue;
+        if (may_overwrite(p, s, k, last)) {
+            x->in_place_of = node_of(p, v)->inputs[0];
+            span_of[k] = span_of[convd_stage_at(p, x->in_place_of)];
+            spans.at[span_of[k]].last = last[k];
+            continue;
+        }
+        span_of[k] = place(&spans, map_bytes(x->site.y, rows), (int)k, last[k]);
+        const struct span *at = &spans.at[span_of[k]];
+        if (v == CONVD_IMAGE && !x->full)
+            s->image_offset = at->from;
+        else
+            x->band_offset = at->from;
+        end = at->from + at->bytes > end ? at->from + at->bytes : end;
+    }
+    s->scratch_offset = end;
+    s->slot_bytes = end + align(scratch);
+    return true;
+}
+
+bool convd_plan_layout(struct convd_plan *p)
+{
+    if (!cut_stages(p) || !place_full(p))
+        return false;
+    size_t slots_bytes = 0;
+    for (size_t i = 0; i < p->n_stages; i++) {
+        struct convd_stage *s = &p->stages[i];
+        if (!place_bands(p, s))
+            return false;
+        size_t tasks = s->bands * (size_t)s->samples, slots = tasks < p->threads ? tasks : p->threads, bytes;
+        if (!convd_mul(slots, s->slot_bytes, &bytes))
+            return false;
+        slots_bytes = bytes > slots_bytes ? bytes : slots_bytes;
+    }
+    p->slots_offset = p->full_bytes;
+    p->row_offset = p->full_bytes + slots_bytes;
+    p->workspace = p->row_offset;
+    for (size_t o = 0; o < p->n_outputs; o++)
+        if (p->outputs[o].node == CONVD_IMAGE && !p->nodes[CONVD_IMAGE].given)
+            p->workspace = p->row_offset + map_bytes(p->nodes[CONVD_IMAGE].site.y, 1);
+    return true;
+}

@@ -1,0 +1,78 @@
+/* plan_inner.h: how plan.c (shapes, cost, limits), layout.c (stages, bands, buffers) and exec.c see a plan.
+ *
+ * A stage is a set of nodes that run together, band by band. A node ends a stage when somebody needs its whole map, when a
+ * later stage reads it, or when it is wanted; then it has a full buffer. Every other node lives in band buffers only, one
+ * set for each worker, in cache. Bands overlap where windows reach over their edge: those rows are computed twice, so that
+ * bands never wait for each other; where that would cost too much, layout.c ends the stage. */
+#ifndef CONVD_PLAN_INNER_H
+#define CONVD_PLAN_INNER_H
+#include "pixels.h"
+#include "plan.h"
+#include "simd/simd.h"
+
+struct convd_plan_node {
+    bool needed;
+    bool given;                /* its whole map is in memory already: tensors, an f32 image     */
+    bool bad;                  /* shape not known                                               */
+    struct convd_site site;
+    struct convd_cost cost;    /* of one sample                                                 */
+    struct convd_step_info info;
+    int stage;                 /* -1: given, or the image while it has no full buffer           */
+    size_t at;                 /* position among the stage's nodes                              */
+    bool forced;               /* ends a stage though nobody needs it whole                     */
+    bool full;                 /* has a full buffer                                             */
+    bool banded;               /* has a band buffer: read inside its stage, or not full         */
+    int output;                /* the output whose memory is the full buffer, or -1             */
+    int last_stage;            /* that reads the full buffer                                    */
+    size_t full_offset, full_bytes;
+    int in_place_of;           /* node whose band buffer it writes over, or -1                  */
+    size_t band_offset;
+};
+struct convd_stage {
+    const int *nodes;          /* in order; the image first where it is unpacked here           */
+    size_t n;
+    ptrdiff_t samples;
+    size_t bands;
+    const struct convd_rows *need; /* [band * n + k]: the rows of nodes[k] that the band computes; empty: none */
+    size_t slot_bytes;         /* band buffers and scratch of one worker                        */
+    size_t scratch_offset;
+    size_t image_offset;       /* of the image's band buffer, where it has no full one          */
+};
+struct convd_plan {
+    struct convd_arena mem;
+    struct convd_graph *graph;
+    struct convd_input input;
+    size_t input_bytes;
+    const struct convd_output *outputs;
+    size_t n_outputs;
+    struct convd_limits limits;
+    size_t threads;
+    const struct convd_simd *simd;
+    struct convd_plan_node *nodes;
+    struct convd_stage *stages;
+    size_t n_stages;
+    size_t forced_bands;
+    size_t full_bytes;         /* of all full buffers, those of a later stage in the place of dead ones */
+    size_t slots_offset;       /* band buffers behind the full ones                             */
+    size_t row_offset;         /* one row of the image, where it is wanted as it is                 */
+    size_t workspace;
+    size_t state_bytes;
+};
+
+/* Rows of input i that rows y of node v need; never outside the input. False: the op needs the whole map (then x is all). */
+bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_rows y, struct convd_rows *x);
+/* Rows of a map of height h that band b of n owns. */
+static inline struct convd_rows convd_band_rows(ptrdiff_t h, size_t b, size_t n)
+{
+    return (struct convd_rows){(ptrdiff_t)((size_t)h * b / n), (ptrdiff_t)((size_t)h * (b + 1) / n)};
+}
+/* True when v is computed inside stage number s (so that its consumers there read a band). */
+bool convd_in_stage(const struct convd_plan *p, int v, int s);
+/* Position of v, which is computed in this stage, among the stage's nodes. */
+static inline size_t convd_stage_at(const struct convd_plan *p, int v)
+{
+    return v == CONVD_IMAGE ? 0 : p->nodes[v].at;
+}
+/* Stages, bands, buffers: fills everything from `stage` on. False without memory. */
+bool convd_plan_layout(struct convd_plan *p);
+#endif
