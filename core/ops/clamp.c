@@ -7,8 +7,10 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(min), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9, .summary = "numbers below become this", .aliases = "lo low a_min minimum"},
-    {AT(max), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9, .summary = "numbers above become this", .aliases = "hi high a_max maximum"},
+    {AT(min), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9,
+     .summary = "numbers below become this", .aliases = "lo low a_min minimum"},
+    {AT(max), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9,
+     .summary = "numbers above become this", .aliases = "hi high a_max maximum"},
     CONVD_PARAM_END,
 };
 // clang-format on

@@ -7,7 +7,8 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(alpha), .type = CONVD_P_NUMBER, .def = "1", .lo = -1000, .hi = 1000, .summary = "the value far below 0 is -alpha"},
+    {AT(alpha), .type = CONVD_P_NUMBER, .def = "1", .lo = -1000, .hi = 1000,
+     .summary = "the value far below 0 is -alpha"},
     CONVD_PARAM_END,
 };
 // clang-format on

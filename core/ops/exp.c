@@ -1,7 +1,10 @@
 /* exp: y = e to the x; +inf from about 88.7 on. NaN stays NaN. Equals torch.exp. */
 #include "pointwise.h"
 
-static inline float f(float x) { return expf(x); }
+static inline float f(float x)
+{
+    return expf(x);
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_exp = {

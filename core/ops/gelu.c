@@ -3,7 +3,10 @@
  * Source: Hendrycks and Gimpel 2016, "Gaussian error linear units". */
 #include "pointwise.h"
 
-static inline float f(float x) { return (float)(0.5 * (double)x * erfc(-(double)x * 0.70710678118654752440)); }
+static inline float f(float x)
+{
+    return (float)(0.5 * (double)x * erfc(-(double)x * 0.70710678118654752440));
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_gelu = {

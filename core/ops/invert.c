@@ -1,7 +1,10 @@
 /* invert: y = 255 - x, the negative of a picture. NaN stays NaN. Equals cv::bitwise_not on 8 bits. */
 #include "pointwise.h"
 
-static inline float f(float x) { return 255 - x; }
+static inline float f(float x)
+{
+    return 255 - x;
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_invert = {

@@ -7,7 +7,8 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(negative_slope), .type = CONVD_P_NUMBER, .def = "0.01", .lo = -1000, .hi = 1000, .summary = "slope below 0", .aliases = "alpha slope"},
+    {AT(negative_slope), .type = CONVD_P_NUMBER, .def = "0.01", .lo = -1000, .hi = 1000,
+     .summary = "slope below 0", .aliases = "alpha slope"},
     CONVD_PARAM_END,
 };
 // clang-format on

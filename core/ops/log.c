@@ -1,7 +1,10 @@
 /* log: y = ln x; -inf at 0, NaN below, as torch.log. Where a kernel is expected `log` is the Laplacian of Gaussian. */
 #include "pointwise.h"
 
-static inline float f(float x) { return logf(x); }
+static inline float f(float x)
+{
+    return logf(x);
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_log = {

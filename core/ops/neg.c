@@ -1,7 +1,10 @@
 /* neg: y = -x. NaN stays NaN. Equals torch.neg. */
 #include "pointwise.h"
 
-static inline float f(float x) { return -x; }
+static inline float f(float x)
+{
+    return -x;
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_neg = {

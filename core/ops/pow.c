@@ -7,12 +7,16 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(exponent), .type = CONVD_P_NUMBER, .def = NULL, .lo = -1000, .hi = 1000, .summary = "the power", .aliases = "power p"},
+    {AT(exponent), .type = CONVD_P_NUMBER, .def = NULL, .lo = -1000, .hi = 1000,
+     .summary = "the power", .aliases = "power p"},
     CONVD_PARAM_END,
 };
 // clang-format on
 
-static inline float f(float x, const struct params *p) { return powf(x, (float)p->exponent); }
+static inline float f(float x, const struct params *p)
+{
+    return powf(x, (float)p->exponent);
+}
 POINTWISE_WITH(f)
 
 const struct convd_op convd_op_pow = {

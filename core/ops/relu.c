@@ -2,7 +2,10 @@
  * Source: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines". */
 #include "pointwise.h"
 
-static inline float f(float x) { return x < 0 ? 0 : x; }
+static inline float f(float x)
+{
+    return x < 0 ? 0 : x;
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_relu = {

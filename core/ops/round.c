@@ -1,7 +1,10 @@
 /* round: to the nearest integer, halves to the even one (IEEE 754 roundTiesToEven, the default mode). Equals torch.round. */
 #include "pointwise.h"
 
-static inline float f(float x) { return rintf(x); }
+static inline float f(float x)
+{
+    return rintf(x);
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_round = {

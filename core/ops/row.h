@@ -6,28 +6,49 @@
 #include "../simd/simd.h"
 #include <math.h>
 
-/* Name and place of a parameter in the file's own struct params: {AT(stride), .type = CONVD_P_PAIR, …}. */
-#define AT(FIELD) .name = #FIELD, .offset = offsetof(struct params, FIELD)
+/* Name and place of a parameter in the file's own struct params: {AT(stride), .type = CONVD_P_PAIR, …}. OF is for a
+ * struct that several files share. */
+#define AT(FIELD)         OF(params, FIELD)
+#define OF(STRUCT, FIELD) .name = #FIELD, .offset = offsetof(struct STRUCT, FIELD)
 
 /* What lies outside the picture, for every op that has a window and keeps the size. */
-#define PADDING_MODE(DEFAULT)                                                                                    \
-    {AT(padding_mode), .type = CONVD_P_WORD, .def = DEFAULT, .words = convd_padding_modes,                        \
-     .summary = "what lies outside the picture", .aliases = "border border_type borderType"}
-#define PADDING_VALUE                                                                                            \
-    {AT(padding_value), .type = CONVD_P_NUMBER, .def = "0", .summary = "the value outside, for constant",         \
-     .aliases = "border_value borderValue value"}
+#define PADDING_MODE(STRUCT, DEFAULT)                                                              \
+    {                                                                                              \
+        OF(STRUCT, padding_mode),                                                                  \
+            .type = CONVD_P_WORD, .def = DEFAULT, .words = convd_padding_modes,                    \
+            .summary = "what lies outside the picture", .aliases = "border border_type borderType" \
+    }
+#define PADDING_VALUE(STRUCT)                                                                      \
+    {                                                                                              \
+        OF(STRUCT, padding_value), .type = CONVD_P_NUMBER, .def = "0",                             \
+                                   .summary = "the value outside, for constant",                   \
+                                   .aliases = "border_value borderValue value"                     \
+    }
 
-/* Says that the turns of the next loop do not depend on each other: y is x or lies apart from it. */
+/* Says that the turns of the next loop do not depend on each other: y is x or lies apart from it. (clang has no such word
+ * that is silent where a loop cannot be made of vectors; it checks at run time.) */
 #ifdef __clang__
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define INDEPENDENT
 #else
 #define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-static inline ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-static inline ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static inline ptrdiff_t least(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+static inline ptrdiff_t most(ptrdiff_t a, ptrdiff_t b)
+{
+    return a > b ? a : b;
+}
 
 /* a op b where a NaN on either side wins. */
-static inline float larger(float a, float b) { return (b > a) | (b != b) ? b : a; }
-static inline float smaller(float a, float b) { return (b < a) | (b != b) ? b : a; }
+static inline float larger(float a, float b)
+{
+    return ((b > a) | (b != b)) ? b : a;
+}
+static inline float smaller(float a, float b)
+{
+    return ((b < a) | (b != b)) ? b : a;
+}
 #endif

@@ -6,13 +6,18 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(mul), .type = CONVD_P_NUMBER, .def = "1", .lo = -1e9, .hi = 1e9, .summary = "factor", .aliases = "alpha factor"},
-    {AT(add), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9, .summary = "added after", .aliases = "beta offset bias"},
+    {AT(mul), .type = CONVD_P_NUMBER, .def = "1", .lo = -1e9, .hi = 1e9,
+     .summary = "factor", .aliases = "alpha factor"},
+    {AT(add), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9,
+     .summary = "added after", .aliases = "beta offset bias"},
     CONVD_PARAM_END,
 };
 // clang-format on
 
-static inline float f(float x, const struct params *p) { return x * (float)p->mul + (float)p->add; }
+static inline float f(float x, const struct params *p)
+{
+    return x * (float)p->mul + (float)p->add;
+}
 POINTWISE_WITH(f)
 
 const struct convd_op convd_op_scale = {

@@ -2,7 +2,10 @@
  * NaN. Equals torch.sigmoid. */
 #include "pointwise.h"
 
-static inline float f(float x) { return 1 / (1 + expf(-x)); }
+static inline float f(float x)
+{
+    return 1 / (1 + expf(-x));
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_sigmoid = {

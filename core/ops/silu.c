@@ -2,7 +2,10 @@
  * Source: Elfwing, Uchibe, Doya 2018, "Sigmoid-weighted linear units". */
 #include "pointwise.h"
 
-static inline float f(float x) { return x / (1 + expf(-x)); }
+static inline float f(float x)
+{
+    return x / (1 + expf(-x));
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_silu = {

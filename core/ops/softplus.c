@@ -2,7 +2,10 @@
  * NaN. Equals torch.nn.functional.softplus with beta 1 and threshold 20. */
 #include "pointwise.h"
 
-static inline float f(float x) { return x > 20 ? x : log1pf(expf(x)); }
+static inline float f(float x)
+{
+    return x > 20 ? x : log1pf(expf(x));
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_softplus = {

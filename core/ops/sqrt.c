@@ -1,7 +1,10 @@
 /* sqrt: y = the square root of x; NaN below 0, as torch.sqrt. */
 #include "pointwise.h"
 
-static inline float f(float x) { return sqrtf(x); }
+static inline float f(float x)
+{
+    return sqrtf(x);
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_sqrt = {

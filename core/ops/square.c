@@ -1,7 +1,10 @@
 /* square: y = x * x. NaN stays NaN. Equals torch.square. */
 #include "pointwise.h"
 
-static inline float f(float x) { return x * x; }
+static inline float f(float x)
+{
+    return x * x;
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_square = {

@@ -1,7 +1,10 @@
 /* tanh: hyperbolic tangent, -1..1. NaN stays NaN. Equals torch.tanh. */
 #include "pointwise.h"
 
-static inline float f(float x) { return tanhf(x); }
+static inline float f(float x)
+{
+    return tanhf(x);
+}
 POINTWISE(f)
 
 const struct convd_op convd_op_tanh = {

@@ -7,9 +7,12 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(value), .type = CONVD_P_NUMBER, .def = NULL, .lo = -1e9, .hi = 1e9, .summary = "the level", .aliases = "thresh level"},
-    {AT(above), .type = CONVD_P_NUMBER, .def = "255", .lo = -1e9, .hi = 1e9, .summary = "the answer above the level", .aliases = "maxval"},
-    {AT(below), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9, .summary = "the answer at and below the level"},
+    {AT(value), .type = CONVD_P_NUMBER, .def = NULL, .lo = -1e9, .hi = 1e9,
+     .summary = "the level", .aliases = "thresh level"},
+    {AT(above), .type = CONVD_P_NUMBER, .def = "255", .lo = -1e9, .hi = 1e9,
+     .summary = "the answer above the level", .aliases = "maxval"},
+    {AT(below), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9,
+     .summary = "the answer at and below the level"},
     CONVD_PARAM_END,
 };
 // clang-format on

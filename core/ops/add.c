@@ -1,0 +1,16 @@
+/* add: the sum of the inputs, left to right, in float. Broadcasts. NaN propagates. Equals torch.add. */
+#include "merge.h"
+
+static inline float op(float a, float b)
+{
+    return a + b;
+}
+MERGE(op)
+
+const struct convd_op convd_op_add = {
+    .name = "add",
+    MERGE_ROW,
+    .summary = "sum of the inputs",
+    .aliases = "Add Sum plus",
+    .source = "torch.add",
+};

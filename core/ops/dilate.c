@@ -1,0 +1,26 @@
+/* dilate: the largest number of each window; the size is kept.
+ * With the default border (replicate) the outside never wins, as in cv::dilate with a rectangle. NaN wins. */
+#include "rank.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    RANK_PARAMS(1023),
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static void forward(const struct convd_call *call)
+{
+    convd_rank_extreme(call, true);
+}
+
+const struct convd_op convd_op_dilate = {
+    .name = "dilate",
+    RANK_ROW,
+    .summary = "largest number around each pixel",
+    .aliases = "dilation max_filter maximum_filter",
+    .example = "grayscale/dilate:3",
+    .source = "cv::dilate",
+    .algorithm = "running",
+    .scratch = convd_rank_extreme_scratch,
+};

@@ -1,0 +1,26 @@
+/* erode: the smallest number of each window; the size is kept.
+ * With the default border (replicate) the outside never wins, as in cv::erode with a rectangle. NaN wins. */
+#include "rank.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    RANK_PARAMS(1023),
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static void forward(const struct convd_call *call)
+{
+    convd_rank_extreme(call, false);
+}
+
+const struct convd_op convd_op_erode = {
+    .name = "erode",
+    RANK_ROW,
+    .summary = "smallest number around each pixel",
+    .aliases = "erosion min_filter minimum_filter",
+    .example = "grayscale/erode:3",
+    .source = "cv::erode",
+    .algorithm = "running",
+    .scratch = convd_rank_extreme_scratch,
+};

@@ -1,0 +1,58 @@
+/* global.c: sums and extremes of whole channels; see global.h. */
+#include "global.h"
+
+enum { LANES = 8 }; /* partial results side by side, so that the loop is no chain of waits */
+
+bool convd_global_shape(struct convd_site *s, struct convd_faults *f)
+{
+    (void)f;
+    s->y = (struct convd_shape){s->y.n, s->x[0].c, 1, 1};
+    return true;
+}
+
+bool convd_global_rows(const struct convd_site *s, size_t i, struct convd_rows y,
+                       struct convd_rows *x)
+{
+    (void)s, (void)i, (void)y, (void)x;
+    return false;
+}
+
+void convd_global_cost(const struct convd_site *s, struct convd_cost *c)
+{
+    c->macs = (double)s->x[0].c * (double)s->x[0].h * (double)s->x[0].w;
+}
+
+void convd_global_window(const struct convd_site *s, struct convd_window *w)
+{
+    (void)s;
+    *w = (struct convd_window){.whole = true};
+}
+
+double convd_global_sum(const struct convd_view *x, ptrdiff_t c)
+{
+    double part[LANES] = {0}, sum = 0;
+    for (ptrdiff_t i = 0; i < x->h; i++) {
+        const float *row = convd_row(x, c, i);
+        ptrdiff_t j = 0;
+        for (; j + LANES <= x->w; j += LANES)
+            for (int k = 0; k < LANES; k++) part[k] += (double)row[j + k];
+        for (; j < x->w; j++) sum += (double)row[j];
+    }
+    for (int k = 0; k < LANES; k++) sum += part[k];
+    return sum;
+}
+
+float convd_global_max(const struct convd_view *x, ptrdiff_t c)
+{
+    float part[LANES], top = *convd_row(x, c, 0);
+    for (int k = 0; k < LANES; k++) part[k] = top;
+    for (ptrdiff_t i = 0; i < x->h; i++) {
+        const float *row = convd_row(x, c, i);
+        ptrdiff_t j = 0;
+        for (; j + LANES <= x->w; j += LANES)
+            for (int k = 0; k < LANES; k++) part[k] = larger(part[k], row[j + k]);
+        for (; j < x->w; j++) top = larger(top, row[j]);
+    }
+    for (int k = 0; k < LANES; k++) top = larger(top, part[k]);
+    return top;
+}

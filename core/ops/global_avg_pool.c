@@ -1,0 +1,21 @@
+/* global_avg_pool: one number a channel, the mean of its pixels.
+ * x [c,h,w] -> y [c,1,1], y[c] = sum of x[c,i,j] / (h * w). Summed in double: planes of 100 megapixels keep full float
+ * precision. NaN propagates. Equals torch.nn.AdaptiveAvgPool2d(1).
+ * Source: Lin, Chen, Yan 2013, "Network in network", 3.2. */
+#include "global.h"
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x;
+    for (ptrdiff_t c = 0; c < x->c; c++)
+        *convd_row(call->y, c, 0) = (float)(convd_global_sum(x, c) / ((double)x->h * (double)x->w));
+}
+
+const struct convd_op convd_op_global_avg_pool = {
+    .name = "global_avg_pool",
+    GLOBAL_ROW,
+    .summary = "mean of each channel",
+    .aliases = "GlobalAveragePool GlobalAvgPool GlobalAveragePooling2D gap",
+    .example = "grayscale/global_avg_pool",
+    .source = "torch.nn.AdaptiveAvgPool2d(1)",
+};

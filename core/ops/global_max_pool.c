@@ -1,0 +1,18 @@
+/* global_max_pool: one number a channel, its largest.
+ * x [c,h,w] -> y [c,1,1]. NaN wins. Equals torch.nn.AdaptiveMaxPool2d(1). */
+#include "global.h"
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x;
+    for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = convd_global_max(x, c);
+}
+
+const struct convd_op convd_op_global_max_pool = {
+    .name = "global_max_pool",
+    GLOBAL_ROW,
+    .summary = "largest number of each channel",
+    .aliases = "GlobalMaxPool GlobalMaxPooling2D",
+    .example = "grayscale/global_max_pool",
+    .source = "torch.nn.AdaptiveMaxPool2d(1)",
+};

@@ -1,0 +1,53 @@
+/* grayscale: Rec. 601 luma, y = 0.299 R + 0.587 G + 0.114 B.
+ * One channel stays as it is, three become one, of four the fourth is not looked at; any other number is a fault. NaN
+ * propagates. Equals cv::cvtColor COLOR_RGB2GRAY on float. Source: ITU-R BT.601-7, 2.5.1. */
+#include "row.h"
+#include <string.h>
+
+static bool shape(struct convd_site *s, struct convd_faults *f)
+{
+    ptrdiff_t c = s->x[0].c;
+    if (c != 1 && c != 3 && c != 4) {
+        convd_fault_expected(f, CONVD_BAD_SHAPE, NULL,
+                             "1, 3 or 4 channels; reduce:mean takes any number",
+                             "%td channels have no gray", c);
+        return false;
+    }
+    s->y = (struct convd_shape){s->y.n, 1, s->x[0].h, s->x[0].w};
+    return true;
+}
+
+static void cost(const struct convd_site *s, struct convd_cost *c)
+{
+    c->macs = s->x[0].c == 1 ? 0 : 3 * (double)s->y.h * (double)s->y.w;
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x, *out = call->y;
+    for (ptrdiff_t i = out->y0; i < out->y1; i++) {
+        float *y = convd_row(out, 0, i);
+        const float *r = convd_row(x, 0, i);
+        if (x->c == 1) {
+            if (y != r) memcpy(y, r, (size_t)out->w * sizeof(float));
+            continue;
+        }
+        const float *g = convd_row(x, 1, i), *b = convd_row(x, 2, i);
+        INDEPENDENT
+        for (ptrdiff_t j = 0; j < out->w; j++) y[j] = 0.299F * r[j] + 0.587F * g[j] + 0.114F * b[j];
+    }
+}
+
+const struct convd_op convd_op_grayscale = {
+    .name = "grayscale",
+    .group = CONVD_CHANNELS,
+    .summary = "Rec. 601 luma of red, green and blue",
+    .aliases = "gray grey greyscale rgb2gray",
+    .example = "grayscale",
+    .source = "ITU-R BT.601; cv::cvtColor COLOR_RGB2GRAY",
+    .algorithm = "pointwise",
+    .in_place = true,
+    .shape = shape,
+    .cost = cost,
+    .forward = forward,
+};

@@ -1,0 +1,19 @@
+/* hypot: the root of the sum of squares of the inputs, in double, so that nothing overflows on the way: the length of
+ * a gradient from its parts. Broadcasts. NaN propagates, even beside inf (C hypot answers inf there). Equals torch.hypot. */
+#include "merge.h"
+
+static inline double op(double a, double b)
+{
+    return a + b;
+}
+#define SQUARED(X)        ((double)(X) * (double)(X))
+#define ROOT(SUM, INPUTS) sqrt(SUM)
+MERGE_ENDS(double, SQUARED, op, ROOT)
+
+const struct convd_op convd_op_hypot = {
+    .name = "hypot",
+    MERGE_ROW,
+    .summary = "root of the sum of squares",
+    .aliases = "Hypot",
+    .source = "torch.hypot",
+};

@@ -1,0 +1,12 @@
+/* maximum: the largest of the inputs. Broadcasts. NaN wins. Equals torch.maximum. */
+#include "merge.h"
+
+MERGE(larger)
+
+const struct convd_op convd_op_maximum = {
+    .name = "maximum",
+    MERGE_ROW,
+    .summary = "largest of the inputs",
+    .aliases = "Max Maximum",
+    .source = "torch.maximum",
+};

@@ -1,0 +1,19 @@
+/* mean: the sum of the inputs, in double, divided by how many they are. Broadcasts. NaN propagates. Equals
+ * torch.stack(inputs).mean(0). */
+#include "merge.h"
+
+static inline double op(double a, double b)
+{
+    return a + b;
+}
+#define WIDEN(X)           ((double)(X))
+#define SHARE(SUM, INPUTS) ((SUM) / (double)(INPUTS))
+MERGE_ENDS(double, WIDEN, op, SHARE)
+
+const struct convd_op convd_op_mean = {
+    .name = "mean",
+    MERGE_ROW,
+    .summary = "mean of the inputs",
+    .aliases = "Mean average Average",
+    .source = "torch.mean over a stack",
+};

@@ -1,0 +1,98 @@
+/* median: the middle number of each window of an odd size; the size is kept.
+ * A window that holds a NaN is NaN. Equals cv::medianBlur (whose border is replicate, the default here too). */
+#include "median.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    RANK_PARAMS(129),
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool check(const void *params_, struct convd_faults *f)
+{
+    const struct convd_rank_params *p = params_;
+    if (p->kernel_size.h % 2 == 1 && p->kernel_size.w % 2 == 1) return true;
+    convd_fault_expected(f, CONVD_OUT_OF_RANGE, "kernel_size", "odd sizes, which have a middle",
+                         "kernel_size is %tdx%td", p->kernel_size.h, p->kernel_size.w);
+    return false;
+}
+
+/* The scratch: the block, a byte for each of its rows that says whether it holds a NaN, and what the way wants. */
+struct layout {
+    struct convd_rank_block block;
+    size_t nan, way, bytes; /* offsets */
+};
+
+static struct layout layout(const struct convd_site *s, ptrdiff_t rows)
+{
+    const struct convd_rank_params *p = s->params;
+    struct layout l = {.block = convd_rank_layout(s, rows)};
+    l.nan = (size_t)l.block.rows * (size_t)l.block.row * sizeof(float);
+    l.way = (l.nan + (size_t)l.block.rows + 63) & ~(size_t)63;
+    l.bytes = l.way + (size_t)l.block.row * 3 * sizeof(float);
+    if (p->kernel_size.h * p->kernel_size.w > MEDIAN_NETWORK)
+        l.bytes = l.way + convd_median_slide_scratch(&l.block);
+    return l;
+}
+
+static size_t scratch(const struct convd_site *s, ptrdiff_t rows)
+{
+    return layout(s, rows).bytes;
+}
+
+static bool has_nan(const float *x, ptrdiff_t n)
+{
+    int found = 0;
+    for (ptrdiff_t j = 0; j < n; j++) found |= x[j] != x[j];
+    return found;
+}
+
+/* Writes NaN to the outputs of a row whose window holds one. */
+static void spread_nan(float *y, ptrdiff_t n, const float *x, ptrdiff_t row,
+                       const unsigned char *nan, const struct convd_pair *k)
+{
+    for (ptrdiff_t r = 0; r < k->h; r++) {
+        if (!nan[r]) continue;
+        const float *v = x + r * row;
+        for (ptrdiff_t j = 0; j < n + k->w - 1; j++)
+            if (v[j] != v[j])
+                for (ptrdiff_t o = most(j - k->w + 1, 0); o <= least(j, n - 1); o++) y[o] = v[j];
+    }
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_pair k = ((const struct convd_rank_params *)call->site->params)->kernel_size;
+    const struct convd_view *y = call->y;
+    const struct layout l = layout(call->site, y->y1 - y->y0);
+    unsigned char *nan = (unsigned char *)call->scratch + l.nan;
+    void *way = (char *)call->scratch + l.way;
+    bool slide = k.h * k.w > MEDIAN_NETWORK;
+    for (ptrdiff_t c = 0; c < y->c; c++) {
+        struct convd_rank_block b = convd_rank_block(call, c, call->scratch);
+        for (ptrdiff_t r = 0; r < b.rows; r++) nan[r] = has_nan(b.data + r * b.row, b.w);
+        if (slide) convd_median_slide(y, c, &b, k.h, k.w, way);
+        for (ptrdiff_t i = 0; i < y->y1 - y->y0; i++) {
+            float *out = convd_row(y, c, y->y0 + i);
+            const float *x = b.data + i * b.row;
+            if (k.h == 3 && k.w == 3)
+                convd_median_3x3(out, y->w, x, b.row, way);
+            else if (!slide)
+                convd_median_network(out, y->w, x, b.row, k.h, k.w);
+            spread_nan(out, y->w, x, b.row, nan + i, &k);
+        }
+    }
+}
+
+const struct convd_op convd_op_median = {
+    .name = "median",
+    RANK_ROW,
+    .summary = "middle number around each pixel",
+    .aliases = "medianBlur median_blur median_filter",
+    .example = "grayscale/median:3",
+    .source = "cv::medianBlur",
+    .algorithm = "selection",
+    .check = check,
+    .scratch = scratch,
+};

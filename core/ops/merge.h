@@ -1,0 +1,62 @@
+/* merge.h: y = x0 op x1 op x2 … number by number, the mechanism of all merging ops. Shapes broadcast as in PyTorch: along
+ * each of C, H and W the inputs agree or are 1 (C x 1 x 1 scales channels, 1 x H x W is a mask, 1 x 1 x 1 one number).
+ *
+ * A file writes op(a, b) and MERGE(op), or MERGE_ENDS(first, op, last) when numbers are changed on the way in and out
+ * (hypot squares them and takes the root). Between first and last numbers are of type TYPE (float unless said). */
+#ifndef CONVD_OPS_MERGE_H
+#define CONVD_OPS_MERGE_H
+#include "row.h"
+
+/* Numbers worked on at a time: more than two inputs are gathered in a block of this many before y is written, so that y
+ * may be the memory of an input. */
+enum { MERGE_BLOCK = 256 };
+
+bool convd_merge_shape(struct convd_site *s, struct convd_faults *f);
+
+/* Row i of channel c of an input that may be broadcast; *step is 0 where one number stands for the whole row. */
+static inline const float *merge_row(const struct convd_view *x, ptrdiff_t c, ptrdiff_t i,
+                                     ptrdiff_t *step)
+{
+    *step = x->w == 1 ? 0 : 1;
+    return convd_row(x, x->c == 1 ? 0 : c, x->h == 1 ? 0 : i);
+}
+
+#define MERGE_ENDS(TYPE, FIRST, OP, LAST)                                                          \
+    static inline void gather_one(TYPE *sum, const float *x, ptrdiff_t step, ptrdiff_t n)          \
+    {                                                                                              \
+        if (step)                                                                                  \
+            for (ptrdiff_t j = 0; j < n; j++) sum[j] = OP(sum[j], FIRST(x[j]));                    \
+        else                                                                                       \
+            for (ptrdiff_t j = 0; j < n; j++) sum[j] = OP(sum[j], FIRST(x[0]));                    \
+    }                                                                                              \
+    static void merge_part(const struct convd_call *call, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j0,  \
+                           ptrdiff_t n)                                                            \
+    {                                                                                              \
+        TYPE sum[MERGE_BLOCK];                                                                     \
+        ptrdiff_t step;                                                                            \
+        const float *x = merge_row(&call->x[0], c, i, &step);                                      \
+        for (ptrdiff_t j = 0; j < n; j++) sum[j] = FIRST(x[(j0 + j) * step]);                      \
+        for (size_t k = 1; k < call->site->n; k++) {                                               \
+            x = merge_row(&call->x[k], c, i, &step);                                               \
+            gather_one(sum, x + j0 * step, step, n);                                               \
+        }                                                                                          \
+        float *y = convd_row(call->y, c, i) + j0;                                                  \
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = (float)LAST(sum[j], call->site->n);               \
+    }                                                                                              \
+    static void forward(const struct convd_call *call)                                             \
+    {                                                                                              \
+        const struct convd_view *y = call->y;                                                      \
+        for (ptrdiff_t c = 0; c < y->c; c++)                                                       \
+            for (ptrdiff_t i = y->y0; i < y->y1; i++)                                              \
+                for (ptrdiff_t j = 0; j < y->w; j += MERGE_BLOCK)                                  \
+                    merge_part(call, c, i, j, least(MERGE_BLOCK, y->w - j));                       \
+    }
+
+#define MERGE_SAME(X)           (X)
+#define MERGE_LAST(SUM, INPUTS) (SUM)
+#define MERGE(OP)               MERGE_ENDS(float, MERGE_SAME, OP, MERGE_LAST)
+
+#define MERGE_ROW                                                                                  \
+    .group = CONVD_MERGING, .algorithm = "pointwise", .in_place = true, .min_inputs = 2,           \
+    .max_inputs = 64, .shape = convd_merge_shape, .forward = forward
+#endif

@@ -1,0 +1,23 @@
+/* min_pool: the smallest number of each window: -max_pool(-x). The border never wins; NaN wins. */
+#include "window.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    WINDOW_PARAMS,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static void forward(const struct convd_call *call)
+{
+    convd_window_extreme(call, false);
+}
+
+const struct convd_op convd_op_min_pool = {
+    .name = "min_pool",
+    WINDOW_ROW,
+    .summary = "smallest number of each window",
+    .aliases = "min_pool2d minpool2d minpool MinPool MinPool2d",
+    .example = "grayscale/min_pool:2",
+    .source = "-torch.nn.functional.max_pool2d(-x)",
+};

@@ -1,0 +1,12 @@
+/* minimum: the smallest of the inputs. Broadcasts. NaN wins. Equals torch.minimum. */
+#include "merge.h"
+
+MERGE(smaller)
+
+const struct convd_op convd_op_minimum = {
+    .name = "minimum",
+    MERGE_ROW,
+    .summary = "smallest of the inputs",
+    .aliases = "Min Minimum",
+    .source = "torch.minimum",
+};

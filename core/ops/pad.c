@@ -1,0 +1,87 @@
+/* pad: a border around the picture.
+ * x [c,h,w] -> y [c,top+h+bottom,left+w+right]. Any width, wider than the picture too, in every mode. Equals
+ * torch.nn.functional.pad and cv::copyMakeBorder (reflect is BORDER_REFLECT_101, symmetric BORDER_REFLECT, circular
+ * BORDER_WRAP). The default mode is constant with 0, as torch's. */
+#include "row.h"
+
+struct params {
+    struct convd_padding padding;
+    int padding_mode;
+    double padding_value;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(padding), .type = CONVD_P_PADDING, .lo = 0, .hi = 65536,
+     .summary = "width of the border on each side, pixels",
+     .aliases = "pad pads"},
+    PADDING_MODE(params, "constant"),
+    PADDING_VALUE(params),
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool check(const void *params_, struct convd_faults *f)
+{
+    const struct params *p = params_;
+    if (p->padding.kind == CONVD_PAD_EXPLICIT) return true;
+    convd_fault_expected(f, CONVD_OUT_OF_RANGE, "padding",
+                         "an integer, [h,w] or [top,left,bottom,right]",
+                         "padding is \"%s\", which only means something beside a window",
+                         p->padding.kind == CONVD_PAD_SAME ? "same" : "valid");
+    return false;
+}
+
+static bool shape(struct convd_site *s, struct convd_faults *f)
+{
+    const struct params *p = s->params;
+    const struct convd_padding *q = &p->padding;
+    s->y = (struct convd_shape){s->y.n, s->x[0].c, 0, 0};
+    if (__builtin_add_overflow(s->x[0].h, q->top + q->bottom, &s->y.h) ||
+        __builtin_add_overflow(s->x[0].w, q->left + q->right, &s->y.w)) {
+        convd_fault(f, CONVD_BAD_SHAPE, "padding", "the padded picture is too large");
+        return false;
+    }
+    return true;
+}
+
+static void window(const struct convd_site *s, struct convd_window *w)
+{
+    const struct params *p = s->params;
+    *w = (struct convd_window){1, 1, 1, 1, 1, 1, p->padding.top, p->padding.left, false};
+}
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    const struct params *p = s->params;
+    (void)i;
+    *x = convd_border_rows((enum convd_mode)p->padding_mode, y.y0 - p->padding.top,
+                           y.y1 - p->padding.top, s->x[0].h);
+    return true;
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *y = call->y;
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        convd_border_copy(call->x, c, y->y0 - p->padding.top, y->y1 - p->padding.top,
+                          p->padding.left, p->padding.right, (enum convd_mode)p->padding_mode,
+                          (float)p->padding_value, convd_row(y, c, y->y0), y->row);
+}
+
+const struct convd_op convd_op_pad = {
+    .name = "pad",
+    .group = CONVD_GEOMETRY,
+    .summary = "a border around the picture",
+    .aliases = "Pad copyMakeBorder ZeroPad2d",
+    .example = "pad:8,padding_mode=reflect",
+    .source = "torch.nn.functional.pad; cv::copyMakeBorder",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "copy",
+    .check = check,
+    .shape = shape,
+    .window = window,
+    .rows = rows,
+    .forward = forward,
+};

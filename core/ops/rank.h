@@ -1,0 +1,43 @@
+/* rank.h: what dilate, erode and median share: a window that keeps the size, on a padded copy of the rows a band needs.
+ * Window rows are i - kh/2 … i - kh/2 + kh - 1, columns alike (OpenCV's anchor for odd and even sizes). */
+#ifndef CONVD_OPS_RANK_H
+#define CONVD_OPS_RANK_H
+#include "row.h"
+
+struct convd_rank_params {
+    struct convd_pair kernel_size;
+    int padding_mode;
+    double padding_value;
+};
+
+#define RANK_PARAMS(LARGEST)                                                                       \
+    {OF(convd_rank_params, kernel_size), .type = CONVD_P_PAIR,     .lo = 1, .hi = LARGEST,         \
+     .summary = "window, pixels",        .aliases = "ksize kernel"},                               \
+        PADDING_MODE(convd_rank_params, "replicate"), PADDING_VALUE(convd_rank_params)
+
+/* The padded copy of one channel: rows of `row` floats, w + kw - 1 of them used. */
+struct convd_rank_block {
+    float *data;
+    ptrdiff_t rows, row, w;
+};
+/* Room for that copy when `rows` output rows are made, and how it is laid out; all sizes in floats. */
+struct convd_rank_block convd_rank_layout(const struct convd_site *s, ptrdiff_t rows);
+/* Fills it for channel c of a call. */
+struct convd_rank_block convd_rank_block(const struct convd_call *call, ptrdiff_t c, float *data);
+
+/* Hooks of the row. */
+void convd_rank_cost(const struct convd_site *s, struct convd_cost *c);
+void convd_rank_window(const struct convd_site *s, struct convd_window *w);
+bool convd_rank_rows(const struct convd_site *s, size_t i, struct convd_rows y,
+                     struct convd_rows *x);
+
+/* Largest or smallest of each window: runs of 1, 2, 4 … numbers are made from two shorter ones, down and then across, so
+ * a window of k costs log2 k steps and not k. */
+size_t convd_rank_extreme_scratch(const struct convd_site *s, ptrdiff_t rows);
+void convd_rank_extreme(const struct convd_call *call, bool largest);
+
+#define RANK_ROW                                                                                   \
+    .group = CONVD_RANK, .params = params, .params_size = sizeof(struct convd_rank_params),        \
+    .cost = convd_rank_cost, .window = convd_rank_window, .rows = convd_rank_rows,                 \
+    .forward = forward
+#endif

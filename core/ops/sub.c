@@ -1,0 +1,16 @@
+/* sub: the first input less all others, left to right. Broadcasts. NaN propagates. Equals torch.sub. */
+#include "merge.h"
+
+static inline float op(float a, float b)
+{
+    return a - b;
+}
+MERGE(op)
+
+const struct convd_op convd_op_sub = {
+    .name = "sub",
+    MERGE_ROW,
+    .summary = "the first input less the others",
+    .aliases = "Sub subtract minus",
+    .source = "torch.sub",
+};

@@ -1,0 +1,30 @@
+/* sum_pool: the sum of each window, in double. The border counts as 0; NaN propagates.
+ * Equals avg_pool times kh * kw where no window is cut. */
+#include "window.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    WINDOW_PARAMS,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static double finish(double sum, double padded, double inside, const struct convd_window_params *p)
+{
+    (void)padded, (void)inside, (void)p;
+    return sum;
+}
+
+static void forward(const struct convd_call *call)
+{
+    convd_window_sum(call, NULL, finish);
+}
+
+const struct convd_op convd_op_sum_pool = {
+    .name = "sum_pool",
+    WINDOW_ROW,
+    .summary = "sum of each window",
+    .aliases = "sum_pool2d sumpool2d sumpool SumPool",
+    .example = "grayscale/sum_pool:2",
+    .source = "torch.nn.functional.avg_pool2d, times kernel_size",
+};

@@ -1,0 +1,49 @@
+/* vector.c: one number a channel; see vector.h. */
+#include "vector.h"
+#include <string.h>
+
+static bool given(const struct convd_weight *w)
+{
+    return w->kind == CONVD_W_ARRAY || w->kind == CONVD_W_TENSOR;
+}
+
+bool convd_vector_check(const struct convd_weight *w, ptrdiff_t n, const char *member,
+                        struct convd_faults *f)
+{
+    if (w->kind == CONVD_W_NONE || w->kind == CONVD_W_INIT) return true;
+    struct convd_fault *x;
+    if (!given(w)) {
+        x = convd_fault(f, CONVD_WRONG_TYPE, member, "%s is a list of kernels", member);
+    } else {
+        ptrdiff_t count = 1, longest = 1;
+        for (int d = 0; d < w->array.rank; d++) {
+            count *= w->array.dim[d];
+            longest = most(longest, w->array.dim[d]);
+        }
+        if (w->array.data && (w->array.rank == 0 || (count == n && longest == n))) return true;
+        x = convd_fault(f, CONVD_BAD_SHAPE, member, "%s has %td numbers in %d dimensions", member,
+                        count, w->array.rank);
+    }
+    x->expected = convd_arena_printf(f->mem, "a list of %td numbers, one a channel", n);
+    return false;
+}
+
+void convd_vector_fill(const struct convd_weight *w, ptrdiff_t n, float otherwise, size_t position,
+                       float *out)
+{
+    if (w->kind == CONVD_W_INIT) {
+        convd_weight_init(w->init, weight_seed(w, position), w->gain, (ptrdiff_t[]){n, 1, 1, 1},
+                          out);
+        return;
+    }
+    if (given(w) && w->array.rank > 0) {
+        memcpy(out, w->array.data, (size_t)n * sizeof *out);
+        return;
+    }
+    for (ptrdiff_t c = 0; c < n; c++) out[c] = given(w) ? w->array.data[0] : otherwise;
+}
+
+size_t convd_vector_count(const struct convd_weight *w, ptrdiff_t n)
+{
+    return w->kind == CONVD_W_NONE ? 0 : (size_t)n;
+}

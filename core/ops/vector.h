@@ -1,0 +1,29 @@
+/* vector.h: weights that are one number a channel: biases, and the four of batch_norm. An array, "@name" or init of n
+ * numbers; a single number (rank 0) stands for all of them. */
+#ifndef CONVD_OPS_VECTOR_H
+#define CONVD_OPS_VECTOR_H
+#include "../weight.h"
+#include "row.h"
+
+/* A row for it: default left out. */
+#define VECTOR_PARAM(FIELD, SUMMARY, ALIASES)                                                      \
+    {                                                                                              \
+        AT(FIELD), .type = CONVD_P_WEIGHT, .def = "", .summary = SUMMARY, .aliases = ALIASES,      \
+                   .flags = CONVD_LEARNABLE                                                        \
+    }
+
+/* True when w is left out or gives n numbers; else a fault at member. */
+bool convd_vector_check(const struct convd_weight *w, ptrdiff_t n, const char *member,
+                        struct convd_faults *f);
+/* Writes the n numbers; `otherwise` where w was left out. */
+void convd_vector_fill(const struct convd_weight *w, ptrdiff_t n, float otherwise, size_t position,
+                       float *out);
+/* Learned or given numbers that w stands for: 0 when it was left out. */
+size_t convd_vector_count(const struct convd_weight *w, ptrdiff_t n);
+
+/* The seed of an init: what was written, else 1 + the step's position. */
+static inline uint64_t weight_seed(const struct convd_weight *w, size_t position)
+{
+    return w->has_seed ? w->seed : 1 + (uint64_t)position;
+}
+#endif
