@@ -155,7 +155,8 @@ struct convd_fault *convd_fault_expected(struct convd_faults *f, int code, const
     va_start(args, detail);
     struct convd_fault *x = add(f, code, member, detail, args);
     va_end(args);
-    x->expected = convd_arena_text(f->mem, expected, strlen(expected));
+    if (x != &f->spare)
+        x->expected = convd_arena_text(f->mem, expected, strlen(expected));
     return x;
 }
 
@@ -177,7 +178,7 @@ static size_t distance(const char *a, const char *b)
     enum { MOST = 64 };
     size_t n = strlen(a), m = strlen(b);
     if (n >= MOST || m >= MOST)
-        return MOST;
+        return n > m ? n : m; /* as far as words can be */
     size_t d[3][MOST];
     for (size_t j = 0; j <= m; j++)
         d[0][j] = j;

@@ -1,0 +1,297 @@
+/* Plans run the same however they are cut: in one band or many, on one thread or three, with every map wanted or one. */
+#include "../../core/pixels.h"
+#include "../../core/plan.h"
+#include "../t.h"
+
+/* Steps that make no more numbers than they get, so that random graphs stay small. C matters to some: they may fail. */
+static const char *const ones[][2] = {
+    {"filter", "sobel_x"}, {"filter", "gaussian"}, {"filter", "box,padding_mode=circular"}, {"filter", "laplacian,padding_mode=zeros"},
+    {"filter", "motion,padding_mode=symmetric"}, {"abs", ""}, {"relu", ""}, {"neg", ""}, {"scale", "0.5,1"}, {"clamp", "-10,200"},
+    {"max_pool", "2"}, {"max_pool", "3,1,1"}, {"avg_pool", "3,2,1"}, {"min_pool", "3x1,1"}, {"dilate", "3"}, {"erode", "5"}, {"median", "3"},
+    {"global_avg_pool", ""}, {"global_max_pool", ""}, {"grayscale", ""}, {"select", "0"}, {"pad", "1"}, {"sigmoid", ""}, {"threshold", "100"}};
+static const char *const twos[] = {"add", "multiply", "maximum", "hypot", "concat"};
+
+static struct convd_graph *random_graph(struct t_rng *r, struct convd_faults *f, int *last)
+{
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int steps = (int)t_between(r, 1, 9), nodes[16] = {CONVD_IMAGE}, n = 1;
+    for (int i = 0; i < steps; i++) {
+        int a = nodes[t_between(r, n > 3 ? n - 3 : 0, n - 1)], b = nodes[t_between(r, 0, n - 1)];
+        if (t_between(r, 0, 3) == 0) {
+            nodes[n++] = convd_graph_add(g, twos[t_between(r, 0, 4)], "", a, b);
+        } else {
+            ptrdiff_t k = t_between(r, 0, (ptrdiff_t)(sizeof ones / sizeof *ones) - 1);
+            nodes[n++] = convd_graph_add(g, ones[k][0], ones[k][1], a);
+        }
+    }
+    *last = nodes[n - 1];
+    return g;
+}
+
+static size_t floats(struct convd_shape s)
+{
+    return (size_t)(s.n * s.c * s.h * s.w);
+}
+
+/* Runs p into one f32 or u8 buffer, with sentinels around workspace and output. */
+static void *run_one(struct convd_plan *p, const void *input, size_t bytes, struct convd_pool *pool, struct convd_faults *f)
+{
+    enum { GUARD = 64 };
+    size_t work = convd_plan_workspace(p);
+    char *workspace = aligned_alloc(64, (work + 2 * GUARD + 63) / 64 * 64), *out = malloc(bytes + 2 * GUARD);
+    memset(workspace, 0x5a, work + 2 * GUARD);
+    memset(out, 0x5a, bytes + 2 * GUARD);
+    void *outputs[] = {out + GUARD};
+    OK(convd_plan_run(p, &(struct convd_run){.input = input, .outputs = outputs, .workspace = workspace + GUARD, .pool = pool}, f));
+    for (size_t i = 0; i < GUARD; i++) {
+        EQ(0x5a, workspace[i]);
+        EQ(0x5a, workspace[GUARD + work + i]);
+        EQ(0x5a, out[i]);
+        EQ(0x5a, out[GUARD + bytes + i]);
+    }
+    free(workspace);
+    memmove(out, out + GUARD, bytes);
+    return out;
+}
+
+TEST(random_graphs_give_the_same_bits_however_they_are_cut)
+{
+    struct t_rng r = t_rng(20);
+    struct convd_pool *pool = convd_pool_new(3);
+    int compared = 0;
+    for (int round = 0; round < 1500; round++) {
+        struct convd_faults *f = convd_faults_new();
+        int last;
+        struct convd_graph *g = random_graph(&r, f, &last);
+        struct convd_input in = {.pixels = CONVD_U8_HWC, .n = t_between(&r, 1, 2), .height = t_between(&r, 1, 90), .width = t_between(&r, 1, 40),
+                                 .stored = 3, .channels = 3};
+        size_t bytes = (size_t)(in.n * in.height * in.width * 3);
+        uint8_t *image = malloc(bytes);
+        for (size_t i = 0; i < bytes; i++)
+            image[i] = (uint8_t)t_random(&r);
+        struct convd_output out = {.node = last, .pixels = CONVD_F32_NCHW};
+        struct convd_plan *p = last > 0 ? convd_plan_new(g, &in, &out, 1, NULL, 1, f) : NULL;
+        if (p) {
+            size_t n = floats(convd_plan_shape(p, last)) * sizeof(float);
+            OK(convd_plan_force_bands(p, 1));
+            float *want = run_one(p, image, n, NULL, f);
+            static const size_t bands[] = {0, 2, 5, 1000};
+            for (size_t t = 1; t <= 3; t += 2)
+                for (size_t k = 0; k < 4; k++) {
+                    struct convd_plan *q = convd_plan_new(g, &in, &out, 1, NULL, t, f);
+                    OK(q && convd_plan_force_bands(q, bands[k]));
+                    float *got = run_one(q, image, n, t > 1 ? pool : NULL, f);
+                    if (memcmp(want, got, n) != 0)
+                        T_FAIL("round %d: %zu threads, %zu bands differ", round, t, bands[k]);
+                    free(got);
+                    convd_plan_free(q);
+                }
+            compared++;
+            free(want);
+        }
+        free(image);
+        convd_plan_free(p);
+        convd_graph_free(g);
+        convd_faults_free(f);
+    }
+    print_message("%d graphs compared\n", compared);
+    OK(compared > 600);
+    convd_pool_free(pool);
+}
+
+/* The edges of a picture by hand, in double. */
+static double gray_at(const uint8_t *x, ptrdiff_t h, ptrdiff_t w, ptrdiff_t i, ptrdiff_t j)
+{
+    i = i < 0 ? -i : i >= h ? 2 * h - 2 - i : i;
+    j = j < 0 ? -j : j >= w ? 2 * w - 2 - j : j;
+    const uint8_t *p = x + 3 * (i * w + j);
+    return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+}
+
+TEST(edges_of_a_large_picture_stream_through_small_buffers)
+{
+    enum { H = 1500, W = 1001 };
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int gray = convd_graph_add(g, "grayscale", "", CONVD_IMAGE);
+    int x = convd_graph_add(g, "abs", "", convd_graph_add(g, "filter", "sobel_x", gray));
+    int y = convd_graph_add(g, "abs", "", convd_graph_add(g, "filter", "sobel_y", gray));
+    int sum = convd_graph_add(g, "add", "", x, y);
+    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = H, .width = W, .stored = 3, .channels = 3};
+    struct convd_output out = {.node = sum, .pixels = CONVD_U8_HWC};
+    struct convd_pool *pool = convd_pool_new(2);
+    struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
+    OK(p != NULL);
+    OK(convd_plan_bands(p) > 10);
+    OK(convd_plan_workspace(p) < (size_t)4 << 20); /* one f32 plane alone would be 6 MB */
+    uint8_t *image = malloc(H * W * 3), *got = malloc(H * W);
+    struct t_rng r = t_rng(3);
+    for (size_t i = 0; i < H * W * 3; i++)
+        image[i] = (uint8_t)(i * 7 / 50 + t_random(&r) % 30);
+    uint64_t saturated = 0;
+    void *outputs[] = {got};
+    OK(convd_plan_run(p, &(struct convd_run){.input = image, .outputs = outputs, .pool = pool, .saturated = &saturated}, f));
+    size_t over = 0;
+    for (ptrdiff_t i = 0; i < H; i++)
+        for (ptrdiff_t j = 0; j < W; j++) {
+            double a[3][3];
+            for (int k = 0; k < 9; k++)
+                a[k / 3][k % 3] = gray_at(image, H, W, i + k / 3 - 1, j + k % 3 - 1);
+            double gx = a[0][2] + 2 * a[1][2] + a[2][2] - a[0][0] - 2 * a[1][0] - a[2][0];
+            double gy = a[2][0] + 2 * a[2][1] + a[2][2] - a[0][0] - 2 * a[0][1] - a[0][2];
+            double e = fabs(gx) + fabs(gy);
+            over += e > 255.0005;
+            NEAR(e > 255 ? 255 : e, got[i * W + j], 0.501);
+        }
+    OK(over > 1000);
+    NEAR(over, saturated, 50);
+    free(image);
+    free(got);
+    convd_plan_free(p);
+    convd_pool_free(pool);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(tall_windows_end_a_stage_instead_of_computing_rows_again_and_again)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int a = convd_graph_add(g, "grayscale", "", CONVD_IMAGE);
+    for (int i = 0; i < 40; i++)
+        a = convd_graph_add(g, "filter", "box", a);
+    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 4000, .width = 3000, .stored = 3, .channels = 3};
+    struct convd_output out = {.node = a, .pixels = CONVD_U8_HWC};
+    struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
+    OK(p != NULL);
+    OK(convd_plan_workspace(p) < (size_t)130 << 20); /* at most two planes and the bands */
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+static void limit_fault(const char *op, const char *args, struct convd_limits limits, int code, ptrdiff_t side)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int a = convd_graph_add(g, op, args, CONVD_IMAGE);
+    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = side, .width = side, .stored = 3, .channels = 3};
+    struct convd_output out = {.node = a, .pixels = CONVD_F32_NCHW};
+    OK(convd_plan_new(g, &in, &out, 1, &limits, 1, f) == NULL);
+    EQ(1, convd_faults_count(f));
+    const struct convd_fault *x = convd_faults_first(f);
+    STR(convd_code_word(code), convd_code_word(x->code));
+    STR("/steps/0", x->pointer);
+    if (x->limit == x->limit)
+        OK(x->actual > x->limit);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(plans_over_a_limit_are_refused_with_both_numbers)
+{
+    limit_fault("abs", "", (struct convd_limits){.memory = 1 << 20}, CONVD_TOO_MUCH_MEMORY, 1000);
+    limit_fault("filter", "box", (struct convd_limits){.macs = 1e6}, CONVD_TOO_MUCH_WORK, 1000);
+    limit_fault("pad", "30000", (struct convd_limits){0}, CONVD_TOO_MUCH_MEMORY, 10000);
+    limit_fault("max_pool", "50", (struct convd_limits){0}, CONVD_BAD_SHAPE, 10);
+}
+
+TEST(every_map_is_one_output_away_and_dead_steps_do_not_run)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int a = convd_graph_add(g, "scale", "2", CONVD_IMAGE);
+    int b = convd_graph_add(g, "neg", "", a);
+    int dead = convd_graph_add(g, "abs", "", b);
+    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 2, .stored = 1, .channels = 1};
+    struct convd_output out[] = {{b, CONVD_F32_NCHW}, {a, CONVD_F32_NCHW}, {a, CONVD_U8_HWC}, {CONVD_IMAGE, CONVD_F32_NCHW}, {b, CONVD_F32_NCHW}};
+    struct convd_plan *p = convd_plan_new(g, &in, out, 5, NULL, 1, f);
+    OK(p != NULL);
+    float x[4] = {1, 2, 3, 200}, y[4], z[4], w[4], again[4];
+    uint8_t u[4];
+    uint64_t saturated[5], ns[8] = {0};
+    void *outputs[] = {y, z, u, w, again};
+    OK(convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .saturated = saturated, .step_ns = ns}, f));
+    NEAR(-400, y[3], 0);
+    NEAR(400, z[3], 0);
+    EQ(255, u[3]);
+    EQ(2, u[0]);
+    NEAR(3, w[2], 0);
+    NEAR(-6, again[2], 0);
+    EQ(1, saturated[2]);
+    EQ(0, ns[dead]);
+    struct convd_step_info info;
+    OK(convd_plan_info(p, dead, &info) && !info.needed);
+    EQ(2, info.shape.h);
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(samples_share_a_tensor_and_keep_apart)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    float t[2] = {10, 20};
+    convd_graph_tensor(g, &(struct convd_tensor){.name = "t", .rank = 3, .dim = {2, 1, 1}, .data = t});
+    struct convd_value step = {.kind = CONVD_ARRAY, .n = 2, .items = (struct convd_value[]){
+        {.kind = CONVD_OBJECT, .n = 2, .members = (struct convd_member[]){{"op", convd_string("neg")}, {"input", convd_string("@t")}}},
+        {.kind = CONVD_OBJECT, .n = 2, .members = (struct convd_member[]){{"op", convd_string("add")}, {"inputs", {.kind = CONVD_ARRAY, .n = 2,
+            .items = (struct convd_value[]){convd_string("image"), convd_string("s0")}}}}}}};
+    int sum = convd_graph_steps(g, &step);
+    OK(sum > 0);
+    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 3, .height = 2, .width = 1, .stored = 2, .channels = 2};
+    struct convd_output out = {sum, CONVD_F32_NCHW};
+    struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
+    OK(p != NULL);
+    float x[12], y[12];
+    for (int i = 0; i < 12; i++)
+        x[i] = (float)i;
+    void *outputs[] = {y};
+    struct convd_pool *pool = convd_pool_new(2);
+    OK(convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .pool = pool}, f));
+    for (int i = 0; i < 12; i++)
+        NEAR(i - (i / 2 % 2 ? 20 : 10), y[i], 0);
+    convd_pool_free(pool);
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(a_cancelled_run_says_so)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int a = convd_graph_add(g, "neg", "", CONVD_IMAGE);
+    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 1, .stored = 1, .channels = 1};
+    struct convd_output out = {a, CONVD_F32_NCHW};
+    struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 1, f);
+    float x[2] = {0}, y[2];
+    void *outputs[] = {y};
+    atomic_bool cancel = true;
+    OK(!convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .cancel = &cancel}, f));
+    EQ(CONVD_CANCELLED, convd_faults_first(f)->code);
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(receptive_fields_and_jumps_add_up)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int a = convd_graph_add(g, "filter", "sobel_x", CONVD_IMAGE);
+    int b = convd_graph_add(g, "max_pool", "2", a);
+    int c = convd_graph_add(g, "filter", "gaussian", b);
+    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 100, .width = 100, .stored = 3, .channels = 3};
+    struct convd_output out = {c, CONVD_U8_HWC};
+    struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 1, f);
+    struct convd_step_info info;
+    OK(convd_plan_info(p, c, &info));
+    EQ(2, info.jump_h);
+    EQ(3 + 1 + 4 * 2, info.rf_w);
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+T_MAIN("core/plan")
