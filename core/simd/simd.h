@@ -1,30 +1,40 @@
 /* simd.h: the inner loops. Each is written once (NAME.tmpl.c) on GCC vectors of VL bytes, compiled for every instruction
- * set, and chosen once for a plan. ref.c is their plain definition; tests/simd_all.c holds every variant against it. */
+ * set, and chosen once for a plan. ref.c is their plain definition; tests/simd_all.c holds every variant against it.
+ *
+ * The rule that makes results the same everywhere: vectors run across outputs, never across taps, so an output adds its
+ * taps in their order whatever the width of the vector, the place in the row or the cut of the work. Variants with FMA
+ * agree with ref bit for bit; base has none and rounds each product.
+ *
+ *   taps       windows over padded rows, for 1 to 4 rows of outputs that read the same input:
+ *                  y[o][j] = bias[o] + sum over i of k[i*outs + o] * t[i][j]      from <= j < to
+ *              t[i] is the row that tap i reads, already shifted. Nothing is read or written outside [from,to).
+ *   copy       y = x; true when all n numbers are finite
+ *   finite     true when all n numbers are finite
+ *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN
+ *   add abs    y = a + b, y = |x|; y may be a, b or x
+ *   luma       Rec. 601: 0.299 r + 0.587 g + 0.114 b
+ *   u8_planes  n pixels of `stored` interleaved bytes -> the first `planes` (<= stored) of them as rows of floats
+ *   u8_luma    the same to one row: Rec. 601 of the first three bytes (stored >= 3)
+ *   planes_u8  c rows of n floats -> n interleaved pixels: half to even, saturated, NaN is 0; returns how many were
+ *              saturated (below 0 or above 255 before rounding, NaN) */
 #ifndef CONVD_SIMD_H
 #define CONVD_SIMD_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct convd_simd {
     const char *name; /* "ref", "base", "avx2", "avx512", "neon" */
-    /* --- in and out of f32: n pixels of one row --- */
-    void (*u8_planes)(const uint8_t *x, size_t n, size_t c, float *const *y); /* interleaved -> c planes              */
-    void (*u8_gray)(const uint8_t *x, size_t n, size_t c, float *y);          /* c >= 3: Rec. 601 luma                */
-    uint64_t (*planes_u8)(const float *const *x, size_t n, size_t c, uint8_t *y); /* saturate; returns how many        */
-    /* --- windows over padded rows: y[j] = bias + sum over taps; t[k] is the row tap k reads, already shifted --- */
-    void (*taps)(const float *const *t, const float *k, size_t taps, float bias, float *y, size_t n);
-    /* the same for several output rows that share their input: y[o][j] = bias[o] + sum k[o*taps + i] * t[i][j] */
-    void (*taps_many)(const float *const *t, const float *k, size_t taps, const float *bias, float *const *y, size_t outs,
-                      size_t n);
-    /* NaN-propagating y = max/min(y, x) */
-    void (*max)(float *y, const float *x, size_t n);
-    void (*min)(float *y, const float *x, size_t n);
-    void (*add)(float *y, const float *a, const float *b, size_t n);
-    void (*abs)(float *y, const float *x, size_t n);
+#define SIMD(TYPE, NAME, ARGUMENTS) TYPE(*NAME) ARGUMENTS;
+#include "simd.def"
+#undef SIMD
 };
+
+enum { CONVD_TAPS_OUTS = 4 /* most rows of outputs of one taps call */ };
+
 /* The best variant this processor runs, or the one named by forced ("base", "avx2", …) when that can run; NULL forced:
  * best. Never NULL. */
 const struct convd_simd *convd_simd_choose(const char *forced);
-/* Every variant this processor can run, ref first; NULL past the end. */
+/* Every variant this processor can run, ref first, then from narrow to wide; NULL past the end. */
 const struct convd_simd *convd_simd_at(size_t i);
 #endif

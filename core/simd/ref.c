@@ -1,0 +1,99 @@
+/* ref.c: what each inner loop means, in plain C. Slow and obvious: products and sums that FMA instruction sets fuse are
+ * written with fmaf, so that they can be compared bit by bit. */
+#include "simd.h"
+#include <math.h>
+
+static void taps(const float *const *t, const float *k, size_t n, const float *bias, float *const *y, size_t outs,
+                 size_t from, size_t to)
+{
+    for (size_t o = 0; o < outs; o++)
+        for (size_t j = from; j < to; j++) {
+            float sum = bias[o];
+            for (size_t i = 0; i < n; i++) sum = fmaf(k[i * outs + o], t[i][j], sum);
+            y[o][j] = sum;
+        }
+}
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+static bool copy(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = x[i];
+    return all_finite(x, n);
+}
+
+static void max(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] > y[i] || isnan(x[i])) y[i] = x[i];
+}
+
+static void min(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] < y[i] || isnan(x[i])) y[i] = x[i];
+}
+
+static void add(float *y, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+static void magnitude(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = fabsf(x[i]);
+}
+
+static float gray(float r, float g, float b)
+{
+    return fmaf(0.114f, b, fmaf(0.587f, g, 0.299f * r));
+}
+
+static void luma(const float *r, const float *g, const float *b, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = gray(r[i], g[i], b[i]);
+}
+
+static void u8_planes(const uint8_t *x, size_t n, size_t stored, float *const *y, size_t planes)
+{
+    for (size_t c = 0; c < planes; c++)
+        for (size_t i = 0; i < n; i++) y[c][i] = (float)x[i * stored + c];
+}
+
+static void u8_luma(const uint8_t *x, size_t n, size_t stored, float *y)
+{
+    for (size_t i = 0; i < n; i++, x += stored) y[i] = gray((float)x[0], (float)x[1], (float)x[2]);
+}
+
+static uint64_t planes_u8(const float *const *x, size_t n, size_t c, uint8_t *y)
+{
+    uint64_t saturated = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < c; k++) {
+            const float v = x[k][i];
+            saturated += !(v >= 0 && v <= 255);
+            y[i * c + k] = v >= 255 ? 255 : v > 0 ? (uint8_t)nearbyintf(v) : 0;
+        }
+    return saturated;
+}
+
+const struct convd_simd convd_simd_ref;
+const struct convd_simd convd_simd_ref = {
+    .name = "ref",
+    .taps = taps,
+    .copy = copy,
+    .finite = all_finite,
+    .max = max,
+    .min = min,
+    .add = add,
+    .abs = magnitude,
+    .luma = luma,
+    .u8_planes = u8_planes,
+    .u8_luma = u8_luma,
+    .planes_u8 = planes_u8,
+};
