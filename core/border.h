@@ -1,5 +1,5 @@
-/* border.h: what lies outside the picture. One mechanism for every op with a window: the rows a band needs, and a padded
- * copy of them in which inner loops need no border checks. Right for pictures smaller than the kernel. */
+/* border.h: what lies outside the picture. One mechanism for every op with a window: the rows a band needs, and padded
+ * copies of them in which inner loops need no border checks. Right for pictures smaller than the kernel. */
 #ifndef CONVD_BORDER_H
 #define CONVD_BORDER_H
 #include "op.h"
@@ -28,4 +28,47 @@ void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, pt
 struct convd_axis { ptrdiff_t before, after, size; };
 struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before, ptrdiff_t after, ptrdiff_t k,
                                      ptrdiff_t stride, ptrdiff_t dilation, bool ceil_mode);
+
+/* Padded rows under a window that slides down: each row is made once and kept while windows reach it, kh of them at a
+ * time, whatever the size of the band. With a column stride s each row is stored as phases (columns r, r+s, r+2s …), so
+ * that every tap reads consecutive numbers. Rows that need no padding are read where they lie.
+ *
+ *     convd_lines_init(&l, &shape, x, first_channel, scratch);
+ *     for (turn = 0; turn < l.turns; turn++)          // rows whose windows share input rows come one after another
+ *         for (y = y0 + turn; y < y1; y += l.turns) {
+ *             convd_lines_move(&l, y);
+ *             p = convd_lines_tap(&l, channel, i, j); // p[x] is what tap (i,j) of output column x sees
+ *         }
+ */
+struct convd_lines_shape {
+    struct convd_window window;
+    enum convd_mode mode;
+    float value;                       /* for CONSTANT                                                     */
+    bool watch;                        /* convd_lines_finite is wanted; only without column stride         */
+    ptrdiff_t channels, w, out_w;      /* channels that are read at once; width of the input, of the output */
+    const struct convd_simd *simd;
+};
+struct convd_lines {
+    const struct convd_lines_shape *shape;
+    const struct convd_view *x;
+    ptrdiff_t c0;
+    ptrdiff_t turns;
+    bool direct;                       /* rows of x are used where they lie                                */
+    ptrdiff_t phases, length, stride;  /* of a row: how many, numbers in each, floats from one to the next */
+    ptrdiff_t first;                   /* slot of the window's first row                                   */
+    float *rows;
+    const float **at;                  /* for each slot and channel: where its phase 0 begins              */
+    ptrdiff_t *made;                   /* for each slot: the row in it, counted in the padded input; -1: none */
+    bool *finite;                      /* for each slot                                                    */
+};
+/* Bytes of scratch, a multiple of 64; SIZE_MAX when they cannot be counted. */
+size_t convd_lines_bytes(const struct convd_lines_shape *s);
+void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s, const struct convd_view *x, ptrdiff_t c0,
+                      void *scratch);
+/* Makes the rows that output row y needs. */
+void convd_lines_move(struct convd_lines *l, ptrdiff_t y);
+/* What tap (i,j) of channel c0 + c sees from output column 0 on. */
+const float *convd_lines_tap(const struct convd_lines *l, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j);
+/* True when every number in the rows of the window was finite. */
+bool convd_lines_finite(const struct convd_lines *l);
 #endif

@@ -1,0 +1,273 @@
+/* border.c: padding modes as index arithmetic, and the padded rows that windows slide over. */
+#include "border.h"
+#include "simd/simd.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static ptrdiff_t least(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b)
+{
+    return a > b ? a : b;
+}
+
+static ptrdiff_t modulo(ptrdiff_t i, ptrdiff_t n)
+{
+    const ptrdiff_t m = i % n;
+    return m < 0 ? m + n : m;
+}
+
+static ptrdiff_t floor_div(ptrdiff_t a, ptrdiff_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+ptrdiff_t convd_border_index(enum convd_mode mode, ptrdiff_t i, ptrdiff_t n)
+{
+    if (i >= 0 && i < n) return i;
+    switch (mode) {
+    case CONVD_MODE_REFLECT:
+        if (n == 1) return 0;
+        i = modulo(i, 2 * n - 2);
+        return i < n ? i : 2 * n - 2 - i;
+    case CONVD_MODE_SYMMETRIC:
+        i = modulo(i, 2 * n);
+        return i < n ? i : 2 * n - 1 - i;
+    case CONVD_MODE_REPLICATE: return i < 0 ? 0 : n - 1;
+    case CONVD_MODE_CIRCULAR: return modulo(i, n);
+    case CONVD_MODE_ZEROS:
+    case CONVD_MODE_CONSTANT: break;
+    }
+    return -1;
+}
+
+/* Widens r by what the indexes [lo,hi), all outside the axis, map to. */
+static void reach(enum convd_mode mode, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n, struct convd_rows *r)
+{
+    for (ptrdiff_t i = lo; i < hi; i++) {
+        const ptrdiff_t k = convd_border_index(mode, i, n);
+        r->y0 = least(r->y0, k);
+        r->y1 = most(r->y1, k + 1);
+    }
+}
+
+struct convd_rows convd_border_rows(enum convd_mode mode, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n)
+{
+    struct convd_rows r = {most(lo, 0), least(hi, n)};
+    const bool inside = r.y0 < r.y1;
+    if (mode == CONVD_MODE_ZEROS || mode == CONVD_MODE_CONSTANT || mode == CONVD_MODE_REPLICATE) {
+        if (inside) return r;
+        return lo >= n ? (struct convd_rows){n - 1, n} : (struct convd_rows){0, 1};
+    }
+    if (hi - lo >= 2 * n) return (struct convd_rows){0, n}; /* a whole period */
+    if (!inside) r = (struct convd_rows){n, 0};
+    reach(mode, lo, least(hi, 0), n, &r);
+    reach(mode, most(lo, n), hi, n, &r);
+    return r.y0 < r.y1 ? r : (struct convd_rows){0, 1};
+}
+
+/* Columns [from, from+n) of a row of w numbers (NULL: a row of the constant). simd given: tells whether all numbers are
+ * finite. */
+static bool pad_line(const struct convd_simd *simd, const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t n,
+                     enum convd_mode mode, float value, float *y)
+{
+    ptrdiff_t j = 0;
+    bool fine = true;
+    if (!x) {
+        for (; j < n; j++) y[j] = value;
+        return isfinite(value);
+    }
+    while (j < n) {
+        const ptrdiff_t at = from + j;
+        if (at >= 0 && at < w) {
+            const size_t len = (size_t)least(n - j, w - at);
+            if (simd)
+                fine &= simd->copy(y + j, x + at, len);
+            else
+                memcpy(y + j, x + at, len * sizeof *y);
+            j += (ptrdiff_t)len;
+        } else {
+            const ptrdiff_t k = convd_border_index(mode, at, w);
+            y[j] = k < 0 ? value : x[k];
+            fine &= isfinite(y[j]) != 0;
+            j++;
+        }
+    }
+    return fine;
+}
+
+void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t left, ptrdiff_t right,
+                       enum convd_mode mode, float value, float *out, ptrdiff_t row)
+{
+    if (mode == CONVD_MODE_ZEROS) value = 0;
+    for (ptrdiff_t i = lo; i < hi; i++, out += row) {
+        const ptrdiff_t k = convd_border_index(mode, i, x->h);
+        pad_line(NULL, k < 0 ? NULL : convd_row(x, c, k), x->w, -left, x->w + left + right, mode, value, out);
+    }
+}
+
+struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before, ptrdiff_t after, ptrdiff_t k,
+                                     ptrdiff_t stride, ptrdiff_t dilation, bool ceil_mode)
+{
+    const ptrdiff_t span = dilation * (k - 1) + 1;
+    struct convd_axis a = {before, after, 0};
+    if (kind == CONVD_PAD_SAME) {
+        a.size = (n + stride - 1) / stride;
+        const ptrdiff_t total = most(0, (a.size - 1) * stride + span - n);
+        a.before = total / 2;
+        a.after = total - a.before;
+        return a;
+    }
+    if (kind == CONVD_PAD_VALID) a.before = a.after = 0;
+    const ptrdiff_t room = n + a.before + a.after - span;
+    a.size = floor_div(room + (ceil_mode ? stride - 1 : 0), stride) + 1;
+    if (ceil_mode && (a.size - 1) * stride >= n + a.before) a.size--;
+    return a;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------------------------- */
+
+static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
+{
+    while (b) {
+        const ptrdiff_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}
+
+/* Column tap j reads phase j mod phases: the residues of j*dw modulo sw repeat after sw / gcd(sw, dw). */
+static void measure(const struct convd_lines_shape *s, struct convd_lines *l)
+{
+    const struct convd_window *w = &s->window;
+    l->shape = s;
+    l->turns = w->dh / common(w->sh, w->dh);
+    l->phases = least(w->kw, w->sw / common(w->sw, w->dw));
+    l->length = s->out_w + (w->kw - 1) * w->dw / w->sw;
+    l->direct = w->sw == 1 && w->left == 0 && l->length <= s->w;
+    l->stride = (l->length + 15) / 16 * 16;
+    if (l->stride % 1024 == 0) l->stride += 16; /* rows a multiple of a page apart would share cache sets */
+}
+
+/* Floats of rows, then the tables behind them. */
+static bool count(const struct convd_lines *l, size_t *floats, size_t *bytes)
+{
+    const size_t kh = (size_t)l->shape->window.kh, channels = (size_t)l->shape->channels;
+    size_t slots, tables;
+    if (!convd_mul(kh, channels, &slots) || !convd_mul((size_t)l->stride, l->direct ? 1 : (size_t)l->phases, floats) ||
+        !convd_mul(*floats, l->direct ? 1 : slots, floats) || !convd_mul(*floats, sizeof(float), bytes) ||
+        !convd_mul(slots, sizeof(float *), &tables) || !convd_add(*bytes, tables, bytes) ||
+        !convd_add(*bytes, kh * (sizeof(ptrdiff_t) + sizeof(bool)) + 63, bytes))
+        return false;
+    *bytes &= ~(size_t)63;
+    return true;
+}
+
+size_t convd_lines_bytes(const struct convd_lines_shape *s)
+{
+    struct convd_lines l;
+    size_t floats, bytes;
+    measure(s, &l);
+    return count(&l, &floats, &bytes) ? bytes : SIZE_MAX;
+}
+
+void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s, const struct convd_view *x, ptrdiff_t c0,
+                      void *scratch)
+{
+    size_t floats = 0, bytes = 0;
+    measure(s, l);
+    count(l, &floats, &bytes);
+    l->x = x;
+    l->c0 = c0;
+    l->first = 0;
+    l->rows = scratch;
+    l->at = (const float **)(l->rows + floats);
+    l->made = (ptrdiff_t *)(l->at + s->window.kh * s->channels);
+    l->finite = (bool *)(l->made + s->window.kh);
+    for (ptrdiff_t i = 0; i < s->window.kh; i++) l->made[i] = -1;
+    if (l->direct) pad_line(NULL, NULL, 0, 0, l->length, s->mode, s->mode == CONVD_MODE_ZEROS ? 0 : s->value, l->rows);
+}
+
+/* The phases of one row: of each, number m stands for column m*sw + r of the padded row. */
+static void make_phases(const struct convd_lines *l, const float *x, float *y)
+{
+    const struct convd_lines_shape *s = l->shape;
+    const ptrdiff_t sw = s->window.sw;
+    const float outside = s->mode == CONVD_MODE_ZEROS ? 0 : s->value;
+    for (ptrdiff_t p = 0; p < l->phases; p++, y += l->stride) {
+        const ptrdiff_t from = p * s->window.dw % sw - s->window.left;
+        ptrdiff_t m = 0;
+        if (!x) {
+            for (; m < l->length; m++) y[m] = outside;
+            continue;
+        }
+        while (m < l->length) {
+            ptrdiff_t j = from + m * sw;
+            if (j >= 0 && j < s->w) {
+                for (; m < l->length && j < s->w; m++, j += sw) y[m] = x[j];
+            } else {
+                const ptrdiff_t k = convd_border_index(s->mode, j, s->w);
+                y[m++] = k < 0 ? outside : x[k];
+            }
+        }
+    }
+}
+
+/* Row v of the input (any integer) for all channels into a slot. */
+static void make(struct convd_lines *l, ptrdiff_t slot, ptrdiff_t v)
+{
+    const struct convd_lines_shape *s = l->shape;
+    const ptrdiff_t k = convd_border_index(s->mode, v, l->x->h);
+    const float outside = s->mode == CONVD_MODE_ZEROS ? 0 : s->value;
+    bool fine = true;
+    for (ptrdiff_t c = 0; c < s->channels; c++) {
+        const ptrdiff_t i = slot * s->channels + c;
+        const float *x = k < 0 ? NULL : convd_row(l->x, l->c0 + c, k);
+        float *y = l->rows + (l->direct ? 0 : i * l->phases * l->stride);
+        l->at[i] = y;
+        if (l->direct) {
+            if (x) l->at[i] = x;
+            if (s->watch) fine &= s->simd->finite(l->at[i], (size_t)l->length);
+        } else if (s->window.sw == 1) {
+            fine &= pad_line(s->simd, x, s->w, -s->window.left, l->length, s->mode, outside, y);
+        } else {
+            make_phases(l, x, y);
+        }
+    }
+    l->finite[slot] = fine;
+}
+
+/* The window's rows are y*sh, y*sh + dh, … of the padded input. In units of dh they are consecutive, and within one turn
+ * (y mod turns fixed) all windows count from the same offset, so unit u can live in slot u mod kh. */
+void convd_lines_move(struct convd_lines *l, ptrdiff_t y)
+{
+    const struct convd_window *w = &l->shape->window;
+    const ptrdiff_t unit = y * w->sh / w->dh;
+    l->first = unit % w->kh;
+    for (ptrdiff_t i = 0; i < w->kh; i++) {
+        const ptrdiff_t slot = (unit + i) % w->kh, row = y * w->sh + i * w->dh;
+        if (l->made[slot] == row) continue;
+        make(l, slot, row - w->top);
+        l->made[slot] = row;
+    }
+}
+
+const float *convd_lines_tap(const struct convd_lines *l, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j)
+{
+    const struct convd_window *w = &l->shape->window;
+    ptrdiff_t slot = l->first + i;
+    if (slot >= w->kh) slot -= w->kh;
+    return l->at[slot * l->shape->channels + c] + j % l->phases * l->stride + j * w->dw / w->sw;
+}
+
+bool convd_lines_finite(const struct convd_lines *l)
+{
+    for (ptrdiff_t i = 0; i < l->shape->window.kh; i++)
+        if (!l->finite[i]) return false;
+    return true;
+}
