@@ -28,6 +28,7 @@ bool convd_kernel_build(const struct convd_kernel_row *row, const struct convd_a
  * f's place. Sides at most max_side. */
 bool convd_kernel_read(const struct convd_value *v, struct convd_faults *f, struct convd_arena *mem, ptrdiff_t max_side,
                        struct convd_kernel *out);
-/* Splits k into column (h) and row (w) whose outer product it is, to 1e-6 of its largest number. False: not separable. */
+/* Splits k into column (h) and row (w) whose outer product it is, to 3e-7 of its largest number (what rounding products to
+ * float leaves). False: not separable. */
 bool convd_kernel_separate(const struct convd_kernel *k, double *column, double *row);
 #endif

@@ -40,6 +40,7 @@ struct convd_kernel {
     ptrdiff_t anchor_y, anchor_x;        /* from the named kernel (roberts: 0,0), else the middle */
     const struct convd_kernel_row *row;  /* the named kernel it came from, or NULL              */
     const char *tensor;                  /* "name" of "@name", or NULL                          */
+    ptrdiff_t max_side;                  /* the limit in force: a tensor's size is seen later   */
     const struct convd_value *source;    /* what was written, canonical                         */
 };
 enum convd_weight_kind { CONVD_W_NONE, CONVD_W_ARRAY, CONVD_W_KERNELS, CONVD_W_TENSOR, CONVD_W_INIT };
@@ -49,6 +50,7 @@ struct convd_weight {
     enum convd_weight_kind kind;
     struct convd_tensor array;           /* ARRAY: as written; TENSOR: filled when the graph knows it  */
     const char *tensor;                  /* TENSOR: "name" of "@name"                                  */
+    ptrdiff_t max_side;                  /* the limit for sides of dense kernels: conv looks at shapes later */
     size_t n_kernels;                    /* KERNELS */
     const struct convd_kernel *kernels;
     enum convd_init init;                /* INIT */
