@@ -1,0 +1,300 @@
+/* filter: the same 2-D kernel on each channel, size kept.
+ * x [c,h,w] -> y [c,h,w]   y[c,i,j] = delta + scale * sum_ab k[a,b] * x[c, i + a - ay, j + b - ax]
+ * (ay,ax) is the anchor, ⌊k/2⌋ unless given or the kernel brings its own; flip turns the numbers by 180° and leaves the
+ * anchor where it is. Outside the picture padding_mode decides. scale is folded into the kernel.
+ * Zero taps are skipped and separable kernels run as a row and a column where that is less work; both change a result by
+ * rounding at most. A zero times inf or NaN is NaN, so windows that hold one run with all their taps.
+ * Faults: anchor outside the kernel. Equals cv::filter2D. */
+#include "../kernels.h"
+#include "row.h"
+
+struct params {
+    struct convd_kernel kernel;
+    int padding_mode;
+    double padding_value;
+    struct convd_ints anchor;
+    double scale, delta;
+    bool flip;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(kernel), .type = CONVD_P_KERNEL, .summary = "a kernel's name, {\"name\":…}, a matrix, or \"@tensor\"",
+     .aliases = "weight"},
+    PADDING_MODE(params, "reflect"),
+    PADDING_VALUE(params),
+    {AT(anchor), .type = CONVD_P_INTS, .def = "", .lo = 0, .hi = 128,
+     .summary = "[y,x], the tap that stands on the output pixel; left out: the middle"},
+    {AT(scale), .type = CONVD_P_NUMBER, .def = "1", .summary = "factor of the sum"},
+    {AT(delta), .type = CONVD_P_NUMBER, .def = "0", .summary = "added to each output", .aliases = "offset"},
+    {AT(flip), .type = CONVD_P_BOOL, .def = "false", .summary = "turn the kernel by 180°: convolution as in textbooks"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+/* One pass over taps: their numbers, and each one's place i*w + j. */
+struct pass {
+    ptrdiff_t n;
+    const float *k;
+    const int32_t *at;
+};
+struct state {
+    bool separable;
+    float delta;
+    struct pass all, some;               /* every tap; those that are not 0 */
+    struct pass row, row_some, col, col_some;
+};
+
+static bool check(const void *params_, struct convd_faults *f)
+{
+    const struct params *p = params_;
+    const struct convd_ints *a = &p->anchor;
+    if (a->n == 0) return true;
+    if (a->n > 2) {
+        convd_fault_expected(f, CONVD_WRONG_TYPE, "anchor", "[y,x]", "anchor has %zu numbers", a->n);
+        return false;
+    }
+    const ptrdiff_t y = a->v[0], x = a->v[a->n - 1];
+    if (y < p->kernel.h && x < p->kernel.w) return true;
+    struct convd_fault *fault = convd_fault(f, CONVD_OUT_OF_RANGE, "anchor", "anchor is [%td,%td]", y, x);
+    fault->expected =
+        convd_arena_printf(f->mem, "a place inside the kernel, which is %tdx%td", p->kernel.h, p->kernel.w);
+    return false;
+}
+
+static void window(const struct convd_site *s, struct convd_window *w)
+{
+    const struct params *p = s->params;
+    const struct convd_kernel *k = &p->kernel;
+    const struct convd_ints *a = &p->anchor;
+    *w = (struct convd_window){.kh = k->h, .kw = k->w, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    w->top = a->n ? a->v[0] : k->anchor_y;
+    w->left = a->n ? a->v[a->n - 1] : k->anchor_x;
+}
+
+static void cost(const struct convd_site *s, struct convd_cost *c)
+{
+    const struct convd_kernel *k = &((const struct params *)s->params)->kernel;
+    const size_t h = (size_t)k->h, w = (size_t)k->w;
+    c->weights = h * w;
+    c->macs = (double)(h * w) * (double)s->y.c * (double)s->y.h * (double)s->y.w;
+    c->state = sizeof(struct state) + (2 * h * w + 2 * (h + w)) * (sizeof(float) + sizeof(int32_t)) +
+               (h * w + h + w) * sizeof(double) + 16 * 64;
+}
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    struct convd_window w;
+    (void)i;
+    window(s, &w);
+    *x = convd_border_rows((enum convd_mode)((const struct params *)s->params)->padding_mode, y.y0 - w.top,
+                           y.y1 - 1 - w.top + w.kh, s->x[0].h);
+    return true;
+}
+
+/* ---- once a plan ---------------------------------------------------------------------------------------------- */
+
+/* The n numbers as a pass, or those of them that are not 0. */
+static bool make_pass(struct convd_arena *mem, const double *k, ptrdiff_t n, bool all, struct pass *out)
+{
+    float *numbers = convd_arena_array(mem, (size_t)n, sizeof *numbers);
+    int32_t *at = convd_arena_array(mem, (size_t)n, sizeof *at);
+    if (!numbers || !at) return false;
+    ptrdiff_t used = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const float v = (float)k[i];
+        if (!all && v == 0) continue;
+        numbers[used] = v;
+        at[used++] = (int32_t)i;
+    }
+    *out = (struct pass){used, numbers, at};
+    return true;
+}
+
+static void reverse(double *v, ptrdiff_t n)
+{
+    for (ptrdiff_t i = 0; i < n / 2; i++) {
+        const double t = v[i];
+        v[i] = v[n - 1 - i];
+        v[n - 1 - i] = t;
+    }
+}
+
+/* Two passes move each number once more than one does. */
+static bool pays(const struct state *s)
+{
+    return s->some.n >= 2 * (s->row_some.n + s->col_some.n);
+}
+
+static bool prepare_separable(const struct params *p, struct convd_arena *mem, struct state *state)
+{
+    const struct convd_kernel *k = &p->kernel;
+    double *col = convd_arena_array(mem, (size_t)(k->h + k->w), sizeof *col), *row = col + k->h;
+    if (!col) return false;
+    if (!convd_kernel_separate(k, col, row)) return true;
+    if (p->flip) {
+        reverse(col, k->h);
+        reverse(row, k->w);
+    }
+    for (ptrdiff_t i = 0; i < k->h; i++) col[i] *= p->scale;
+    if (!make_pass(mem, row, k->w, true, &state->row) || !make_pass(mem, row, k->w, false, &state->row_some) ||
+        !make_pass(mem, col, k->h, true, &state->col) || !make_pass(mem, col, k->h, false, &state->col_some))
+        return false;
+    state->separable = pays(state);
+    return true;
+}
+
+static const void *prepare(const struct convd_site *s, struct convd_arena *mem, struct convd_faults *f)
+{
+    const struct params *p = s->params;
+    const struct convd_kernel *k = &p->kernel;
+    const ptrdiff_t n = k->h * k->w;
+    struct state *state = convd_arena_zero(mem, sizeof *state);
+    double *numbers = convd_arena_array(mem, (size_t)n, sizeof *numbers);
+    bool fine = state && numbers;
+    if (fine) {
+        for (ptrdiff_t i = 0; i < n; i++) numbers[i] = (double)k->v[i] * p->scale;
+        if (p->flip) reverse(numbers, n);
+        state->delta = (float)p->delta + 0.0f; /* -0 would tell whether zero taps were added to it */
+        fine = make_pass(mem, numbers, n, true, &state->all) && make_pass(mem, numbers, n, false, &state->some) &&
+               prepare_separable(p, mem, state);
+    }
+    if (!fine) convd_fault(f, CONVD_NO_MEMORY, "kernel", "no memory for a %tdx%td kernel", k->h, k->w);
+    return fine ? state : NULL;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------- */
+
+static struct convd_lines_shape lines_shape(const struct convd_site *s)
+{
+    const struct params *p = s->params;
+    struct convd_lines_shape l = {.mode = (enum convd_mode)p->padding_mode,
+                                  .value = (float)p->padding_value,
+                                  .watch = true,
+                                  .channels = 1,
+                                  .w = s->x[0].w,
+                                  .out_w = s->x[0].w,
+                                  .simd = s->simd};
+    window(s, &l.window);
+    return l;
+}
+
+/* Rows of the row pass, kept for the column pass: a slot for each row of the window. */
+struct filtered {
+    float *rows;
+    ptrdiff_t stride;
+    ptrdiff_t *made; /* row of the padded picture in each slot, or -1 */
+    bool *finite;    /* its source was finite                         */
+    const float **t; /* pointers for a call of taps                   */
+};
+
+static size_t filtered_layout(const struct convd_site *s, struct filtered *q, char *base)
+{
+    const struct convd_kernel *k = &((const struct params *)s->params)->kernel;
+    const size_t h = (size_t)k->h, taps = h * (size_t)k->w;
+    q->stride = (s->x[0].w + 15) / 16 * 16;
+    const size_t bytes_rows = h * (size_t)q->stride * sizeof(float);
+    if (base) {
+        q->rows = (float *)base;
+        q->t = (const float **)(base + bytes_rows);
+        q->made = (ptrdiff_t *)(q->t + taps);
+        q->finite = (bool *)(q->made + h);
+    }
+    return (bytes_rows + taps * sizeof *q->t + h * (sizeof *q->made + sizeof *q->finite) + 63) / 64 * 64;
+}
+
+/* Room for either way, so that nothing depends on what prepare finds. */
+static size_t scratch(const struct convd_site *s, ptrdiff_t n)
+{
+    struct filtered q;
+    const struct convd_lines_shape shape = lines_shape(s);
+    (void)n;
+    return convd_lines_bytes(&shape) + filtered_layout(s, &q, NULL);
+}
+
+static void direct(const struct convd_call *call, ptrdiff_t c, const struct convd_lines_shape *shape, void *memory,
+                   const float **t)
+{
+    const struct state *state = call->site->state;
+    const struct convd_view *y = call->y;
+    const ptrdiff_t w = shape->window.kw;
+    struct convd_lines l;
+    convd_lines_init(&l, shape, call->x, c, memory);
+    for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+        convd_lines_move(&l, i);
+        const struct pass *p = convd_lines_finite(&l) ? &state->some : &state->all;
+        for (ptrdiff_t m = 0; m < p->n; m++) t[m] = convd_lines_tap(&l, 0, p->at[m] / w, p->at[m] % w);
+        call->site->simd->taps(t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)}, 1, 0,
+                               (size_t)y->w);
+    }
+}
+
+/* Row `at` of the padded picture through the row pass. */
+static void filter_row(const struct convd_call *call, struct convd_lines *l, struct filtered *q, ptrdiff_t at)
+{
+    const struct state *state = call->site->state;
+    const ptrdiff_t slot = at % state->col.n;
+    convd_lines_move(l, at);
+    q->finite[slot] = convd_lines_finite(l);
+    q->made[slot] = at;
+    const struct pass *p = q->finite[slot] ? &state->row_some : &state->row;
+    for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = convd_lines_tap(l, 0, 0, p->at[m]);
+    call->site->simd->taps(q->t, p->k, (size_t)p->n, &(float){0}, &(float *){q->rows + slot * q->stride}, 1, 0,
+                           (size_t)call->y->w);
+}
+
+static void separable(const struct convd_call *call, ptrdiff_t c, const struct convd_lines_shape *shape, void *memory,
+                      struct filtered *q)
+{
+    const struct state *state = call->site->state;
+    const struct convd_view *y = call->y;
+    const ptrdiff_t kh = state->col.n;
+    struct convd_lines_shape one = *shape; /* a window of one row: lines makes one padded row at a time */
+    struct convd_lines l;
+    one.window.kh = 1;
+    convd_lines_init(&l, &one, call->x, c, memory);
+    for (ptrdiff_t i = 0; i < kh; i++) q->made[i] = -1;
+    for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+        bool finite = true;
+        for (ptrdiff_t a = i; a < i + kh; a++) {
+            if (q->made[a % kh] != a) filter_row(call, &l, q, a);
+            finite &= q->finite[a % kh];
+        }
+        const struct pass *p = finite ? &state->col_some : &state->col;
+        for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = q->rows + (i + p->at[m]) % kh * q->stride;
+        call->site->simd->taps(q->t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)}, 1, 0,
+                               (size_t)y->w);
+    }
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct state *state = call->site->state;
+    const struct convd_lines_shape shape = lines_shape(call->site);
+    struct filtered q = {0};
+    filtered_layout(call->site, &q, (char *)call->scratch + convd_lines_bytes(&shape));
+    for (ptrdiff_t c = 0; c < call->y->c; c++) {
+        if (state->separable)
+            separable(call, c, &shape, call->scratch, &q);
+        else
+            direct(call, c, &shape, call->scratch, q.t);
+    }
+}
+
+const struct convd_op convd_op_filter = {
+    .name = "filter",
+    .group = CONVD_CONVOLUTION,
+    .summary = "one 2-D kernel on each channel, size kept",
+    .aliases = "filter2d filter2D",
+    .example = "grayscale/filter:sobel_x",
+    .source = "cv::filter2D",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "direct",
+    .check = check,
+    .cost = cost,
+    .window = window,
+    .rows = rows,
+    .prepare = prepare,
+    .scratch = scratch,
+    .forward = forward,
+};
