@@ -86,6 +86,8 @@ struct api_work {
     const char *accept;                /* the Accept header, or NULL                                         */
 
     /* settled by prepare */
+    struct convd_memory counted;       /* memory, counting: what mem, graph and plan take                    */
+    size_t taken;
     struct convd_arena mem;
     struct convd_faults *faults;       /* in mem */
     struct convd_graph *graph;

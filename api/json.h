@@ -59,7 +59,8 @@ void api_json_value(struct api_json *j, const struct convd_value *v);
 /* For a value whose text is written by hand between these two (a data URL): the comma is put, nothing else. */
 void api_json_raw(struct api_json *j, const char *s, size_t n);
 
-/* Shortest decimal texts that read back as the same number; room: 32 bytes. Return the length. */
+/* Shortest decimal texts that read back as the same number; out has API_NUMBER_ROOM bytes. Return the length. */
+enum { API_NUMBER_ROOM = 32 };
 size_t api_number_text(double x, char *out);
 size_t api_float_text(float x, char *out);
 #endif

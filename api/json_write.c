@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_ROOM 2048 /* an answer grows from here */
+
 /* ---- numbers ---- */
 
 /* digits d (k of them, no trailing zero) times 10^(point - k): 0.d × 10^point, as plain decimals. */
@@ -45,9 +47,9 @@ static size_t with_point(char *out)
 size_t api_number_text(double x, char *out)
 {
     if (x == rint(x) && fabs(x) < 1e15)
-        return (size_t)sprintf(out, "%.0f", x == 0 ? 0.0 : x);
+        return (size_t)snprintf(out, API_NUMBER_ROOM, "%.0f", x == 0 ? 0.0 : x);
     for (int k = 15; k <= 17; k++) {
-        sprintf(out, "%.*g", k, x);
+        snprintf(out, API_NUMBER_ROOM, "%.*g", k, x);
         if (strtod(out, NULL) == x)
             break;
     }
@@ -67,7 +69,7 @@ size_t api_float_text(float x, char *out)
 {
     double a = fabs((double)x);
     if ((double)x == rint((double)x) && a < 1e7)
-        return (size_t)sprintf(out, "%d", (int)x);
+        return (size_t)snprintf(out, API_NUMBER_ROOM, "%d", (int)x);
     if (a >= 1e-5 && a < 1e12) {
         int point = 0; /* 10^(point-1) <= a < 10^point */
         if (a >= 1)
@@ -80,14 +82,14 @@ size_t api_float_text(float x, char *out)
             if ((float)(back * (1 - 1e-15)) != (float)a || (float)(back * (1 + 1e-15)) != (float)a)
                 continue;
             char text[16];
-            int n = sprintf(text, "%.0f", d), p = point + n - k; /* 9.9999996 rounds up to 10.0000 */
+            int n = snprintf(text, sizeof text, "%.0f", d), p = point + n - k; /* 9.9999996 rounds up to 10.0000 */
             while (n > 1 && text[n - 1] == '0')
                 n--;
             return plain(x < 0, text, n, p, out);
         }
     }
     for (int k = 6; k <= 9; k++) {
-        sprintf(out, "%.*g", k, (double)x);
+        snprintf(out, API_NUMBER_ROOM, "%.*g", k, (double)x);
         if (strtof(out, NULL) == x)
             break;
     }
@@ -103,8 +105,11 @@ struct api_json api_json_to(struct convd_bytes *out)
 
 static void put(struct api_json *j, const void *data, size_t n)
 {
-    if (!j->failed && !convd_bytes_put(j->out, data, n))
+    struct convd_bytes *out = j->out;
+    if (!j->failed && out->room - out->n < n && !convd_bytes_reserve(out, n > FIRST_ROOM ? n : FIRST_ROOM))
         j->failed = true;
+    if (!j->failed)
+        j->failed = !convd_bytes_put(out, data, n);
 }
 
 static void before_value(struct api_json *j)
@@ -195,7 +200,7 @@ void api_json_raw(struct api_json *j, const char *s, size_t n)
 
 void api_json_number(struct api_json *j, double x)
 {
-    char text[32];
+    char text[API_NUMBER_ROOM];
     if (isfinite(x))
         api_json_raw(j, text, api_number_text(x, text));
     else
@@ -204,7 +209,7 @@ void api_json_number(struct api_json *j, double x)
 
 void api_json_float(struct api_json *j, float x)
 {
-    char text[32];
+    char text[API_NUMBER_ROOM];
     if (isfinite(x))
         api_json_raw(j, text, api_float_text(x, text));
     else
@@ -213,7 +218,7 @@ void api_json_float(struct api_json *j, float x)
 
 void api_json_integer(struct api_json *j, intmax_t x)
 {
-    char text[32];
+    char text[API_NUMBER_ROOM];
     api_json_raw(j, text, (size_t)snprintf(text, sizeof text, "%jd", x));
 }
 

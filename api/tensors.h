@@ -1,0 +1,8 @@
+/* tensors.h: uploaded tensors become known to the graph as "@name". */
+#ifndef API_TENSORS_H
+#define API_TENSORS_H
+#include "api.h"
+
+/* Binds parts, JSON values, and what else an uploaded safetensors image holds. Faults go to w->faults. */
+void api_tensors_bind(struct api_work *w);
+#endif
