@@ -167,7 +167,7 @@ static bool run_stages(struct exec *e)
     for (size_t i = 0; i < p->n_stages; i++) {
         e->stage = &p->stages[i];
         size_t tasks = e->stage->bands * (size_t)e->stage->samples;
-        convd_pool_for(e->run->pool, tasks, p->threads, run_band, e);
+        convd_pool_for(e->run->pool, tasks, e->stage->slots, run_band, e);
         if (atomic_load(&e->stopped))
             return false;
     }

@@ -435,8 +435,9 @@ bool convd_plan_layout(struct convd_plan *p)
         struct convd_stage *s = &p->stages[i];
         if (!place_bands(p, s))
             return false;
-        size_t tasks = s->bands * (size_t)s->samples, slots = tasks < p->threads ? tasks : p->threads, bytes;
-        if (!convd_mul(slots, s->slot_bytes, &bytes))
+        size_t tasks = s->bands * (size_t)s->samples, bytes;
+        s->slots = tasks < p->threads ? tasks : p->threads;
+        if (!convd_mul(s->slots, s->slot_bytes, &bytes))
             return false;
         slots_bytes = bytes > slots_bytes ? bytes : slots_bytes;
     }

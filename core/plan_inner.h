@@ -34,6 +34,7 @@ struct convd_stage {
     ptrdiff_t samples;
     size_t bands;
     const struct convd_rows *need; /* [band * n + k]: the rows of nodes[k] that the band computes; empty: none */
+    size_t slots;              /* workers that may be inside at once, each with its own buffers */
     size_t slot_bytes;         /* band buffers and scratch of one worker                        */
     size_t scratch_offset;
     size_t image_offset;       /* of the image's band buffer, where it has no full one          */
