@@ -13,7 +13,7 @@ struct convd_stored {
     int rank;                  /* 0..4                          */
     ptrdiff_t dim[4];
     size_t count;              /* product of dim                */
-    char kind;                 /* 'f' 'i' 'u'                   */
+    char kind;                 /* 'f' 'i' 'u', 'b' for bfloat16 */
     int size;                  /* bytes a number: 1 2 4 8       */
     bool big_endian, fortran;  /* npy only                      */
     const uint8_t *data;

@@ -21,7 +21,7 @@ struct convd_image_info {
     const struct convd_codec *codec;
     struct convd_input input; /* what decoding will write: pixels, n, upright height and width, stored (1, 3, 4; any for
                                  tensors), channels as options asked                                */
-    int file_channels, depth; /* of the file: 1..4, bits                                            */
+    int file_channels, depth; /* of the file: 1..4 (0: a tensor), bits                              */
     bool alpha;               /* the file has transparency                                          */
     int orientation;          /* EXIF 1..8                                                          */
     size_t bytes;             /* decoding writes to pixels                                          */
@@ -73,9 +73,12 @@ struct convd_codec {
     const char *media_more;  /* other media types that mean it, blank-separated, or NULL                       */
     const char *extensions;  /* "png"; blank-separated, first is used in file names                            */
     bool (*sniff)(const uint8_t *data, size_t n);
-    /* Fills file_channels, depth, alpha, orientation, work_bytes and width/height as stored in the file (before
-     * orientation) into info->input; sets input.pixels. Does not check limits: image.c does. */
+    /* Fills width and height as stored in the file (before orientation) into info->input, input.pixels, and what else
+     * is at hand. Does not check limits: image.c does. */
     bool (*info)(const uint8_t *data, size_t n, struct convd_image_info *info, struct convd_faults *f);
+    /* Asked after the limits: fills the rest (file_channels, depth, alpha, orientation, work_bytes) and refuses files
+     * that have not the bytes for what their header promises. NULL: info said all. */
+    bool (*details)(const uint8_t *data, size_t n, struct convd_image_info *info, struct convd_faults *f);
     /* Rows to the sink (image.c orients, composites, converts), top to bottom as stored in the file. */
     bool (*decode)(const uint8_t *data, size_t n, const struct convd_image_info *info, struct convd_row_sink *sink,
                    const struct convd_memory *mem, struct convd_faults *f);
