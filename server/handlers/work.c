@@ -1,0 +1,72 @@
+/* work.c: from a request to a struct api_work. */
+#include "work.h"
+#include <string.h>
+
+static bool in_path(const struct request *rq)
+{
+    return strcmp(rq->route->pattern, "/{chain}") == 0;
+}
+
+/* Where the pipeline comes from: the path, the body's pipeline, or ?pipeline=. */
+static void set_pipeline(struct request *rq)
+{
+    struct api_work *w = &rq->work;
+    const char *query = target_query(&rq->target, "pipeline");
+    bool in_body = rq->form.pipeline.data || rq->form.pipeline_value;
+    if ((int)in_path(rq) + (int)in_body + (int)(query != NULL) > 1) {
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one: in the path, in the body, or in the query", "two pipelines came");
+    } else if (in_path(rq)) {
+        w->form = API_CHAIN;
+        w->pipeline = rq->target.chain;
+        w->pipeline_n = strlen(rq->target.chain);
+    } else if (rq->form.pipeline_value) {
+        w->pipeline_value = rq->form.pipeline_value;
+    } else if (rq->form.pipeline.data || query) {
+        w->pipeline = rq->form.pipeline.data ? rq->form.pipeline.data : query;
+        w->pipeline_n = rq->form.pipeline.data ? rq->form.pipeline.n : strlen(query);
+    } else {
+        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL, "a part or member pipeline, or ?pipeline=CHAIN", "no pipeline came");
+    }
+}
+
+/* The query without what belongs to the server. */
+static void set_query(struct request *rq)
+{
+    struct api_pair *kept = convd_arena_array(&rq->mem, rq->target.n_query + 1, sizeof *kept);
+    size_t n = 0;
+    for (size_t i = 0; kept && i < rq->target.n_query; i++)
+        if (strcmp(rq->target.query[i].name, "pipeline") != 0) kept[n++] = rq->target.query[i];
+    rq->work.query = kept;
+    rq->work.n_query = n;
+}
+
+bool work_begin(struct request *rq)
+{
+    struct api_work *w = &rq->work;
+    upload_read(rq);
+    w->library = rq->server->library;
+    w->memory = memory_face(rq->server->memory);
+    w->limits = rq->server->limits;
+    w->threads = convd_pool_threads(rq->server->pool);
+    w->form = API_PIPELINE;
+    w->image = rq->form.image;
+    w->image_n = rq->form.image_n;
+    w->tensors = rq->form.tensors;
+    w->n_tensors = rq->form.n_tensors;
+    w->tensor_values = rq->form.tensor_values;
+    w->accept = rq->headers.accept;
+    set_query(rq);
+    if (convd_faults_count(&rq->faults) == 0) set_pipeline(rq);
+    if (convd_faults_count(&rq->faults) > 0) {
+        reply_faults(rq, &rq->faults);
+        return false;
+    }
+    rq->has_work = true;
+    return true;
+}
+
+void work_settle(struct request *rq)
+{
+    upload_release(rq);
+    workers_promise_keep(rq, rq->work.body.room);
+}

@@ -1,0 +1,35 @@
+/* serve.h: the daemon. Everything its parts share is one struct; there are no globals. */
+#ifndef SERVE_H
+#define SERVE_H
+#include <signal.h>
+
+#include "deadlines.h"
+#include "log.h"
+#include "memory.h"
+#include "metrics.h"
+#include "settings.h"
+#include "workers.h"
+
+struct http;
+
+struct server {
+    const struct settings *settings;
+    struct api_limits limits;      /* settings', the memory of one request cut to what can be promised */
+    struct api_library *library;
+    struct memory *memory;
+    struct convd_pool *pool;
+    struct workers workers;
+    struct deadlines deadlines;
+    struct metrics metrics;
+    struct log log;
+    struct http *http;
+    uint64_t seed;                 /* of request ids */
+    atomic_uint_fast64_t requests; /* begun so far   */
+    atomic_bool draining;
+    int64_t started;               /* clock_ms       */
+    char address[128];             /* HOST:PORT that is listened on, the real port */
+};
+
+/* Serves until a signal says stop. Returns the exit code. */
+int serve(const struct settings *settings);
+#endif
