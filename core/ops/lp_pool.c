@@ -7,7 +7,7 @@
 // clang-format off
 static const struct convd_param params[] = {
     WINDOW_PARAMS,
-    {OF(convd_window_params, norm_type), .type = CONVD_P_NUMBER, .def = "2", .lo = 0.001, .hi = 1000,
+    {OF(convd_window_params, norm_type), .type = CONVD_P_NUMBER, .def = "2", .lo = 0.001, .hi = 1e3,
      .summary = "p, above 0",
      .aliases = "p norm"},
     CONVD_PARAM_END,

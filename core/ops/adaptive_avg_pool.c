@@ -1,0 +1,41 @@
+/* adaptive_avg_pool: the mean of each window, the windows chosen so that output_size of them share the picture.
+ * In double. NaN propagates. Equals torch.nn.functional.adaptive_avg_pool2d. */
+#include "adaptive.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    ADAPTIVE_PARAMS,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x, *y = call->y;
+    double *column = (double *)(void *)call->scratch; /* sums of the window's rows */
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            ptrdiff_t top = adaptive_start(i, x->h, y->h), bottom = adaptive_end(i, x->h, y->h);
+            for (ptrdiff_t j = 0; j < x->w; j++) column[j] = 0;
+            for (ptrdiff_t r = top; r < bottom; r++) {
+                const float *row = convd_row(x, c, r);
+                for (ptrdiff_t j = 0; j < x->w; j++) column[j] += (double)row[j];
+            }
+            float *out = convd_row(y, c, i);
+            for (ptrdiff_t o = 0; o < y->w; o++) {
+                ptrdiff_t left = adaptive_start(o, x->w, y->w), right = adaptive_end(o, x->w, y->w);
+                double sum = 0;
+                for (ptrdiff_t j = left; j < right; j++) sum += column[j];
+                out[o] = (float)(sum / ((double)(bottom - top) * (double)(right - left)));
+            }
+        }
+}
+
+const struct convd_op convd_op_adaptive_avg_pool = {
+    .name = "adaptive_avg_pool",
+    ADAPTIVE_ROW,
+    .summary = "means of windows that share the picture",
+    .aliases = "adaptive_avg_pool2d AdaptiveAvgPool2d",
+    .example = "grayscale/adaptive_avg_pool:4",
+    .source = "torch.nn.functional.adaptive_avg_pool2d",
+};

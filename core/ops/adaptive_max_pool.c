@@ -1,0 +1,41 @@
+/* adaptive_max_pool: the largest number of each window, the windows chosen so that output_size of them share the
+ * picture. NaN wins. Equals torch.nn.functional.adaptive_max_pool2d. */
+#include "adaptive.h"
+
+// clang-format off
+static const struct convd_param params[] = {
+    ADAPTIVE_PARAMS,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static void forward(const struct convd_call *call)
+{
+    const struct convd_simd *simd = call->site->simd;
+    const struct convd_view *x = call->x, *y = call->y;
+    float *column = call->scratch; /* largest numbers of the window's rows */
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            ptrdiff_t top = adaptive_start(i, x->h, y->h), bottom = adaptive_end(i, x->h, y->h);
+            for (ptrdiff_t j = 0; j < x->w; j++) column[j] = -INFINITY;
+            for (ptrdiff_t r = top; r < bottom; r++)
+                simd->max(column, convd_row(x, c, r), (size_t)x->w);
+            float *out = convd_row(y, c, i);
+            for (ptrdiff_t o = 0; o < y->w; o++) {
+                float best = -INFINITY;
+                for (ptrdiff_t j = adaptive_start(o, x->w, y->w); j < adaptive_end(o, x->w, y->w);
+                     j++)
+                    best = larger(best, column[j]);
+                out[o] = best;
+            }
+        }
+}
+
+const struct convd_op convd_op_adaptive_max_pool = {
+    .name = "adaptive_max_pool",
+    ADAPTIVE_ROW,
+    .summary = "largest numbers of windows that share the picture",
+    .aliases = "adaptive_max_pool2d AdaptiveMaxPool2d",
+    .example = "grayscale/adaptive_max_pool:4",
+    .source = "torch.nn.functional.adaptive_max_pool2d",
+};

@@ -1,0 +1,54 @@
+/* flip: x mirrors left to right, y top to bottom, xy both. Equals torch.flip over (3), (2), (2, 3) and cv::flip. */
+#include "row.h"
+#include <string.h>
+
+enum { X, Y, XY };
+static const char *const axis_words[] = {"x", "y", "xy", NULL};
+
+struct params {
+    int axis;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(axis), .type = CONVD_P_WORD, .words = axis_words,
+     .summary = "the direction that is mirrored"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    const struct params *p = s->params;
+    (void)i;
+    *x = p->axis == X ? y : (struct convd_rows){s->x[0].h - y.y1, s->x[0].h - y.y0};
+    return true;
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *y = call->y;
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            const float *from = convd_row(call->x, c, p->axis == X ? i : y->h - 1 - i);
+            float *to = convd_row(y, c, i);
+            if (p->axis == Y)
+                memcpy(to, from, (size_t)y->w * sizeof *to);
+            else
+                for (ptrdiff_t j = 0; j < y->w; j++) to[j] = from[y->w - 1 - j];
+        }
+}
+
+const struct convd_op convd_op_flip = {
+    .name = "flip",
+    .group = CONVD_GEOMETRY,
+    .summary = "mirrored left to right, top to bottom, or both",
+    .aliases = "Flip mirror",
+    .example = "flip:x",
+    .source = "torch.flip; cv::flip",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "copy",
+    .rows = rows,
+    .forward = forward,
+};

@@ -1,0 +1,77 @@
+/* normalize: y = (x - mean) / std, with one number for all channels or one a channel.
+ * NaN propagates. std 0 is a fault. Equals torchvision.transforms.Normalize. */
+#include "row.h"
+
+struct params {
+    struct convd_numbers mean, std;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(mean), .type = CONVD_P_NUMBERS, .lo = -1e9, .hi = 1e9, .summary = "what becomes 0"},
+    {AT(std), .type = CONVD_P_NUMBERS, .lo = -1e9, .hi = 1e9,
+     .summary = "what becomes 1; not 0", .aliases = "stddev"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool check(const void *params_, struct convd_faults *f)
+{
+    const struct params *p = params_;
+    for (size_t i = 0; i < p->std.n; i++)
+        if ((float)p->std.v[i] == 0) {
+            convd_fault_expected(f, CONVD_OUT_OF_RANGE, "std", "numbers that are not 0",
+                                 "std is 0");
+            return false;
+        }
+    return true;
+}
+
+static bool check_count(const struct convd_numbers *v, const char *name, ptrdiff_t c,
+                        struct convd_faults *f)
+{
+    if (v->n == 1 || (ptrdiff_t)v->n == c) return true;
+    convd_fault_expected(f, CONVD_BAD_SHAPE, name, "one number, or one a channel",
+                         "%s has %zu numbers for %td channel%s", name, v->n, c, c == 1 ? "" : "s");
+    return false;
+}
+
+static bool shape(struct convd_site *s, struct convd_faults *f)
+{
+    const struct params *p = s->params;
+    bool fine = check_count(&p->mean, "mean", s->x[0].c, f);
+    fine &= check_count(&p->std, "std", s->x[0].c, f);
+    s->y = (struct convd_shape){s->y.n, s->x[0].c, s->x[0].h, s->x[0].w};
+    return fine;
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *in = call->x, *out = call->y;
+    for (ptrdiff_t c = 0; c < out->c; c++) {
+        const float mean = (float)p->mean.v[p->mean.n == 1 ? 0 : c],
+                    std = (float)p->std.v[p->std.n == 1 ? 0 : c];
+        for (ptrdiff_t i = out->y0; i < out->y1; i++) {
+            const float *x = convd_row(in, c, i);
+            float *y = convd_row(out, c, i);
+            INDEPENDENT
+            for (ptrdiff_t j = 0; j < out->w; j++) y[j] = (x[j] - mean) / std;
+        }
+    }
+}
+
+const struct convd_op convd_op_normalize = {
+    .name = "normalize",
+    .group = CONVD_NORMALISING,
+    .summary = "(x - mean) / std",
+    .aliases = "Normalize",
+    .example = "normalize:123.675x116.28x103.53,58.395x57.12x57.375",
+    .source = "torchvision.transforms.Normalize",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "pointwise",
+    .in_place = true,
+    .check = check,
+    .shape = shape,
+    .forward = forward,
+};

@@ -1,0 +1,70 @@
+/* pixel_shuffle: factor^2 channels become one that is factor times as high and wide.
+ * y[c, i, j] = x[c * r * r + i % r * r + j % r, i / r, j / r], r = factor. C must be a multiple of r^2. Equals torch
+ * pixel_shuffle (ONNX DepthToSpace in mode CRD).
+ * Source: Shi et al. 2016, "Real-time single image and video super-resolution". */
+#include "row.h"
+
+struct params {
+    ptrdiff_t factor;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(factor), .type = CONVD_P_INT, .lo = 1, .hi = 64, .summary = "times as high and wide",
+     .aliases = "upscale_factor blocksize block_size r"},
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool shape(struct convd_site *s, struct convd_faults *f)
+{
+    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const struct convd_shape *x = &s->x[0];
+    s->y = (struct convd_shape){s->y.n, x->c / (r * r), 0, 0};
+    if (x->c % (r * r)) {
+        convd_fault_expected(f, CONVD_BAD_SHAPE, "factor",
+                             "a factor whose square divides the channels",
+                             "%td channels do not make squares of %tdx%td", x->c, r, r);
+        return false;
+    }
+    if (__builtin_mul_overflow(x->h, r, &s->y.h) || __builtin_mul_overflow(x->w, r, &s->y.w)) {
+        convd_fault(f, CONVD_BAD_SHAPE, "factor", "the result is too large");
+        return false;
+    }
+    return true;
+}
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    (void)i;
+    *x = (struct convd_rows){y.y0 / r, (y.y1 + r - 1) / r};
+    return true;
+}
+
+static void forward(const struct convd_call *call)
+{
+    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
+    const struct convd_view *x = call->x, *y = call->y;
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++)
+            for (ptrdiff_t k = 0; k < r; k++) {
+                const float *from = convd_row(x, c * r * r + i % r * r + k, i / r);
+                float *to = convd_row(y, c, i) + k;
+                for (ptrdiff_t j = 0; j < x->w; j++) to[j * r] = from[j];
+            }
+}
+
+const struct convd_op convd_op_pixel_shuffle = {
+    .name = "pixel_shuffle",
+    .group = CONVD_CHANNELS,
+    .summary = "channels become pixels: larger and fewer maps",
+    .aliases = "PixelShuffle",
+    .example = "pixel_unshuffle:2/pixel_shuffle:2",
+    .source = "torch.nn.functional.pixel_shuffle",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "copy",
+    .shape = shape,
+    .rows = rows,
+    .forward = forward,
+};

@@ -1,0 +1,118 @@
+/* reduce: one number from all along an axis: sum, mean, max, min or l2 (the root of the sum of squares).
+ * The axis stays, with size 1. Sums in double. NaN propagates; it wins in max and min. Equals torch.sum, mean, amax, amin
+ * and linalg.vector_norm with keepdim=True. */
+#include "dim.h"
+
+enum { SUM, MEAN, MAX, MIN, L2 };
+static const char *const fn_words[] = {"sum", "mean", "max", "min", "l2", NULL};
+
+struct params {
+    int fn, dim;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    {AT(fn), .type = CONVD_P_WORD, .words = fn_words, .summary = "what becomes of the numbers",
+     .aliases = "function reduction"},
+    DIM_PARAM,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool shape(struct convd_site *s, struct convd_faults *f)
+{
+    const struct params *p = s->params;
+    struct convd_shape y = {s->y.n, s->x[0].c, s->x[0].h, s->x[0].w};
+    (void)f;
+    *(p->dim == DIM_CHANNEL ? &y.c : p->dim == DIM_HEIGHT ? &y.h : &y.w) = 1;
+    s->y = y;
+    return true;
+}
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    (void)i;
+    return dim_rows(((const struct params *)s->params)->dim, y, x);
+}
+
+static void window(const struct convd_site *s, struct convd_window *w)
+{
+    dim_window(((const struct params *)s->params)->dim, &s->x[0], w);
+}
+
+static void cost(const struct convd_site *s, struct convd_cost *c)
+{
+    c->macs = (double)s->x[0].c * (double)s->x[0].h * (double)s->x[0].w;
+}
+
+static size_t scratch(const struct convd_site *s, ptrdiff_t n)
+{
+    (void)n;
+    return (size_t)s->x[0].w * sizeof(double);
+}
+
+/* acc[j] takes x[j] in; the first row begins it. */
+static void take(double *restrict acc, const float *restrict x, ptrdiff_t n, int fn, bool first)
+{
+    if (first)
+        for (ptrdiff_t j = 0; j < n; j++)
+            acc[j] = fn == L2 ? (double)x[j] * (double)x[j] : (double)x[j];
+    else if (fn == L2)
+        for (ptrdiff_t j = 0; j < n; j++) acc[j] += (double)x[j] * (double)x[j];
+    else if (fn == MAX)
+        for (ptrdiff_t j = 0; j < n; j++) acc[j] = (double)larger((float)acc[j], x[j]);
+    else if (fn == MIN)
+        for (ptrdiff_t j = 0; j < n; j++) acc[j] = (double)smaller((float)acc[j], x[j]);
+    else
+        for (ptrdiff_t j = 0; j < n; j++) acc[j] += (double)x[j];
+}
+
+static float finish(double acc, int fn, ptrdiff_t count)
+{
+    return (float)(fn == MEAN ? acc / (double)count : fn == L2 ? sqrt(acc) : acc);
+}
+
+static void along_width(float *y, const float *x, ptrdiff_t w, int fn)
+{
+    double acc;
+    take(&acc, x, 1, fn, true);
+    for (ptrdiff_t j = 1; j < w; j++) take(&acc, x + j, 1, fn, false);
+    *y = finish(acc, fn, w);
+}
+
+static void forward(const struct convd_call *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *x = call->x, *y = call->y;
+    double *acc = (double *)(void *)call->scratch;
+    ptrdiff_t count = p->dim == DIM_CHANNEL ? x->c : x->h;
+    for (ptrdiff_t c = 0; c < y->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            if (p->dim == DIM_WIDTH) {
+                along_width(convd_row(y, c, i), convd_row(x, c, i), x->w, p->fn);
+                continue;
+            }
+            for (ptrdiff_t k = 0; k < count; k++)
+                take(acc, p->dim == DIM_CHANNEL ? convd_row(x, k, i) : convd_row(x, c, k), x->w,
+                     p->fn, k == 0);
+            float *out = convd_row(y, c, i);
+            for (ptrdiff_t j = 0; j < x->w; j++) out[j] = finish(acc[j], p->fn, count);
+        }
+}
+
+const struct convd_op convd_op_reduce = {
+    .name = "reduce",
+    .group = CONVD_CHANNELS,
+    .summary = "one number from all along an axis",
+    .aliases = "Reduce",
+    .example = "reduce:mean",
+    .source = "torch.sum, mean, amax, amin, linalg.vector_norm with keepdim",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "direct",
+    .shape = shape,
+    .cost = cost,
+    .window = window,
+    .rows = rows,
+    .scratch = scratch,
+    .forward = forward,
+};

@@ -1,0 +1,121 @@
+/* softmax: exp(x - largest) / sum of them, along channels (default), rows or columns; the results add up to 1.
+ * Sums in double. A NaN along the axis makes all of it NaN. Equals torch.softmax(x, dim). */
+#include "dim.h"
+
+struct params {
+    int dim;
+};
+// clang-format off
+static const struct convd_param params[] = {
+    DIM_PARAM,
+    CONVD_PARAM_END,
+};
+// clang-format on
+
+static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
+{
+    (void)i;
+    return dim_rows(((const struct params *)s->params)->dim, y, x);
+}
+
+static void window(const struct convd_site *s, struct convd_window *w)
+{
+    dim_window(((const struct params *)s->params)->dim, &s->x[0], w);
+}
+
+static void cost(const struct convd_site *s, struct convd_cost *c)
+{
+    c->macs = 3 * (double)s->y.c * (double)s->y.h * (double)s->y.w;
+}
+
+/* A row each of largest numbers and of sums: along the height for all columns at once, along the channels alike. */
+static size_t scratch(const struct convd_site *s, ptrdiff_t n)
+{
+    (void)n;
+    return (size_t)s->x[0].w * (sizeof(double) + sizeof(float));
+}
+
+/* Which rows one softmax runs over, for all columns at once: channels of row i, or rows of channel c. */
+struct lines {
+    ptrdiff_t c, i;
+    int dim;
+};
+
+static float *line(const struct lines *l, const struct convd_view *v, ptrdiff_t k)
+{
+    return l->dim == DIM_CHANNEL ? convd_row(v, k, l->i) : convd_row(v, l->c, k);
+}
+
+/* Largest number and sum of exponentials of each column over `count` lines of x. */
+static void gather(const struct lines *l, const struct convd_view *x, ptrdiff_t count, float *top,
+                   double *sum)
+{
+    for (ptrdiff_t j = 0; j < x->w; j++) {
+        top[j] = -INFINITY;
+        sum[j] = 0;
+    }
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const float *v = line(l, x, k);
+        for (ptrdiff_t j = 0; j < x->w; j++) top[j] = larger(top[j], v[j]);
+    }
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const float *v = line(l, x, k);
+        for (ptrdiff_t j = 0; j < x->w; j++) sum[j] += (double)expf(v[j] - top[j]);
+    }
+}
+
+static void write(float *y, const float *x, const float *top, const double *sum, ptrdiff_t w)
+{
+    for (ptrdiff_t j = 0; j < w; j++) y[j] = (float)((double)expf(x[j] - top[j]) / sum[j]);
+}
+
+static void along_width(float *y, const float *x, ptrdiff_t w)
+{
+    float top = -INFINITY;
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < w; j++) top = larger(top, x[j]);
+    for (ptrdiff_t j = 0; j < w; j++) sum += (double)expf(x[j] - top);
+    for (ptrdiff_t j = 0; j < w; j++) y[j] = (float)((double)expf(x[j] - top) / sum);
+}
+
+static void forward(const struct convd_call *call)
+{
+    const int dim = ((const struct params *)call->site->params)->dim;
+    const struct convd_view *x = call->x, *y = call->y;
+    double *sum = (double *)(void *)call->scratch;
+    float *top = (float *)(sum + x->w);
+    if (dim == DIM_CHANNEL)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            const struct lines l = {0, i, dim};
+            gather(&l, x, x->c, top, sum);
+            for (ptrdiff_t c = 0; c < x->c; c++)
+                write(convd_row(y, c, i), convd_row(x, c, i), top, sum, x->w);
+        }
+    else
+        for (ptrdiff_t c = 0; c < x->c; c++) {
+            const struct lines l = {c, 0, dim};
+            if (dim == DIM_HEIGHT) gather(&l, x, x->h, top, sum);
+            for (ptrdiff_t i = y->y0; i < y->y1; i++)
+                if (dim == DIM_HEIGHT)
+                    write(convd_row(y, c, i), convd_row(x, c, i), top, sum, x->w);
+                else
+                    along_width(convd_row(y, c, i), convd_row(x, c, i), x->w);
+        }
+}
+
+const struct convd_op convd_op_softmax = {
+    .name = "softmax",
+    .group = CONVD_POINTWISE,
+    .summary = "exponentials that add up to 1 along an axis",
+    .aliases = "Softmax",
+    .example = "scale:0.02/softmax",
+    .source = "torch.softmax",
+    .params = params,
+    .params_size = sizeof(struct params),
+    .algorithm = "direct",
+    .cost = cost,
+    .window = window,
+    .rows = rows,
+    .scratch = scratch,
+    .forward = forward,
+};
