@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CHUNK_LEAST 16384u
+#define CHUNK_MOST  1048576u /* of chunks for small pieces: one big picture does not make the next chunk twice as big */
 #define ALIGNMENT 64u
 
 struct convd_chunk {
@@ -63,12 +64,11 @@ void convd_arena_reset(struct convd_arena *a)
     a->chunks->used = sizeof *a->chunks;
 }
 
-/* A chunk for at least `bytes` more: twice the last one, so that the newest is the largest. */
+/* A chunk for at least `bytes` more: twice the last one as long as chunks are small. */
 static struct convd_chunk *grow(struct convd_arena *a, size_t bytes)
 {
     size_t size = a->chunks ? a->chunks->size : CHUNK_LEAST / 2, need;
-    if (size <= SIZE_MAX / 2)
-        size *= 2;
+    size = size < CHUNK_MOST / 2 ? 2 * size : CHUNK_MOST;
     if (!convd_add(bytes, sizeof(struct convd_chunk) + ALIGNMENT, &need))
         return NULL;
     if (size < need)

@@ -13,7 +13,7 @@ struct convd_arena {
 
 void convd_arena_init(struct convd_arena *a, const struct convd_memory *memory, size_t limit);
 void convd_arena_release(struct convd_arena *a); /* gives every chunk back */
-void convd_arena_reset(struct convd_arena *a);   /* forgets the contents, keeps the newest (largest) chunk */
+void convd_arena_reset(struct convd_arena *a);   /* forgets the contents, keeps the newest chunk */
 
 /* 64-byte aligned for 64 bytes and more, else 16; not zeroed. NULL without memory or over the limit. */
 void *convd_arena_take(struct convd_arena *a, size_t bytes);
