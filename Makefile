@@ -128,7 +128,7 @@ $(foreach i,$(ISAS),$(eval $(call ISA_RULE,$i)))
 EMBEDDERS := $(shell grep -ls 'embed[.]h"' $(API_SRC) $(SERVER_SRC) /dev/null)
 $(EMBEDDERS:%.c=$(B)/%.o): $(wildcard api/pipelines/*.json server/web/*)
 
-ARCHIVE = @echo '  AR      $@' && rm -f $@ && ar rcs $@ $(filter %.o,$^)
+ARCHIVE = @echo '  AR      $@' && rm -f $@.new && ar rcs $@.new $(filter %.o,$^) && mv $@.new $@
 $(B)/libconvd.a: $(CORE_OBJ) $(B)/objects
 	$(ARCHIVE)
 $(B)/api.a: $(API_OBJ) $(B)/objects

@@ -48,8 +48,8 @@ static int run(struct cmd_line *line)
         return CMD_USAGE;
     }
     struct cmd_work work;
-    int code = CMD_FAILED;
-    if (cmd_work_open(&work, line))
+    int code = cmd_work_open(&work, line);
+    if (code == CMD_OK)
         code = explain(&work, picture && !text ? NULL : &size, picture, format);
     cmd_work_close(&work);
     return code;

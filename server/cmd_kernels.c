@@ -12,7 +12,7 @@ static void print_numbers(const struct convd_kernel_row *row)
     if (f && convd_kernel_build(row, NULL, 0, f, &mem, &k)) {
         printf("\n%td x %td%s:\n", k.h, k.w, row->params ? " without arguments" : "");
         for (ptrdiff_t i = 0; i < k.h && k.w <= 9; i++) {
-            for (ptrdiff_t j = 0; j < k.w; j++) printf(" %9.5g", (double)k.v[i * k.w + j]);
+            for (ptrdiff_t j = 0; j < k.w; j++) printf(" %10.6g", (double)k.v[i * k.w + j]);
             printf("\n");
         }
     }

@@ -175,8 +175,8 @@ static int run(struct cmd_line *line)
         return CMD_USAGE;
     }
     if (!read_threads(line, &b.threads)) return CMD_USAGE;
-    int code = CMD_FAILED;
-    if (!cmd_work_open(&b.work, line)) goto out;
+    int code = cmd_work_open(&b.work, line);
+    if (code != CMD_OK) goto out;
     code = CMD_USAGE;
     if (!read_output(&b, line)) goto out;
     code = CMD_FAILED;

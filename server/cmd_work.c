@@ -4,39 +4,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool add_tensor(struct cmd_work *c, const char *text)
+static int add_tensor(struct cmd_work *c, const char *text)
 {
     const char *eq = strchr(text, '=');
-    if (!eq || eq == text || !eq[1])
-        return cmd_say(NULL, "--tensor: \"%.80s\" is not NAME=FILE", text), false;
-    if (c->n_tensors == CMD_TENSORS)
-        return cmd_say(NULL, "--tensor: more than %d of them", CMD_TENSORS), false;
+    if (!eq || eq == text || !eq[1]) {
+        cmd_say(NULL, "--tensor: \"%.80s\" is not NAME=FILE", text);
+        return CMD_USAGE;
+    }
+    if (c->n_tensors == CMD_TENSORS) {
+        cmd_say(NULL, "--tensor: more than %d of them", CMD_TENSORS);
+        return CMD_USAGE;
+    }
     const char *begin = text + (text[0] == '@');
     char *name = strndup(begin, (size_t)(eq - begin));
     size_t n = 0;
     void *data = name ? cmd_read(eq + 1, &n, c->most) : NULL;
-    if (!data) return free(name), false;
+    if (!data) {
+        free(name);
+        return CMD_FAILED;
+    }
     c->tensors[c->n_tensors++] = (struct api_part){.name = name, .data = data, .n = n};
-    return true;
+    return CMD_OK;
 }
 
-bool cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
+int cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
 {
-    *c = (struct cmd_work){.limits = settings_limits(&line->settings),
-                           .most = line->settings.max_memory};
+    *c = (struct cmd_work){.limits = settings_limits(&line->settings), .most = line->settings.max_memory};
+    int code = CMD_OK;
+    for (size_t i = 0; i < line->n_given && code == CMD_OK; i++)
+        if (strcmp(line->given[i].option->flag, "--tensor") == 0) code = add_tensor(c, line->given[i].value);
+    if (code != CMD_OK) return code;
+    c->pipeline = cmd_pipeline(line->words[0], &c->pipeline_n);
+    if (!c->pipeline) return CMD_FAILED;
     struct convd_faults *f = convd_faults_new();
     c->library = f ? api_library_new(f) : NULL;
     if (f && !c->library) cmd_say_faults(f, NULL);
     if (!f) cmd_say(NULL, "no memory");
     convd_faults_free(f);
-    if (!c->library) return false;
-    c->pipeline = cmd_pipeline(line->words[0], &c->pipeline_n);
-    if (!c->pipeline) return false;
-    for (size_t i = 0; i < line->n_given; i++)
-        if (strcmp(line->given[i].option->flag, "--tensor") == 0 &&
-            !add_tensor(c, line->given[i].value))
-            return false;
-    return true;
+    return c->library ? CMD_OK : CMD_FAILED;
 }
 
 void cmd_work_close(struct cmd_work *c)

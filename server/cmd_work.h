@@ -15,8 +15,9 @@ struct cmd_work {
     size_t n_tensors;
     size_t most; /* bytes that a file may have */
 };
-/* Reads PIPELINE and the --tensor options of the line. False after a line on stderr; close it in any case. */
-bool cmd_work_open(struct cmd_work *c, const struct cmd_line *line);
+/* Reads PIPELINE and the --tensor options of the line. CMD_OK, or the exit code after a line on stderr; close it in any
+ * case. */
+int cmd_work_open(struct cmd_work *c, const struct cmd_line *line);
 void cmd_work_close(struct cmd_work *c);
 /* A piece of work on the picture (NULL: none), ready for api_work_prepare. */
 struct api_work cmd_work_on(const struct cmd_work *c, const void *image, size_t n);

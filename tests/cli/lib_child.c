@@ -53,7 +53,8 @@ struct child child_run(const char *const *argv, const void *in, size_t n, const 
     pid_t pid = fork();
     if (pid == 0) become(argv, fileno(files[0]), fileno(files[1]), fileno(files[2]), env);
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     fclose(files[0]);
     struct child c = {.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
     c.out = slurp(files[1], &c.out_n);
@@ -141,11 +142,13 @@ void *child_ppm(int w, int h, unsigned char (*f)(int x, int y, int c), size_t *n
     return data;
 }
 
-bool child_pnm(const void *data, size_t n, int *w, int *h, int *channels, const unsigned char **pixels)
+bool child_pnm(const void *data, size_t n, int *w, int *h, int *channels,
+               const unsigned char **pixels)
 {
     char kind;
     int most, used = 0;
-    if (n < 16 || sscanf(data, "P%c %d %d %d%n", &kind, w, h, &most, &used) != 4 || most != 255) return false;
+    if (n < 16 || sscanf(data, "P%c %d %d %d%n", &kind, w, h, &most, &used) != 4 || most != 255)
+        return false;
     *channels = kind == '6' ? 3 : kind == '5' ? 1 : 0;
     *pixels = (const unsigned char *)data + used + 1;
     return *channels > 0 && (size_t)used + 1 + (size_t)*w * (size_t)*h * (size_t)*channels == n;

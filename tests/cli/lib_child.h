@@ -28,5 +28,6 @@ void child_file(const char *path, const void *data, size_t n);
 /* A binary PPM, w x h, whose pixels come from f(x, y, channel). The caller frees. */
 void *child_ppm(int w, int h, unsigned char (*f)(int x, int y, int c), size_t *n);
 /* Finds the pixels of a binary PPM or PGM; false when it is none. */
-bool child_pnm(const void *data, size_t n, int *w, int *h, int *channels, const unsigned char **pixels);
+bool child_pnm(const void *data, size_t n, int *w, int *h, int *channels,
+               const unsigned char **pixels);
 #endif

@@ -26,8 +26,16 @@ static bool load(struct settings *s, const char *const *env, const char *const *
     fclose(err);
     return ok;
 }
-#define ENV(...) (const char *const[]){__VA_ARGS__, NULL}
-#define FLAGS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define ENV(...)                                                                                   \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#define FLAGS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
 TEST(defaults_are_those_of_the_reference)
 {
@@ -59,7 +67,8 @@ TEST(defaults_are_those_of_the_reference)
 TEST(flags_win_over_the_environment_which_wins_over_defaults)
 {
     struct settings s;
-    OK(load(&s, ENV("CONVD_MAX_BODY=1Mi", "CONVD_TIMEOUT=2s", "HOME=/"), FLAGS("--max-body", "2Mi", "--max-side=99")));
+    OK(load(&s, ENV("CONVD_MAX_BODY=1Mi", "CONVD_TIMEOUT=2s", "HOME=/"),
+            FLAGS("--max-body", "2Mi", "--max-side=99")));
     EQ(2097152, s.max_body);
     EQ(2000, s.timeout);
     EQ(99, s.max_side);
@@ -71,14 +80,16 @@ TEST(numbers_take_decimal_and_binary_suffixes)
     static const struct {
         const char *text;
         double value;
-    } good[] = {{"0", 0},         {"4096", 4096}, {"1k", 1e3},       {"64M", 64e6},     {"1.5G", 1.5e9},
-                {"2Ki", 2048},    {"32Mi", 33554432}, {"1Gi", 1073741824}, {"1e12", 1e12}, {"3T", 3e12}};
+    } good[] = {{"0", 0},        {"4096", 4096}, {"1k", 1e3},        {"64M", 64e6},
+                {"1.5G", 1.5e9}, {"2Ki", 2048},  {"32Mi", 33554432}, {"1Gi", 1073741824},
+                {"1e12", 1e12},  {"3T", 3e12}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         double x = -1;
         OK(settings_number(good[i].text, &x));
         NEAR(good[i].value, x, 0);
     }
-    static const char *const bad[] = {"", "abc", "-1", "+1", " 1", "1 ", "0x10", "12Q", "1kk", "inf", "nan", "1e999", "Mi", "1,5"};
+    static const char *const bad[] = {"",    "abc", "-1",  "+1",  " 1",    "1 ", "0x10",
+                                      "12Q", "1kk", "inf", "nan", "1e999", "Mi", "1,5"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         double x;
         if (settings_number(bad[i], &x)) T_FAIL("\"%s\" was taken for %g", bad[i], x);
@@ -90,14 +101,16 @@ TEST(durations_take_units_and_are_seconds_without)
     static const struct {
         const char *text;
         double ms;
-    } good[] = {{"30", 30e3}, {"30s", 30e3}, {"500ms", 500}, {"2m", 120e3}, {"1h", 3600e3}, {"0.25", 250}};
+    } good[] = {{"30", 30e3},  {"30s", 30e3},  {"500ms", 500},
+                {"2m", 120e3}, {"1h", 3600e3}, {"0.25", 250}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         double x = -1;
         OK(settings_duration(good[i].text, &x));
         NEAR(good[i].ms, x, 0);
     }
     double x;
-    OK(!settings_duration("30 s", &x) && !settings_duration("5d", &x) && !settings_duration("s", &x));
+    OK(!settings_duration("30 s", &x) && !settings_duration("5d", &x) &&
+       !settings_duration("s", &x));
 }
 
 /* A row's bound as text that reads back exactly. */
@@ -109,7 +122,9 @@ static void bound(const struct settings_row *row, double x, char *text, size_t r
 TEST(every_row_takes_its_bounds_and_refuses_what_lies_beyond)
 {
     for (const struct settings_row *row = settings_rows; row->name; row++) {
-        if (row->type != SETTINGS_SIZE && row->type != SETTINGS_NUMBER && row->type != SETTINGS_DURATION) continue;
+        if (row->type != SETTINGS_SIZE && row->type != SETTINGS_NUMBER &&
+            row->type != SETTINGS_DURATION)
+            continue;
         const double values[] = {row->lo, row->hi, row->lo - 1, row->hi * 1.001 + 1};
         for (int i = 0; i < 4; i++) {
             if (values[i] < 0) continue;
@@ -118,7 +133,8 @@ TEST(every_row_takes_its_bounds_and_refuses_what_lies_beyond)
             struct settings s;
             bool ok = load(&s, NULL, FLAGS(row->flag, text));
             if (ok != (i < 2)) T_FAIL("%s %s: %s", row->flag, text, ok ? "was taken" : said);
-            if (!ok && (strncmp(said, "convd: --", 9) != 0 || !strstr(said, row->flag))) T_FAIL("%s: said %s", row->flag, said);
+            if (!ok && (strncmp(said, "convd: --", 9) != 0 || !strstr(said, row->flag)))
+                T_FAIL("%s: said %s", row->flag, said);
             settings_release(&s);
         }
     }
@@ -163,7 +179,9 @@ TEST(unknown_names_in_the_environment_are_warned_of)
 {
     struct settings s;
     OK(load(&s, ENV("CONVD_MAX_BODDY=1", "CONVD_ISA=base", "CONVD=x"), NULL));
-    STR("convd: CONVD_MAX_BODDY in the environment is no setting and is ignored; the nearest is CONVD_MAX_BODY\n", said);
+    STR("convd: CONVD_MAX_BODDY in the environment is no setting and is ignored; the nearest is "
+        "CONVD_MAX_BODY\n",
+        said);
     settings_release(&s);
 }
 
@@ -201,7 +219,8 @@ TEST(keys_are_the_lines_of_their_file)
 TEST(limits_are_told_as_json_members)
 {
     struct settings s;
-    OK(load(&s, NULL, FLAGS("--max-body", "1Mi", "--timeout", "2s", "--max-memory", "64Mi", "--api-keys=")));
+    OK(load(&s, NULL,
+            FLAGS("--max-body", "1Mi", "--timeout", "2s", "--max-memory", "64Mi", "--api-keys=")));
     struct convd_bytes out = {0};
     OK(settings_json(&s, SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE, &out));
     OK(convd_bytes_put(&out, "", 1));
