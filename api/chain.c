@@ -134,9 +134,10 @@ static bool add_kernel(struct printer *p, const struct convd_kernel *k, bool *fi
     return true;
 }
 
-static bool name_is_taken(const struct convd_graph *g, const char *name)
+/* A segment of a kernel's name would be read as an op; or, when no argument follows, as a pipeline. */
+static bool name_is_taken(const struct convd_graph *g, const char *name, bool with_arguments)
 {
-    return (g->names && g->names->find(g->names->self, name)) || convd_op_find(name);
+    return convd_op_find(name) || (!with_arguments && g->names && g->names->find(g->names->self, name));
 }
 
 /* A step whose op has the name of a pipeline needs an argument to be told from it. */
@@ -158,7 +159,9 @@ static bool write_op(struct printer *p, const struct convd_written *w)
     p->said = w->op->name;
     if (strcmp(w->op->name, "filter") == 0 && (w->given & 1)) {
         const struct convd_kernel *k = (const void *)((const char *)w->params + rows[0].offset);
-        if (k->row && k->source && (k->source->kind == CONVD_OBJECT || w->given == 1) && !name_is_taken(p->g, k->row->name)) {
+        bool arguments = w->given != 1 || (k->source && k->source->kind == CONVD_OBJECT && k->source->n > 1);
+        if (k->row && k->source && (k->source->kind == CONVD_OBJECT || w->given == 1) &&
+            !name_is_taken(p->g, k->row->name, arguments)) {
             if (!add_kernel(p, k, &first))
                 return false;
             skip = 0;
