@@ -77,6 +77,10 @@ function fact(name, value) {
   return row;
 }
 
+// Indented, but lists of plain values stay on their line.
+const readable = (value) =>
+  JSON.stringify(value, null, 2).replace(/\[[^[\]{}]*\]/g, (list) => list.replace(/\s+/g, " ").replace("[ ", "[").replace(" ]", "]"));
+
 async function showAnswer(response, blob, ms) {
   const type = blob.type || response.headers.get("Content-Type") || "";
   const json = type.startsWith("application/json");
@@ -85,7 +89,9 @@ async function showAnswer(response, blob, ms) {
   let dimensions = "";
   if (json) {
     $("after").hidden = true;
-    $("json").textContent = JSON.stringify(JSON.parse(await blob.text()), null, 2);
+    const answer = JSON.parse(await blob.text());
+    $("json").textContent = readable(answer);
+    for (const output of answer.outputs ?? []) if (output.answer !== undefined) dimensions = "answer: " + output.answer;
   } else {
     dimensions = await showImage("after", blob);
     if (!dimensions) {
@@ -221,12 +227,14 @@ function drawSample() {
 function listen() {
   file.addEventListener("change", () => take(file.files[0]));
   $("sample").addEventListener("click", drawSample);
-  $("run").addEventListener("click", run);
+  $("form").addEventListener("submit", (e) => {
+    e.preventDefault();
+    run();
+  });
   format.addEventListener("change", run);
   key.addEventListener("change", run);
   chain.addEventListener("input", () => ($("curl").textContent = curlLine()));
   chain.addEventListener("change", run);
-  chain.addEventListener("keydown", (e) => e.key === "Enter" && run());
   $("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText($("curl").textContent);
     $("copy").textContent = "Copied";
