@@ -108,7 +108,7 @@ void cmd_man(FILE *out)
     for (size_t i = 0; cmds[i]; i++) {
         fputs(i ? ".br\n\\fBconvd " : "\\fBconvd ", out);
         roff(cmds[i]->name, out);
-        fputs("\\fR ", out);
+        fputs(*cmds[i]->usage ? "\\fR " : "\\fR", out);
         roff(cmds[i]->usage, out);
         fputc('\n', out);
     }
