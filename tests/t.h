@@ -24,8 +24,8 @@
 #include <cmocka.h>
 
 #define T_MOST 1024
-static struct CMUnitTest t_tests[T_MOST];
-static size_t t_count;
+__attribute__((unused)) static struct CMUnitTest t_tests[T_MOST];
+__attribute__((unused)) static size_t t_count;
 
 /* Defines a test and puts it on the list, in the order of the file. */
 #define TEST(NAME)                                                                                                 \
