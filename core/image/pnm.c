@@ -4,6 +4,7 @@
  * files. */
 #include <stdio.h>
 #include <string.h>
+#include "bytes.h"
 #include "row_sink.h"
 
 struct pnm {
@@ -139,9 +140,11 @@ static bool raw_row(const uint8_t *data, struct pnm *p, void *row, size_t sample
         return true;
     }
     for (size_t k = 0; k < samples; k++) {
-        uint32_t v = p->kind == '4'     ? !(x[k / 8] >> (7 - k % 8) & 1)
-                     : p->maxval > 255 ? (uint32_t)x[2 * k] << 8 | x[2 * k + 1]
-                                        : x[k];
+        uint32_t v;
+        if (p->kind == '4')
+            v = !(x[k / 8] >> (7 - k % 8) & 1); /* 1 is black */
+        else
+            v = p->maxval > 255 ? be16(x + 2 * k) : x[k];
         if (v > p->maxval)
             return false;
         put(row, k, v, p);
