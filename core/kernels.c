@@ -250,7 +250,7 @@ static const struct convd_kernel_row rows[] = {
     {.name = "outline", .summary = "laplacian8 with the sign turned", .source = "Gonzalez and Woods, Digital Image Processing",
      FIXED(3, 3, -1, -1, -1,  -1, 8, -1,  -1, -1, -1)},
     {.name = "motion", .summary = "blur along a line", .source = "equal samples one pixel apart, spread bilinearly", PARAMETRIC(motion)},
-    {.name = "gabor", .summary = "a wave under a bell", .source = "Daugman 1985; cv::getGaborKernel", PARAMETRIC(gabor)},
+    {.name = "gabor", .summary = "a wave under a bell", .source = "Daugman 1985; cv::getGaborKernel, turned by 180 degrees", PARAMETRIC(gabor)},
     {.name = "dog", .summary = "difference of two gaussians", .source = "Marr and Hildreth 1980, Theory of Edge Detection", PARAMETRIC(dog)},
 };
 /* clang-format on */
@@ -483,18 +483,29 @@ bool convd_kernel_read(const struct convd_value *v, struct convd_faults *f, stru
     return (out->tensor || fits(out, max_side, f)) && keep_source(out, v, mem, f);
 }
 
-bool convd_kernel_separate(const struct convd_kernel *k, double *column, double *row)
+/* The cross through number `at`, and whether its outer product is k to within `most` of any number. */
+static bool split_at(const struct convd_kernel *k, ptrdiff_t at, double most, double *column, double *row)
 {
-    ptrdiff_t top = 0;
-    const ptrdiff_t n = k->h * k->w;
-    for (ptrdiff_t i = 1; i < n; i++)
-        if (fabsf(k->v[i]) > fabsf(k->v[top])) top = i;
-    const double pivot = (double)k->v[top];
-    if (pivot == 0) return false;
-    for (ptrdiff_t i = 0; i < k->h; i++) column[i] = (double)k->v[i * k->w + top % k->w];
-    for (ptrdiff_t j = 0; j < k->w; j++) row[j] = (double)k->v[top / k->w * k->w + j] / pivot;
+    const double pivot = (double)k->v[at];
+    for (ptrdiff_t i = 0; i < k->h; i++) column[i] = (double)k->v[i * k->w + at % k->w];
+    for (ptrdiff_t j = 0; j < k->w; j++) row[j] = (double)k->v[at / k->w * k->w + j] / pivot;
     for (ptrdiff_t i = 0; i < k->h; i++)
         for (ptrdiff_t j = 0; j < k->w; j++)
-            if (!(fabs((double)k->v[i * k->w + j] - column[i] * row[j]) <= 3e-7 * fabs(pivot))) return false;
+            if (!(fabs((double)k->v[i * k->w + j] - column[i] * row[j]) <= most)) return false;
     return true;
+}
+
+/* Through the smallest number first: integer kernels then split into integers, and sums over 8-bit pixels stay exact.
+ * Where that loses digits, through the largest, which loses the fewest. */
+bool convd_kernel_separate(const struct convd_kernel *k, double *column, double *row)
+{
+    ptrdiff_t large = 0, small = 0;
+    for (ptrdiff_t i = 1; i < k->h * k->w; i++) {
+        const float v = fabsf(k->v[i]);
+        if (v > fabsf(k->v[large])) large = i;
+        if (v > 0 && (k->v[small] == 0 || v < fabsf(k->v[small]))) small = i;
+    }
+    const double largest = fabs((double)k->v[large]);
+    if (!(largest > 0) || isinf(largest)) return false;
+    return split_at(k, small, 0, column, row) || split_at(k, large, 3e-7 * largest, column, row);
 }

@@ -91,13 +91,13 @@ void convd_pixels_unpack(const struct convd_input *in, const void *data, ptrdiff
 
 /* ---- out ------------------------------------------------------------------------------------------------------ */
 
-/* As narrow in simd/bytes.tmpl.c: adding 2^23 rounds half to even. */
+/* As narrow in simd/bytes.tmpl.c: adding 2^52 rounds half to even. In double, where v*257 is exact. */
 static uint64_t row_to_u16(const float *x, ptrdiff_t w, ptrdiff_t c, uint16_t *y)
 {
     ptrdiff_t inside = 0;
     for (ptrdiff_t j = 0; j < w; j++) {
         const float v = x[j], low = v >= 0.0f ? v : 0.0f, in = low <= 255.0f ? low : 255.0f;
-        y[j * c] = (uint16_t)((int32_t)(in * 257.0f + 8388608.0f) - 8388608);
+        y[j * c] = (uint16_t)((double)in * 257.0 + 0x1p52 - 0x1p52);
         inside += v == in;
     }
     return (uint64_t)(w - inside);

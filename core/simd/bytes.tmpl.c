@@ -65,7 +65,8 @@ void FN(u8_luma)(const uint8_t *x, size_t n, size_t stored, float *y)
         luma_of(x, n, 4, y);
     } else {
         for (size_t i = 0; i < n; i++) {
-            float sum = 0.299f * (float)x[i * stored];
+            float sum = 0;
+            sum += 0.299f * (float)x[i * stored];
             sum += 0.587f * (float)x[i * stored + 1];
             sum += 0.114f * (float)x[i * stored + 2];
             y[i] = sum;

@@ -51,7 +51,7 @@ static void magnitude(float *y, const float *x, size_t n)
 
 static float gray(float r, float g, float b)
 {
-    return fmaf(0.114f, b, fmaf(0.587f, g, 0.299f * r));
+    return fmaf(0.114f, b, fmaf(0.587f, g, fmaf(0.299f, r, 0.0f)));
 }
 
 static void luma(const float *r, const float *g, const float *b, float *y, size_t n)

@@ -93,17 +93,20 @@ void FN(abs)(float *y, const float *x, size_t n)
     for (; i < n; i++) y[i] = __builtin_fabsf(x[i]);
 }
 
+/* Sums begin at 0: of two products that are added a compiler may fuse either one, in the body another than in the tail. */
 void FN(luma)(const float *r, const float *g, const float *b, float *y, size_t n)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        vec sum = 0.299f * vec_load(r + i);
+        vec sum = {0};
+        sum += 0.299f * vec_load(r + i);
         sum += 0.587f * vec_load(g + i);
         sum += 0.114f * vec_load(b + i);
         vec_store(y + i, sum);
     }
     for (; i < n; i++) {
-        float sum = 0.299f * r[i];
+        float sum = 0;
+        sum += 0.299f * r[i];
         sum += 0.587f * g[i];
         sum += 0.114f * b[i];
         y[i] = sum;
