@@ -268,7 +268,7 @@ const struct convd_kernel_row *convd_kernel_at(size_t i)
 const char *convd_kernel_name(const void *unused, size_t i)
 {
     (void)unused;
-    return rows[i].name;
+    return i < convd_kernel_count() ? rows[i].name : NULL;
 }
 
 const struct convd_kernel_row *convd_kernel_find(const char *name)
