@@ -259,7 +259,10 @@ struct convd_value convd_param_value(const struct convd_param *row, const void *
     const void *field = (const char *)from + row->offset;
     const struct convd_value none = {.kind = CONVD_NULL};
     switch (row->type) {
-    case CONVD_P_INT: return convd_number((double)*(const ptrdiff_t *)field);
+    case CONVD_P_INT: {
+        bool left_out = row->def && !*row->def && *(const ptrdiff_t *)field == 0;
+        return left_out ? none : convd_number((double)*(const ptrdiff_t *)field);
+    }
     case CONVD_P_NUMBER: return isnan(*(const double *)field) ? none : convd_number(*(const double *)field);
     case CONVD_P_BOOL: return convd_boolean(*(const bool *)field);
     case CONVD_P_WORD: return convd_string(row->words[*(const int *)field]);

@@ -34,6 +34,7 @@ void convd_block_init(struct convd_weight *w, const char *of, ptrdiff_t out, uin
         .gain = 1,
         .seed = seed,
         .has_seed = seed != 0,
+        .max_side = w->max_side,
         .source = source(of, out, seed, kernel, mem),
     };
     if (kernel) w->size = (struct convd_pair){1, 1};

@@ -87,6 +87,18 @@ static bool check(const void *params_, struct convd_faults *f)
     return fine;
 }
 
+/* The limit on kernels, for arrays: an init's size was held against it when it was read. */
+static bool sides_fit(const struct convd_weight *w, const ptrdiff_t dim[4], struct convd_faults *f)
+{
+    ptrdiff_t longest = most(dim[2], dim[3]);
+    if (longest <= w->max_side) return true;
+    struct convd_fault *x =
+        convd_fault_limit(f, CONVD_OUT_OF_RANGE, "weight", (double)w->max_side, (double)longest,
+                          "the kernels are %tdx%td", dim[2], dim[3]);
+    x->expected = convd_arena_printf(f->mem, "sides of at most %td", w->max_side);
+    return false;
+}
+
 /* in, out of a group, kh, kw; false after a fault. */
 static bool weight_dims(const struct convd_site *s, ptrdiff_t dim[4], struct convd_faults *f)
 {
@@ -105,7 +117,7 @@ static bool weight_dims(const struct convd_site *s, ptrdiff_t dim[4], struct con
         return false;
     }
     for (int d = 0; d < 4; d++) dim[d] = w->array.dim[d];
-    if (w->array.data && w->array.rank == 4 && dim[0] == s->x[0].c) return true;
+    if (w->array.data && w->array.rank == 4 && dim[0] == s->x[0].c) return sides_fit(w, dim, f);
     struct convd_fault *x =
         w->array.rank == 4
             ? convd_fault(f, CONVD_BAD_SHAPE, "weight",
