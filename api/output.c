@@ -274,6 +274,15 @@ bool api_output_settle(struct api_output *out, const struct api_work *w, const s
     return fine;
 }
 
+bool api_output_ready(struct api_output *out, struct convd_arena *mem, struct convd_faults *f)
+{
+    out->maps = convd_arena_array(mem, out->n, sizeof *out->maps);
+    out->saturated = convd_arena_array(mem, out->n, sizeof *out->saturated);
+    out->tensors = convd_arena_array(mem, out->n, sizeof *out->tensors);
+    out->tensor_list = convd_arena_array(mem, out->n, sizeof *out->tensor_list);
+    return (out->maps && out->saturated && out->tensors && out->tensor_list) || no_memory(f);
+}
+
 size_t api_output_bytes(const struct api_output *out, const struct api_work *w)
 {
     size_t maps = 0, picture = 0, alpha = w->info.alpha_bytes, pixels = w->info.bytes;

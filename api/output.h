@@ -31,7 +31,10 @@ struct api_output {
     struct api_target *targets;
     size_t n;
     size_t text;                   /* most bytes of a JSON, npy or safetensors body               */
-    size_t tensor_bytes;           /* of bound tensors                                            */
+    void **maps;                   /* what a run writes, one for each target; NULL between runs   */
+    uint64_t *saturated;           /* counted by the plan, one for each target                    */
+    struct convd_tensor *tensors;  /* for safetensors: the targets, and pointers to them          */
+    const struct convd_tensor **tensor_list;
 };
 
 /* The nodes that are wanted. False after a fault. */
@@ -45,10 +48,11 @@ const struct api_format *api_accept_choose(const char *accept, const struct api_
 /* Most bytes that the whole run takes beside what is taken already. */
 size_t api_output_bytes(const struct api_output *out, const struct api_work *w);
 
-/* Makes the body from what the plan wrote: maps[i] is targets[i]'s; saturated[i] what the plan counted. */
-bool api_output_write(struct api_work *w, void *const *maps, const uint64_t *saturated, const uint8_t *alpha);
-/* The JSON of reference.md "Answers". */
-bool api_result_write(struct api_work *w, void *const *maps, const uint8_t *alpha, uint64_t *saturated);
+/* Small things that a run needs, taken beforehand. False after a fault. */
+bool api_output_ready(struct api_output *out, struct convd_arena *mem, struct convd_faults *f);
+
+/* Makes the body from what the plan wrote. */
+bool api_output_write(struct api_work *w, const uint8_t *alpha);
 /* Appends the encoded picture of one map; adds what had to be saturated. */
 bool api_picture_write(struct api_work *w, const struct api_target *t, const void *map, const uint8_t *alpha,
                        struct convd_bytes *out, uint64_t *saturated);

@@ -131,7 +131,7 @@ static double ms(double x)
     return rint(x * 1000) / 1000;
 }
 
-bool api_result_write(struct api_work *w, void *const *maps, const uint8_t *alpha, uint64_t *saturated)
+static bool write_json(struct api_work *w, const uint8_t *alpha, uint64_t *saturated)
 {
     struct api_json j = api_json_to(&w->body);
     double start = api_now_ms();
@@ -148,7 +148,7 @@ bool api_result_write(struct api_work *w, void *const *maps, const uint8_t *alph
     api_json_key(&j, "outputs");
     api_json_array(&j);
     for (size_t i = 0; i < w->output->n && fine; i++)
-        fine = write_output(w, &j, &w->output->targets[i], maps[i], alpha, saturated);
+        fine = write_output(w, &j, &w->output->targets[i], w->output->maps[i], alpha, saturated);
     api_json_end(&j);
     api_json_key(&j, "timing");
     api_json_object(&j);
@@ -167,26 +167,23 @@ static struct convd_tensor tensor_of(const struct api_target *t, void *map)
     return (struct convd_tensor){.name = t->id, .rank = 4, .dim = {t->shape.n, t->shape.c, t->shape.h, t->shape.w}, .data = map};
 }
 
-static bool write_safetensors(struct api_work *w, void *const *maps)
+/* A node asked for twice under one id is one tensor. */
+static bool write_safetensors(struct api_work *w)
 {
     const struct api_output *o = w->output;
-    struct convd_tensor *tensors = convd_arena_array(&w->mem, o->n, sizeof *tensors);
-    const struct convd_tensor **list = convd_arena_array(&w->mem, o->n, sizeof *list);
-    if (!tensors || !list)
-        return false;
     size_t n = 0;
     for (size_t i = 0; i < o->n; i++) {
-        bool twice = false; /* a node asked for twice under one id is one tensor */
+        bool twice = false;
         for (size_t k = 0; k < i; k++)
             twice |= strcmp(o->targets[k].id, o->targets[i].id) == 0;
-        tensors[i] = tensor_of(&o->targets[i], maps[i]);
+        o->tensors[i] = tensor_of(&o->targets[i], o->maps[i]);
         if (!twice)
-            list[n++] = &tensors[i];
+            o->tensor_list[n++] = &o->tensors[i];
     }
-    return convd_safetensors_write(list, n, &w->body);
+    return convd_safetensors_write(o->tensor_list, n, &w->body);
 }
 
-bool api_output_write(struct api_work *w, void *const *maps, const uint64_t *saturated, const uint8_t *alpha)
+bool api_output_write(struct api_work *w, const uint8_t *alpha)
 {
     const struct api_output *o = w->output;
     const struct api_target *t = &o->targets[0];
@@ -195,16 +192,16 @@ bool api_output_write(struct api_work *w, void *const *maps, const uint64_t *sat
     bool fine = false;
     switch (o->format.kind) {
     case API_PICTURE:
-        over = t->pixels == CONVD_F32_NCHW ? 0 : saturated[0];
-        fine = api_picture_write(w, t, maps[0], alpha, &w->body, &over);
+        over = t->pixels == CONVD_F32_NCHW ? 0 : o->saturated[0];
+        fine = api_picture_write(w, t, o->maps[0], alpha, &w->body, &over);
         break;
-    case API_JSON: fine = api_result_write(w, maps, alpha, &over); break;
+    case API_JSON: fine = write_json(w, alpha, &over); break;
     case API_NPY: {
-        const struct convd_tensor x = tensor_of(t, maps[0]);
+        const struct convd_tensor x = tensor_of(t, o->maps[0]);
         fine = convd_bytes_reserve(&w->body, o->text) && convd_npy_write(&x, &w->body);
         break;
     }
-    case API_SAFETENSORS: fine = convd_bytes_reserve(&w->body, o->text) && write_safetensors(w, maps); break;
+    case API_SAFETENSORS: fine = convd_bytes_reserve(&w->body, o->text) && write_safetensors(w); break;
     }
     for (size_t i = 0; i < o->n; i++)
         if (o->targets[i].picture && o->targets[i].depth != 32)

@@ -295,7 +295,7 @@ bool api_work_prepare(struct api_work *w)
         return false;
     if (again && !plan(w))
         return false;
-    if (!within_memory(w))
+    if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w))
         return false;
     if (make_etag(w))
         return true;
@@ -318,9 +318,9 @@ bool api_work_read(struct api_work *w)
 
 /* ---- running ---- */
 
-/* What a run holds; the maps live in one array of pointers. */
+/* What a run holds beside its maps. */
 struct held {
-    void *pixels, *workspace, **maps;
+    void *pixels, *workspace;
     uint8_t *alpha;
     size_t workspace_bytes;
 };
@@ -328,10 +328,9 @@ struct held {
 static bool take_maps(struct api_work *w, struct held *h)
 {
     const struct api_output *out = w->output;
-    h->maps = convd_arena_array(&w->mem, out->n, sizeof *h->maps);
-    bool fine = h->maps != NULL;
+    bool fine = true;
     for (size_t i = 0; i < out->n && fine; i++)
-        fine = (h->maps[i] = convd_take(&w->counted, out->targets[i].bytes ? out->targets[i].bytes : 1)) != NULL;
+        fine = (out->maps[i] = convd_take(&w->counted, out->targets[i].bytes)) != NULL;
     h->workspace_bytes = convd_plan_workspace(w->plan);
     if (fine && h->workspace_bytes)
         fine = (h->workspace = convd_take(&w->counted, h->workspace_bytes)) != NULL;
@@ -349,8 +348,10 @@ static void give_rest(struct api_work *w, struct held *h)
 {
     give_back(w, h);
     convd_give(&w->counted, h->alpha, w->info.alpha_bytes);
-    for (size_t i = 0; h->maps && i < w->output->n; i++)
-        convd_give(&w->counted, h->maps[i], w->output->targets[i].bytes ? w->output->targets[i].bytes : 1);
+    for (size_t i = 0; i < w->output->n; i++) {
+        convd_give(&w->counted, w->output->maps[i], w->output->targets[i].bytes);
+        w->output->maps[i] = NULL;
+    }
 }
 
 static bool decode(struct api_work *w, struct held *h)
@@ -370,16 +371,15 @@ static bool decode(struct api_work *w, struct held *h)
     return fine;
 }
 
-static bool run(struct api_work *w, struct held *h, struct convd_pool *pool, const atomic_bool *cancel, uint64_t **saturated)
+static bool run(struct api_work *w, struct held *h, struct convd_pool *pool, const atomic_bool *cancel)
 {
     double from = api_now_ms();
-    *saturated = convd_arena_array(&w->mem, w->output->n, sizeof **saturated);
-    if (!*saturated || !take_maps(w, h)) {
+    if (!take_maps(w, h)) {
         convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory to run");
         return false;
     }
-    const struct convd_run r = {.input = h->pixels, .outputs = h->maps, .workspace = h->workspace, .pool = pool, .cancel = cancel,
-                                .saturated = *saturated};
+    const struct convd_run r = {.input = h->pixels, .outputs = w->output->maps, .workspace = h->workspace, .pool = pool, .cancel = cancel,
+                                .saturated = w->output->saturated};
     bool fine = convd_plan_run(w->plan, &r, w->faults);
     w->timing.run_ms = api_now_ms() - from;
     return fine;
@@ -388,8 +388,7 @@ static bool run(struct api_work *w, struct held *h, struct convd_pool *pool, con
 bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool *cancel)
 {
     struct held h = {0};
-    uint64_t *saturated = NULL;
-    bool fine = decode(w, &h) && run(w, &h, pool, cancel, &saturated);
+    bool fine = decode(w, &h) && run(w, &h, pool, cancel);
     give_back(w, &h);
     if (fine && cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
         convd_fault(w->faults, CONVD_CANCELLED, NULL, "stopped before it was encoded");
@@ -397,7 +396,7 @@ bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool
     }
     if (fine) {
         double from = api_now_ms();
-        fine = api_output_write(w, h.maps, saturated, h.alpha);
+        fine = api_output_write(w, h.alpha);
         w->timing.encode_ms = api_now_ms() - from;
     }
     give_rest(w, &h);

@@ -50,7 +50,7 @@ void counting_free(struct counting *c)
 
 static uint8_t sample(ptrdiff_t x, ptrdiff_t y, ptrdiff_t k)
 {
-    double v = 100 + 60 * sin((double)x * 0.31 + (double)k) + 50 * cos((double)y * 0.23) + (x / 5 + y / 7) % 2 * 40;
+    double v = 100 + 60 * sin((double)x * 0.31 + (double)k) + 50 * cos((double)y * 0.23) + (double)((x / 5 + y / 7) % 2 * 40);
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
