@@ -294,7 +294,8 @@ size_t api_output_bytes(const struct api_output *out, const struct api_work *w)
     }
     size_t decode = pixels + alpha + w->info.work_bytes;
     size_t run = pixels + alpha + convd_plan_workspace(w->plan) + maps;
-    size_t write = alpha + maps + picture + (out->format.kind == API_PICTURE ? 0 : out->text);
+    size_t sorting = out->format.kind == API_SAFETENSORS ? (out->n + 1) * sizeof(void *) : 0;
+    size_t write = alpha + maps + picture + sorting + (out->format.kind == API_PICTURE ? 0 : out->text);
     size_t most = decode > run ? decode : run;
     return most > write ? most : write;
 }

@@ -57,7 +57,8 @@ void api_pipeline_read(const char *text, size_t n, bool path, struct convd_graph
     size_t skip = 0;
     while (skip < n && strchr(" \t\r\n", text[skip]) && text[skip])
         skip++;
-    bool json = !path && (skip == n || strchr("{[\"", text[skip]));
+    bool mark = n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0; /* the front door has the words for a byte order mark */
+    bool json = !path && (skip == n || mark || strchr("{[\"", text[skip]));
     if (!json) {
         api_chain_read(text, n, path, g, f, mem);
         return;

@@ -622,7 +622,7 @@ TEST(a_wrong_query_is_explained)
         {"view=channel:", 422, "channel:", NULL},      {"normalize=minmaxx", 422, "minmaxx", "minmax"},
         {"channels=cmyk", 422, "cmyk", NULL},          {"background=red", 422, "red", NULL},
         {"background=%231234567", 422, "1234567", NULL}, {"alpha=kep", 422, "kep", "keep"},
-        {"orient=of", 422, "of", "off"},               {"values=some", 422, "some", NULL},
+        {"orient=offf", 422, "off", "off"},               {"values=some", 422, "some", NULL},
         {"from=nobody", 422, "nobody", NULL},          {"format=", 406, "format", NULL},
         {"labels=a", 400, "labels", NULL},
     };
