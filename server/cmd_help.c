@@ -176,6 +176,13 @@ static void offer_kernels(const char *prefix, FILE *out)
     for (size_t i = 0; (row = convd_kernel_at(i)); i++) offer(prefix, row->name, row->summary, out);
 }
 
+/* Prints the lines of text with the first n bytes of word in front of each. */
+static void print_behind(const char *word, size_t n, char *text, FILE *out)
+{
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+        fprintf(out, "%.*s%.*s\n", (int)n, word, (int)(end - line), line);
+}
+
 /* The last segment of a chain that is being typed: what stands before it goes in front of every candidate again. */
 static void offer_chain(const char *word, FILE *out)
 {
@@ -189,9 +196,7 @@ static void offer_chain(const char *word, FILE *out)
     offer_pipelines(last, memory);
     offer_ops(last, memory);
     offer_kernels(last, memory);
-    fclose(memory);
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
-        fprintf(out, "%.*s%.*s\n", (int)(last - word), word, (int)(end - line), line);
+    if (fclose(memory) == 0) print_behind(word, (size_t)(last - word), text, out);
     free(text);
 }
 
@@ -223,6 +228,19 @@ static bool offer_value(const struct cmd *cmd, const char *flag, const char *las
     return false;
 }
 
+/* "--format=p": the values behind the flag. */
+static void offer_joined(const struct cmd *cmd, const char *word, size_t flag_n, FILE *out)
+{
+    char flag[64], *text = NULL;
+    size_t n = 0;
+    snprintf(flag, sizeof flag, "%.*s", (int)flag_n, word);
+    FILE *memory = open_memstream(&text, &n);
+    if (!memory) return;
+    offer_value(cmd, flag, word + flag_n + 1, memory);
+    if (fclose(memory) == 0) print_behind(word, flag_n + 1, text, out);
+    free(text);
+}
+
 void cmd_complete(size_t n, char *const *words, FILE *out)
 {
     const char *last = n ? words[n - 1] : "";
@@ -236,7 +254,11 @@ void cmd_complete(size_t n, char *const *words, FILE *out)
     if (!cmd) return;
     if (n > 2 && words[n - 2][0] == '-' && offer_value(cmd, words[n - 2], last, out)) return;
     if (last[0] == '-') {
-        offer_flags(cmd, last, out);
+        size_t flag_n = strcspn(last, "=");
+        if (last[flag_n])
+            offer_joined(cmd, last, flag_n, out);
+        else
+            offer_flags(cmd, last, out);
         return;
     }
     switch (cmd->words) {

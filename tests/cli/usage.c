@@ -163,6 +163,8 @@ TEST(completion_offers_what_may_come)
     OK(OFFERS("--max-body", "serve", "--max"));
     OK(OFFERS("json", "serve", "--log-format", "j"));
     OK(OFFERS("webp", "run", "edges", "--format", "w"));
+    OK(OFFERS("--format=webp", "run", "edges", "--format=w"));
+    OK(OFFERS("max_pool:2/abs", "run", "max_pool:2/ab"));
     OK(!OFFERS("edges", "run", "edges", "ed")); /* files come here */
 }
 
