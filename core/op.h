@@ -56,6 +56,23 @@ struct convd_call {
     float *scratch;              /* as `scratch` asked, 64-byte aligned, contents undefined               */
 };
 
+/* One call of backward: y and everything before it was computed, dL/dy is known. */
+struct convd_back {
+    const struct convd_site *site;
+    const struct convd_view *x, *y, *dy; /* whole maps of one sample                                             */
+    const struct convd_view *dx;   /* one for each input, dL/dx is added to it; data NULL: not wanted            */
+    float *const *dweight;         /* one for each params row: dL/d what was written there (an array's, a tensor's, an
+                                      init's numbers, in their own order) is added to it; NULL: not wanted       */
+    size_t part, parts;            /* the share of the work that is this call's: no two parts write the same place of
+                                      dx; dweight is each part's own and added up later, in order                */
+    float *scratch;                /* as `back_scratch` asked, 64-byte aligned, contents undefined               */
+};
+/* The [from,to) of n things that are a part's share. */
+static inline struct convd_rows convd_share(ptrdiff_t n, size_t part, size_t parts)
+{
+    return (struct convd_rows){(ptrdiff_t)((size_t)n * part / parts), (ptrdiff_t)((size_t)n * (part + 1) / parts)};
+}
+
 struct convd_expand;
 
 struct convd_op {
@@ -87,6 +104,15 @@ struct convd_op {
     /* Bytes of scratch that a call for at most `rows` output rows needs. NULL: none. */
     size_t (*scratch)(const struct convd_site *s, ptrdiff_t rows);
     void (*forward)(const struct convd_call *c);
+    /* dL/dx and dL/d weights from dL/dy. NULL: no_gradient says why in words ("…: its result jumps"). */
+    void (*backward)(const struct convd_back *b);
+    const char *no_gradient;
+    size_t (*back_scratch)(const struct convd_site *s); /* NULL: none */
+    /* The shape of the numbers behind params row `row` (a weight or a kernel); false: none are there (left out). For an
+     * init it is where shapes decide it. NULL: no weights. */
+    bool (*weight_shape)(const struct convd_site *s, size_t row, struct convd_tensor *t);
+    /* The written numbers changed in place: makes `state` new from them. NULL: state refers to them. */
+    void (*pack)(const struct convd_site *s, void *state);
     /* Blocks have this in place of shape … forward: makes the steps it stands for with the calls in graph.h; returns
      * the node of the result or -1 after a fault. */
     int (*expand)(struct convd_expand *e);
