@@ -93,14 +93,14 @@ bool convd_png_encode(const struct convd_picture *p, const struct convd_encode_o
         return false;
     }
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(o->compression < 0 ? LEVEL_DEFAULT : o->compression);
-    uint8_t *x = convd_take(out->memory, n + row);
+    uint8_t *x = convd_take(out->memory, row + n); /* zeros above the first row, filtered rows */
     size_t room = c ? libdeflate_zlib_compress_bound(c, n) : 0, made = 0;
     if (c && x && convd_bytes_reserve(out, FIXED + room)) {
-        filter_rows(p, x, x + n);
+        filter_rows(p, x + row, x);
         uint8_t *y = out->data + out->n;
         memcpy(y, "\x89PNG\r\n\x1a\n", 8);
         y = ihdr(y + 8, p);
-        made = libdeflate_zlib_compress(c, x, n, y + 8, room);
+        made = libdeflate_zlib_compress(c, x + row, n, y + 8, room);
         y = chunk(chunk(y, "IDAT", made), "IEND", 0);
         if (made)
             out->n = (size_t)(y - out->data);

@@ -1,0 +1,171 @@
+/* PNG written here, read by two other readers; PNG files that break single rules; odd but legal ones. */
+#include "picture.h"
+#include <spng.h>
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_PNG
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+static void *noise(size_t n, struct t_rng *r)
+{
+    uint8_t *x = malloc(n);
+    for (size_t k = 0; k < n; k++) x[k] = (uint8_t)(t_random(r) & (k % 3 ? 255 : 7));
+    return x;
+}
+static struct convd_bytes written(const void *x, ptrdiff_t w, ptrdiff_t h, ptrdiff_t c, int depth, int compression)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_bytes out = {0};
+    struct convd_picture p = {.data = x, .width = w, .height = h, .channels = c, .depth = depth};
+    OK(convd_image_encode(convd_codec_named("png"), &p, &(struct convd_encode_options){.compression = compression}, &out, f));
+    convd_faults_free(f);
+    return out;
+}
+static void libspng_reads(const struct convd_bytes *png, const void *x, size_t n)
+{
+    spng_ctx *ctx = spng_ctx_new(0);
+    uint8_t *y = malloc(n);
+    EQ(0, spng_set_png_buffer(ctx, png->data, png->n));
+    EQ(0, spng_decode_image(ctx, y, n, SPNG_FMT_PNG, 0));
+    EQ(0, spng_decode_chunks(ctx));
+    EQ(0, memcmp(x, y, n));
+    free(y);
+    spng_ctx_free(ctx);
+}
+static void stb_reads(const struct convd_bytes *png, const void *x, size_t n, int depth)
+{
+    int w, h, c;
+    void *y = depth == 16 ? (void *)stbi_load_16_from_memory(png->data, (int)png->n, &w, &h, &c, 0)
+                          : (void *)stbi_load_from_memory(png->data, (int)png->n, &w, &h, &c, 0);
+    OK(y != NULL);
+    EQ(0, memcmp(x, y, n));
+    stbi_image_free(y);
+}
+TEST(other_readers_read_what_is_written)
+{
+    struct t_rng r = t_rng(3);
+    for (int round = 0; round < 40; round++) {
+        ptrdiff_t w = t_between(&r, 1, 90), h = t_between(&r, 1, 40), c = t_between(&r, 1, 4);
+        int depth = round & 1 ? 16 : 8;
+        size_t n = (size_t)(w * h * c * depth / 8);
+        void *x = noise(n, &r);
+        struct convd_bytes png = written(x, w, h, c, depth, round % 11 - 1);
+        libspng_reads(&png, x, n);
+        stb_reads(&png, x, n, depth);
+        convd_bytes_release(&png);
+        free(x);
+    }
+}
+TEST(more_compression_makes_a_photo_smaller)
+{
+    size_t n, before = SIZE_MAX;
+    uint8_t *file = exact_file("images/photos/camera.png", &n);
+    struct decoded d = decode_picture(file, n);
+    OK(d.good);
+    static const int levels[] = {0, 1, 9};
+    for (int i = 0; i < 3; i++) {
+        struct convd_bytes png = written(d.pixels, d.info.input.width, d.info.input.height, 1, 8, levels[i]);
+        OK(png.n < before);
+        before = png.n;
+        convd_bytes_release(&png);
+    }
+    decoded_free(&d);
+    free(file);
+}
+TEST(encoding_appends)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_bytes out = {0};
+    convd_bytes_put(&out, "before", 6);
+    struct convd_picture p = {.data = "abc", .width = 3, .height = 1, .channels = 1, .depth = 8};
+    OK(convd_image_encode(convd_codec_named("png"), &p, NULL, &out, f));
+    EQ(0, memcmp(out.data, "before\x89PNG", 10));
+    struct decoded d = decode_picture(out.data + 6, out.n - 6);
+    OK(d.good && memcmp(d.pixels, "abc", 3) == 0);
+    decoded_free(&d);
+    convd_bytes_release(&out);
+    convd_faults_free(f);
+}
+
+/* ---- files that break single rules -------------------------------------------------------------------------- */
+
+static void fix_crc(uint8_t *chunk)
+{
+    uint32_t n = (uint32_t)chunk[0] << 24 | (uint32_t)chunk[1] << 16 | (uint32_t)chunk[2] << 8 | chunk[3];
+    uint32_t crc = libdeflate_crc32(0, chunk + 4, n + 4);
+    for (int i = 0; i < 4; i++) chunk[8 + n + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+}
+static int code_of(const uint8_t *data, size_t n)
+{
+    struct decoded d = decode_picture(data, n);
+    int code = d.good ? 0 : d.code;
+    decoded_free(&d);
+    return code;
+}
+TEST(a_wrong_byte_in_the_header_is_refused)
+{
+    static const struct {
+        int at;
+        uint8_t value;
+    } wrong[] = {{24, 3}, {24, 0}, {24, 32}, {25, 1}, {25, 5}, {25, 7}, {26, 1}, {27, 1}, {28, 2}, {16, 0x80}, {20, 0xff}, {12, 'X'}, {11, 12}};
+    uint8_t x[64] = {0};
+    struct convd_bytes png = written(x, 8, 8, 1, 8, 1);
+    EQ(0, code_of(png.data, png.n));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        uint8_t old = png.data[wrong[i].at];
+        png.data[wrong[i].at] = wrong[i].value;
+        if (wrong[i].at != 11)
+            fix_crc(png.data + 8);
+        int code = code_of(png.data, png.n);
+        if (code != CONVD_BAD_IMAGE && code != CONVD_IMAGE_TOO_LARGE)
+            T_FAIL("byte %d = %d: %d", wrong[i].at, wrong[i].value, code);
+        png.data[wrong[i].at] = old;
+    }
+    convd_bytes_release(&png);
+}
+/* Every single byte up to the end of the file is covered by a check. */
+TEST(any_wrong_bit_is_noticed)
+{
+    struct t_rng r = t_rng(8);
+    uint8_t *x = noise(300, &r);
+    struct convd_bytes png = written(x, 10, 10, 3, 8, 1);
+    for (size_t k = 0; k < png.n; k++) {
+        png.data[k] ^= (uint8_t)(1u << (k % 8));
+        if (!code_of(png.data, png.n))
+            T_FAIL("byte %zu of %zu may be wrong", k, png.n);
+        png.data[k] ^= (uint8_t)(1u << (k % 8));
+    }
+    EQ(0, code_of(png.data, png.n));
+    convd_bytes_release(&png);
+    free(x);
+}
+TEST(bytes_behind_the_end_are_not_looked_at)
+{
+    struct convd_bytes png = written("abcd", 2, 2, 1, 8, 1);
+    convd_bytes_put(&png, "<script>\x89PNG\r\n\x1a\n", 16);
+    EQ(0, code_of(png.data, png.n));
+    convd_bytes_release(&png);
+}
+TEST(a_promise_that_no_deflate_could_keep_is_refused_before_decoding)
+{
+    struct convd_bytes png = written("abcd", 2, 2, 1, 8, 1);
+    png.data[17] = png.data[21] = 0;
+    png.data[18] = png.data[22] = 0x1f; /* 7936 + 2 pixels a side */
+    fix_crc(png.data + 8);
+    struct convd_faults *f = convd_faults_new();
+    struct convd_image_info info;
+    OK(!convd_image_info(png.data, png.n, &rgb_over_white, &info, f));
+    OK(strstr(convd_faults_first(f)->detail, "cannot hold"));
+    convd_faults_free(f);
+    convd_bytes_release(&png);
+}
+T_MAIN("core/png")
