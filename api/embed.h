@@ -10,15 +10,15 @@
 #define API_EMBED_H
 #include <stddef.h>
 
-#define EMBED(SYMBOL, PATH)                                                                                        \
-    __asm__(".pushsection .rodata,\"a\"\n"                                                                         \
-            ".balign 16\n" #SYMBOL ":\n"                                                                           \
-            ".incbin \"" PATH "\"\n" #SYMBOL "_end:\n"                                                             \
-            ".byte 0\n"                                                                                            \
-            ".balign 8\n" #SYMBOL "_size:\n"                                                                       \
-            ".quad " #SYMBOL "_end - " #SYMBOL "\n"                                                                \
-            ".popsection\n");                                                                                      \
-    __attribute__((visibility("hidden"))) extern const unsigned char SYMBOL[];                                    \
-    __attribute__((visibility("hidden"))) extern const unsigned char SYMBOL##_end[];                              \
+#define EMBED(SYMBOL, PATH)                                                                        \
+    __asm__(".pushsection .rodata,\"a\"\n"                                                         \
+            ".balign 16\n" #SYMBOL ":\n"                                                           \
+            ".incbin \"" PATH "\"\n" #SYMBOL "_end:\n"                                             \
+            ".byte 0\n"                                                                            \
+            ".balign 8\n" #SYMBOL "_size:\n"                                                       \
+            ".quad " #SYMBOL "_end - " #SYMBOL "\n"                                                \
+            ".popsection\n");                                                                      \
+    __attribute__((visibility("hidden"))) extern const unsigned char SYMBOL[];                     \
+    __attribute__((visibility("hidden"))) extern const unsigned char SYMBOL##_end[];               \
     __attribute__((visibility("hidden"))) extern const size_t SYMBOL##_size
 #endif

@@ -13,7 +13,7 @@ struct cmd_option {
     const char *letter; /* "-o", or NULL                                            */
     const char *unit;   /* what stands behind it: "FILE"; NULL: nothing does        */
     const char *help;
-    const char *words;  /* what completion offers for it, blank-separated, or NULL  */
+    const char *words; /* what completion offers for it, blank-separated, or NULL  */
 };
 
 enum cmd_words { CMD_NO_WORDS, CMD_PIPELINE, CMD_PIPELINE_FILES, CMD_OP, CMD_KERNEL, CMD_SAVED };

@@ -49,8 +49,7 @@ static int run(struct cmd_line *line)
     }
     struct cmd_work work;
     int code = cmd_work_open(&work, line);
-    if (code == CMD_OK)
-        code = explain(&work, picture && !text ? NULL : &size, picture, format);
+    if (code == CMD_OK) code = explain(&work, picture && !text ? NULL : &size, picture, format);
     cmd_work_close(&work);
     return code;
 }

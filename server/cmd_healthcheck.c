@@ -19,7 +19,8 @@ static bool split(const char *listen, char *host, size_t room, const char **port
     if (n >= room) return false;
     memcpy(host, begin, n);
     host[n] = 0;
-    if (n == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "*") == 0) snprintf(host, room, "127.0.0.1");
+    if (n == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "*") == 0)
+        snprintf(host, room, "127.0.0.1");
     if (strcmp(host, "::") == 0) snprintf(host, room, "::1");
     *port = colon + 1;
     return true;

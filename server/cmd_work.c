@@ -29,10 +29,12 @@ static int add_tensor(struct cmd_work *c, const char *text)
 
 int cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
 {
-    *c = (struct cmd_work){.limits = settings_limits(&line->settings), .most = line->settings.max_memory};
+    *c = (struct cmd_work){.limits = settings_limits(&line->settings),
+                           .most = line->settings.max_memory};
     int code = CMD_OK;
     for (size_t i = 0; i < line->n_given && code == CMD_OK; i++)
-        if (strcmp(line->given[i].option->flag, "--tensor") == 0) code = add_tensor(c, line->given[i].value);
+        if (strcmp(line->given[i].option->flag, "--tensor") == 0)
+            code = add_tensor(c, line->given[i].value);
     if (code != CMD_OK) return code;
     c->pipeline = cmd_pipeline(line->words[0], &c->pipeline_n);
     if (!c->pipeline) return CMD_FAILED;

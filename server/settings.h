@@ -21,12 +21,12 @@ struct settings_list {
     const char *const *v;
 };
 
-#define SETTINGS_FIELD_TEXT const char *
-#define SETTINGS_FIELD_SIZE size_t
-#define SETTINGS_FIELD_NUMBER double
+#define SETTINGS_FIELD_TEXT     const char *
+#define SETTINGS_FIELD_SIZE     size_t
+#define SETTINGS_FIELD_NUMBER   double
 #define SETTINGS_FIELD_DURATION int64_t
-#define SETTINGS_FIELD_WORD int
-#define SETTINGS_FIELD_LIST struct settings_list
+#define SETTINGS_FIELD_WORD     int
+#define SETTINGS_FIELD_LIST     struct settings_list
 
 /* Everything in force; "auto" values are settled. Strings live as long as the struct. */
 struct settings {
@@ -55,7 +55,8 @@ bool settings_init(struct settings *s, char *const *environment, FILE *err);
 void settings_release(struct settings *s);
 /* Tries argv[*i] (and the word behind it) as a flag of one of the uses; moves *i past what it took. 1: taken, 0: not a
  * flag of ours, -1: wrong, said on err. */
-int settings_flag(struct settings *s, unsigned uses, int argc, char *const *argv, int *i, FILE *err);
+int settings_flag(struct settings *s, unsigned uses, int argc, char *const *argv, int *i,
+                  FILE *err);
 /* Settles what depends on the machine or on other settings. */
 void settings_settle(struct settings *s);
 /* Reads the api_keys file into keys, if there is one. False after a line on err. */

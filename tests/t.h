@@ -28,53 +28,55 @@ __attribute__((unused)) static struct CMUnitTest t_tests[T_MOST];
 __attribute__((unused)) static size_t t_count;
 
 /* Defines a test and puts it on the list, in the order of the file. */
-#define TEST(NAME)                                                                                                 \
-    static void test_##NAME(void **state);                                                                         \
-    __attribute__((constructor)) static void register_##NAME(void)                                                 \
-    {                                                                                                              \
-        if (t_count == T_MOST) abort();                                                                            \
-        t_tests[t_count++] = (struct CMUnitTest){.name = #NAME, .test_func = test_##NAME};                         \
-    }                                                                                                              \
+#define TEST(NAME)                                                                                 \
+    static void test_##NAME(void **state);                                                         \
+    __attribute__((constructor)) static void register_##NAME(void)                                 \
+    {                                                                                              \
+        if (t_count == T_MOST) abort();                                                            \
+        t_tests[t_count++] = (struct CMUnitTest){.name = #NAME, .test_func = test_##NAME};         \
+    }                                                                                              \
     static void test_##NAME(void **state __attribute__((unused)))
 
-#define T_MAIN(GROUP)                                                                                              \
-    int main(void)                                                                                                 \
-    {                                                                                                              \
-        return _cmocka_run_group_tests(GROUP, t_tests, t_count, NULL, NULL) ? 1 : 0;                               \
+#define T_MAIN(GROUP)                                                                              \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        return _cmocka_run_group_tests(GROUP, t_tests, t_count, NULL, NULL) ? 1 : 0;               \
     }
 
-#define T_FAIL(...)                                                                                                \
-    do {                                                                                                           \
-        print_error("%s:%d: ", __FILE__, __LINE__);                                                                \
-        print_error(__VA_ARGS__);                                                                                  \
-        print_error("\n");                                                                                         \
-        _fail(__FILE__, __LINE__);                                                                                 \
+#define T_FAIL(...)                                                                                \
+    do {                                                                                           \
+        print_error("%s:%d: ", __FILE__, __LINE__);                                                \
+        print_error(__VA_ARGS__);                                                                  \
+        print_error("\n");                                                                         \
+        _fail(__FILE__, __LINE__);                                                                 \
     } while (0)
 
 /* Integers, of whatever type. */
-#define EQ(EXPECTED, GOT)                                                                                          \
-    do {                                                                                                           \
-        intmax_t t_e = (intmax_t)(EXPECTED), t_g = (intmax_t)(GOT);                                                \
-        if (t_e != t_g) T_FAIL("%s: expected %jd, got %jd", #GOT, t_e, t_g);                                       \
+#define EQ(EXPECTED, GOT)                                                                          \
+    do {                                                                                           \
+        intmax_t t_e = (intmax_t)(EXPECTED), t_g = (intmax_t)(GOT);                                \
+        if (t_e != t_g) T_FAIL("%s: expected %jd, got %jd", #GOT, t_e, t_g);                       \
     } while (0)
 /* Numbers; NaN is near NaN, an infinity near itself. */
-#define NEAR(EXPECTED, GOT, TOLERANCE)                                                                             \
-    do {                                                                                                           \
-        double t_e = (double)(EXPECTED), t_g = (double)(GOT), t_t = (double)(TOLERANCE);                           \
-        bool t_same = (isnan(t_e) && isnan(t_g)) || (isinf(t_e) && isinf(t_g) && (t_e > 0) == (t_g > 0));          \
-        if (!t_same && !(fabs(t_e - t_g) <= t_t))                                                                  \
-            T_FAIL("%s: expected %.9g, got %.9g (tolerance %.3g)", #GOT, t_e, t_g, t_t);                           \
+#define NEAR(EXPECTED, GOT, TOLERANCE)                                                             \
+    do {                                                                                           \
+        double t_e = (double)(EXPECTED), t_g = (double)(GOT), t_t = (double)(TOLERANCE);           \
+        bool t_same =                                                                              \
+            (isnan(t_e) && isnan(t_g)) || (isinf(t_e) && isinf(t_g) && (t_e > 0) == (t_g > 0));    \
+        if (!t_same && !(fabs(t_e - t_g) <= t_t))                                                  \
+            T_FAIL("%s: expected %.9g, got %.9g (tolerance %.3g)", #GOT, t_e, t_g, t_t);           \
     } while (0)
 /* Strings; NULL equals NULL only. */
-#define STR(EXPECTED, GOT)                                                                                         \
-    do {                                                                                                           \
-        const char *t_e = (EXPECTED), *t_g = (GOT);                                                                \
-        if (!t_e != !t_g || (t_e && strcmp(t_e, t_g) != 0))                                                        \
-            T_FAIL("%s: expected \"%s\", got \"%s\"", #GOT, t_e ? t_e : "(null)", t_g ? t_g : "(null)");           \
+#define STR(EXPECTED, GOT)                                                                         \
+    do {                                                                                           \
+        const char *t_e = (EXPECTED), *t_g = (GOT);                                                \
+        if (!t_e != !t_g || (t_e && strcmp(t_e, t_g) != 0))                                        \
+            T_FAIL("%s: expected \"%s\", got \"%s\"", #GOT, t_e ? t_e : "(null)",                  \
+                   t_g ? t_g : "(null)");                                                          \
     } while (0)
-#define OK(CONDITION)                                                                                              \
-    do {                                                                                                           \
-        if (!(CONDITION)) T_FAIL("not true: %s", #CONDITION);                                                      \
+#define OK(CONDITION)                                                                              \
+    do {                                                                                           \
+        if (!(CONDITION)) T_FAIL("not true: %s", #CONDITION);                                      \
     } while (0)
 
 /* A whole file of tests/data (or of an absolute path), with a NUL behind it; the test fails when it is not there. */
@@ -82,7 +84,11 @@ static inline void *t_file(const char *name, size_t *n)
 {
     const char *root = getenv("TESTDATA");
     char path[1024];
-    snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : root ? root : "tests/data", name[0] == '/' ? "" : "/", name);
+    snprintf(path, sizeof path, "%s%s%s",
+             name[0] == '/' ? ""
+             : root         ? root
+                            : "tests/data",
+             name[0] == '/' ? "" : "/", name);
     FILE *f = fopen(path, "rb");
     if (!f) T_FAIL("cannot open %s", path);
     size_t size = 0, room = 65536;
