@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../core/simd/simd.h"
 #include "../core/threads.h"
 #include "machine.h"
 #include "settings_number.h"
@@ -131,7 +132,12 @@ static bool read_environment(struct settings *s, char *const *environment, FILE 
         while (row->name && strcmp(row->env, name) != 0) row++;
         if (row->name) {
             ok &= set(s, row, eq + 1, name, err);
-        } else if (strcmp(name, "CONVD_ISA") != 0) { /* read where instruction sets are chosen */
+        } else if (strcmp(name, "CONVD_ISA") == 0) { /* read where plans are made */
+            const char *used = convd_simd_choose(eq + 1)->name;
+            if (eq[1] && strcmp(used, eq + 1) != 0)
+                fprintf(err, "convd: CONVD_ISA: \"%.80s\" does not run here; %s is used\n", eq + 1,
+                        used);
+        } else {
             const char *near = convd_nearest(name, env_name, NULL,
                                              sizeof settings_rows / sizeof *settings_rows - 1);
             fprintf(err, "convd: %s in the environment is no setting and is ignored%s%s\n", name,

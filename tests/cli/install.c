@@ -98,4 +98,16 @@ TEST(destdir_is_put_in_front)
     child_release(&c);
 }
 
+/* The same program, linked with the library of the build at hand. */
+TEST(a_program_of_the_library_alone_runs)
+{
+    const char *build = getenv("BUILD");
+    char command[PATH_MAX];
+    snprintf(command, sizeof command, "cd '%s' && '%s/tests/core/embed'", child_dir(),
+             build ? build : "build");
+    struct child c = sh(command, NULL);
+    if (c.code != 0) T_FAIL("embed: exit %d: %s%s", c.code, c.out, c.err);
+    child_release(&c);
+}
+
 T_MAIN("cli/install")

@@ -185,6 +185,14 @@ TEST(unknown_names_in_the_environment_are_warned_of)
     settings_release(&s);
 }
 
+TEST(an_instruction_set_that_does_not_run_is_warned_of)
+{
+    struct settings s;
+    OK(load(&s, ENV("CONVD_ISA=mmx"), NULL));
+    EQ(0, strncmp(said, "convd: CONVD_ISA: \"mmx\" does not run here; ", 44));
+    settings_release(&s);
+}
+
 TEST(lists_are_separated_by_commas)
 {
     struct settings s;
