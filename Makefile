@@ -117,6 +117,9 @@ $(B)/core/simd/%.o: core/simd/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
 $(B)/core/ops/%.o: core/ops/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
+# Rows of pictures: filters, colours, planes.
+$(B)/core/image/%.o: core/image/%.c $(FLAGS)
+	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
 $(B)/%.o: %.c $(FLAGS)
 	$(COMPILE) $(OPT) $(CFLAGS) $(CPPFLAGS)
 define ISA_RULE
