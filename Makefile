@@ -115,8 +115,9 @@ COMPILE = @mkdir -p $(@D) && echo '  CC      $@' && $(CC) $(BASE) -MMD -MP -c -o
 
 $(B)/core/simd/%.o: core/simd/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
+# Nobody reads errno or floating-point flags there, so that sqrt and both sides of ?: may be made of vectors.
 $(B)/core/ops/%.o: core/ops/%.c $(FLAGS)
-	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
+	$(COMPILE) $(OPT_HOT) -fno-math-errno -fno-trapping-math $(CFLAGS) $(CPPFLAGS)
 # Rows of pictures: filters, colours, planes.
 $(B)/core/image/%.o: core/image/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
