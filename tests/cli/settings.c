@@ -189,7 +189,7 @@ TEST(an_instruction_set_that_does_not_run_is_warned_of)
 {
     struct settings s;
     OK(load(&s, ENV("CONVD_ISA=mmx"), NULL));
-    EQ(0, strncmp(said, "convd: CONVD_ISA: \"mmx\" does not run here; ", 44));
+    OK(strstr(said, "convd: CONVD_ISA: \"mmx\" does not run here; ") == said);
     settings_release(&s);
 }
 
