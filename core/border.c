@@ -37,16 +37,20 @@ ptrdiff_t convd_border_index(enum convd_mode mode, ptrdiff_t i, ptrdiff_t n)
     case CONVD_MODE_SYMMETRIC:
         i = modulo(i, 2 * n);
         return i < n ? i : 2 * n - 1 - i;
-    case CONVD_MODE_REPLICATE: return i < 0 ? 0 : n - 1;
-    case CONVD_MODE_CIRCULAR: return modulo(i, n);
+    case CONVD_MODE_REPLICATE:
+        return i < 0 ? 0 : n - 1;
+    case CONVD_MODE_CIRCULAR:
+        return modulo(i, n);
     case CONVD_MODE_ZEROS:
-    case CONVD_MODE_CONSTANT: break;
+    case CONVD_MODE_CONSTANT:
+        break;
     }
     return -1;
 }
 
 /* Widens r by what the indexes [lo,hi), all outside the axis, map to. */
-static void reach(enum convd_mode mode, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n, struct convd_rows *r)
+static void reach(enum convd_mode mode, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n,
+                  struct convd_rows *r)
 {
     for (ptrdiff_t i = lo; i < hi; i++) {
         const ptrdiff_t k = convd_border_index(mode, i, n);
@@ -70,10 +74,10 @@ struct convd_rows convd_border_rows(enum convd_mode mode, ptrdiff_t lo, ptrdiff_
     return r.y0 < r.y1 ? r : (struct convd_rows){0, 1};
 }
 
-/* Columns [from, from+n) of a row of w numbers (NULL: a row of the constant). simd given: tells whether all numbers are
- * finite. */
-static bool pad_line(const struct convd_simd *simd, const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t n,
-                     enum convd_mode mode, float value, float *y)
+/* Columns [from, from+n) of a row of w numbers (NULL: a row of the constant). simd given: tells whether all
+ * numbers are finite. */
+static bool pad_line(const struct convd_simd *simd, const float *x, ptrdiff_t w, ptrdiff_t from,
+                     ptrdiff_t n, enum convd_mode mode, float value, float *y)
 {
     ptrdiff_t j = 0;
     bool fine = true;
@@ -100,18 +104,21 @@ static bool pad_line(const struct convd_simd *simd, const float *x, ptrdiff_t w,
     return fine;
 }
 
-void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t left, ptrdiff_t right,
-                       enum convd_mode mode, float value, float *out, ptrdiff_t row)
+void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, ptrdiff_t hi,
+                       ptrdiff_t left, ptrdiff_t right, enum convd_mode mode, float value,
+                       float *out, ptrdiff_t row)
 {
     if (mode == CONVD_MODE_ZEROS) value = 0;
     for (ptrdiff_t i = lo; i < hi; i++, out += row) {
         const ptrdiff_t k = convd_border_index(mode, i, x->h);
-        pad_line(NULL, k < 0 ? NULL : convd_row(x, c, k), x->w, -left, x->w + left + right, mode, value, out);
+        pad_line(NULL, k < 0 ? NULL : convd_row(x, c, k), x->w, -left, x->w + left + right, mode,
+                 value, out);
     }
 }
 
-struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before, ptrdiff_t after, ptrdiff_t k,
-                                     ptrdiff_t stride, ptrdiff_t dilation, bool ceil_mode)
+struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before,
+                                     ptrdiff_t after, ptrdiff_t k, ptrdiff_t stride,
+                                     ptrdiff_t dilation, bool ceil_mode)
 {
     const ptrdiff_t span = dilation * (k - 1) + 1;
     struct convd_axis a = {before, after, 0};
@@ -129,7 +136,7 @@ struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrd
     return a;
 }
 
-/* ---- lines ---------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
 {
@@ -151,7 +158,8 @@ static void measure(const struct convd_lines_shape *s, struct convd_lines *l)
     l->length = s->out_w + (w->kw - 1) * w->dw / w->sw;
     l->direct = w->sw == 1 && w->left == 0 && l->length <= s->w;
     l->stride = (l->length + 15) / 16 * 16;
-    if (l->stride % 1024 == 0) l->stride += 16; /* rows a multiple of a page apart would share cache sets */
+    if (l->stride % 1024 == 0)
+        l->stride += 16; /* rows a multiple of a page apart would share cache sets */
 }
 
 /* Floats of rows, then the tables behind them. */
@@ -159,10 +167,14 @@ static bool count(const struct convd_lines *l, size_t *floats, size_t *bytes)
 {
     const size_t kh = (size_t)l->shape->window.kh, channels = (size_t)l->shape->channels;
     size_t slots, tables;
-    if (!convd_mul(kh, channels, &slots) || !convd_mul((size_t)l->stride, l->direct ? 1 : (size_t)l->phases, floats) ||
-        !convd_mul(*floats, l->direct ? 1 : slots, floats) || !convd_mul(*floats, sizeof(float), bytes) ||
-        !convd_mul(slots, sizeof(float *), &tables) || !convd_add(*bytes, tables, bytes) ||
-        !convd_add(*bytes, kh * (sizeof(ptrdiff_t) + sizeof(bool)) + 63, bytes))
+    if (!convd_mul(kh, channels, &slots) ||
+        !convd_mul((size_t)l->stride, l->direct ? 1 : (size_t)l->phases, floats) ||
+        !convd_mul(*floats, l->direct ? 1 : slots, floats) ||
+        !convd_mul(*floats, sizeof(float), bytes) || !convd_mul(slots, sizeof(float *), &tables) ||
+        !convd_add(*bytes, tables, bytes) ||
+        !convd_add(*bytes,
+                   (kh + (size_t)l->shape->window.kw) * sizeof(ptrdiff_t) + kh * sizeof(bool) + 63,
+                   bytes))
         return false;
     *bytes &= ~(size_t)63;
     return true;
@@ -176,8 +188,8 @@ size_t convd_lines_bytes(const struct convd_lines_shape *s)
     return count(&l, &floats, &bytes) ? bytes : SIZE_MAX;
 }
 
-void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s, const struct convd_view *x, ptrdiff_t c0,
-                      void *scratch)
+void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s,
+                      const struct convd_view *x, ptrdiff_t c0, void *scratch)
 {
     size_t floats = 0, bytes = 0;
     measure(s, l);
@@ -188,9 +200,14 @@ void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s, 
     l->rows = scratch;
     l->at = (const float **)(l->rows + floats);
     l->made = (ptrdiff_t *)(l->at + s->window.kh * s->channels);
-    l->finite = (bool *)(l->made + s->window.kh);
+    l->column = l->made + s->window.kh;
+    l->finite = (bool *)(l->column + s->window.kw);
+    for (ptrdiff_t j = 0; j < s->window.kw; j++)
+        l->column[j] = j % l->phases * l->stride + j * s->window.dw / s->window.sw;
     for (ptrdiff_t i = 0; i < s->window.kh; i++) l->made[i] = -1;
-    if (l->direct) pad_line(NULL, NULL, 0, 0, l->length, s->mode, s->mode == CONVD_MODE_ZEROS ? 0 : s->value, l->rows);
+    if (l->direct)
+        pad_line(NULL, NULL, 0, 0, l->length, s->mode, s->mode == CONVD_MODE_ZEROS ? 0 : s->value,
+                 l->rows);
 }
 
 /* The phases of one row: of each, number m stands for column m*sw + r of the padded row. */
@@ -242,8 +259,9 @@ static void make(struct convd_lines *l, ptrdiff_t slot, ptrdiff_t v)
     l->finite[slot] = fine;
 }
 
-/* The window's rows are y*sh, y*sh + dh, … of the padded input. In units of dh they are consecutive, and within one turn
- * (y mod turns fixed) all windows count from the same offset, so unit u can live in slot u mod kh. */
+/* The window's rows are y*sh, y*sh + dh, … of the padded input. In units of dh they are consecutive, and
+ * within one turn (y mod turns fixed) all windows count from the same offset, so unit u can live in slot u
+ * mod kh. */
 void convd_lines_move(struct convd_lines *l, ptrdiff_t y)
 {
     const struct convd_window *w = &l->shape->window;
@@ -255,14 +273,6 @@ void convd_lines_move(struct convd_lines *l, ptrdiff_t y)
         make(l, slot, row - w->top);
         l->made[slot] = row;
     }
-}
-
-const float *convd_lines_tap(const struct convd_lines *l, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j)
-{
-    const struct convd_window *w = &l->shape->window;
-    ptrdiff_t slot = l->first + i;
-    if (slot >= w->kh) slot -= w->kh;
-    return l->at[slot * l->shape->channels + c] + j % l->phases * l->stride + j * w->dw / w->sw;
 }
 
 bool convd_lines_finite(const struct convd_lines *l)

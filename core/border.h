@@ -1,5 +1,6 @@
-/* border.h: what lies outside the picture. One mechanism for every op with a window: the rows a band needs, and padded
- * copies of them in which inner loops need no border checks. Right for pictures smaller than the kernel. */
+/* border.h: what lies outside the picture. One mechanism for every op with a window: the rows a band needs,
+ * and padded copies of them in which inner loops need no border checks. Right for pictures smaller than the
+ * kernel. */
 #ifndef CONVD_BORDER_H
 #define CONVD_BORDER_H
 #include "op.h"
@@ -13,33 +14,36 @@ enum convd_mode {
     CONVD_MODE_CIRCULAR,  /* efgh|abcdefgh   OpenCV WRAP                          */
     CONVD_MODE_CONSTANT,  /* vvvv|abcdefgh   padding_value                        */
 };
-/* Index i (any integer) of an axis of length n, mapped inside; -1 where the value is the constant. n == 1 works. */
+/* Index i (any integer) of an axis of length n, mapped inside; -1 where the value is the constant. n == 1
+ * works. */
 ptrdiff_t convd_border_index(enum convd_mode mode, ptrdiff_t i, ptrdiff_t n);
-/* The rows of an axis of length n that indexes [lo,hi) map to, as one interval; clipped; never empty (one row at least). */
+/* The rows of an axis of length n that indexes [lo,hi) map to, as one interval; clipped; never empty (one row
+ * at least). */
 struct convd_rows convd_border_rows(enum convd_mode mode, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n);
-/* Writes rows [lo,hi) x columns [-left, w+right) of channel c to out (row stride `row` floats), border values included.
- * x must hold the rows convd_border_rows gave. */
+/* Writes rows [lo,hi) x columns [-left, w+right) of channel c to out (row stride `row` floats), border values
+ * included. x must hold the rows convd_border_rows gave. */
 void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t left, ptrdiff_t right,
                        enum convd_mode mode, float value, float *out, ptrdiff_t row);
 
-/* Padding and output size of a window along one axis: PyTorch's formula floor((n + before + after - dilation*(k-1) - 1)
- * / stride) + 1; SAME is ONNX SAME_UPPER (ceil(n/stride), odd pixel at the end); ceil_mode as PyTorch (the last window
- * starts inside the input or its leading padding). size <= 0: does not fit. */
+/* Padding and output size of a window along one axis: PyTorch's formula floor((n + before + after -
+ * dilation*(k-1) - 1) / stride) + 1; SAME is ONNX SAME_UPPER (ceil(n/stride), odd pixel at the end);
+ * ceil_mode as PyTorch (the last window starts inside the input or its leading padding). size <= 0: does not
+ * fit. */
 struct convd_axis { ptrdiff_t before, after, size; };
 struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before, ptrdiff_t after, ptrdiff_t k,
                                      ptrdiff_t stride, ptrdiff_t dilation, bool ceil_mode);
 
-/* Padded rows under a window that slides down: each row is made once and kept while windows reach it, kh of them at a
- * time, whatever the size of the band. With a column stride s each row is stored as phases (columns r, r+s, r+2s …), so
- * that every tap reads consecutive numbers. Rows that need no padding are read where they lie.
+/* Padded rows under a window that slides down: each row is made once and kept while windows reach it, kh of
+ * them at a time, whatever the size of the band. With a column stride s each row is stored as phases (columns
+ * r, r+s, r+2s …), so that every tap reads consecutive numbers. Rows that need no padding are read where they
+ * lie.
  *
  *     convd_lines_init(&l, &shape, x, first_channel, scratch);
  *     for (turn = 0; turn < l.turns; turn++)          // rows whose windows share input rows come one after another
  *         for (y = y0 + turn; y < y1; y += l.turns) {
  *             convd_lines_move(&l, y);
  *             p = convd_lines_tap(&l, channel, i, j); // p[x] is what tap (i,j) of output column x sees
- *         }
- */
+ *         } */
 struct convd_lines_shape {
     struct convd_window window;
     enum convd_mode mode;
@@ -59,6 +63,7 @@ struct convd_lines {
     float *rows;
     const float **at;                  /* for each slot and channel: where its phase 0 begins              */
     ptrdiff_t *made;                   /* for each slot: the row in it, counted in the padded input; -1: none */
+    ptrdiff_t *column;                 /* for each tap column: where it begins in a row                    */
     bool *finite;                      /* for each slot                                                    */
 };
 /* Bytes of scratch, a multiple of 64; SIZE_MAX when they cannot be counted. */
@@ -68,7 +73,12 @@ void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s, 
 /* Makes the rows that output row y needs. */
 void convd_lines_move(struct convd_lines *l, ptrdiff_t y);
 /* What tap (i,j) of channel c0 + c sees from output column 0 on. */
-const float *convd_lines_tap(const struct convd_lines *l, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j);
+static inline const float *convd_lines_tap(const struct convd_lines *l, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j)
+{
+    ptrdiff_t slot = l->first + i;
+    if (slot >= l->shape->window.kh) slot -= l->shape->window.kh;
+    return l->at[slot * l->shape->channels + c] + l->column[j];
+}
 /* True when every number in the rows of the window was finite. */
 bool convd_lines_finite(const struct convd_lines *l);
 #endif

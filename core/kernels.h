@@ -24,11 +24,11 @@ size_t convd_kernel_count(void);
 /* Builds row with args (checked; faults at the current place). source is left to the caller. */
 bool convd_kernel_build(const struct convd_kernel_row *row, const struct convd_arg *args, size_t n_args,
                         struct convd_faults *f, struct convd_arena *mem, struct convd_kernel *out);
-/* A kernel from what a spec says: name, {"name":…}, matrix (rows of equal length, finite numbers), "@tensor". Faults at
- * f's place. Sides at most max_side. */
+/* A kernel from what a spec says: name, {"name":…}, matrix (rows of equal length, finite numbers), "@tensor".
+ * Faults at f's place. Sides at most max_side. */
 bool convd_kernel_read(const struct convd_value *v, struct convd_faults *f, struct convd_arena *mem, ptrdiff_t max_side,
                        struct convd_kernel *out);
-/* Splits k into column (h) and row (w) whose outer product it is, to 3e-7 of its largest number (what rounding products to
- * float leaves). False: not separable. */
+/* Splits k into column (h) and row (w) whose outer product it is, to 3e-7 of its largest number (what
+ * rounding products to float leaves). False: not separable. */
 bool convd_kernel_separate(const struct convd_kernel *k, double *column, double *row);
 #endif

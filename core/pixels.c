@@ -1,5 +1,5 @@
-/* pixels.c: rows of a caller's picture to planes of floats and back. The row loops for bytes are in simd/bytes.tmpl.c;
- * 16 bits and floats are plain here. */
+/* pixels.c: rows of a caller's picture to planes of floats and back. The row loops for bytes are in
+ * simd/bytes.tmpl.c; 16 bits and floats are plain here. */
 #include "pixels.h"
 #include "simd/simd.h"
 #include <math.h>
@@ -10,13 +10,14 @@ static size_t size_of(enum convd_pixels pixels)
     return pixels == CONVD_U8_HWC ? 1 : pixels == CONVD_U16_HWC ? 2 : sizeof(float);
 }
 
-bool convd_pixels_bytes(enum convd_pixels pixels, ptrdiff_t n, ptrdiff_t c, ptrdiff_t h, ptrdiff_t w, size_t *bytes)
+bool convd_pixels_bytes(enum convd_pixels pixels, ptrdiff_t n, ptrdiff_t c, ptrdiff_t h,
+                        ptrdiff_t w, size_t *bytes)
 {
     return convd_mul((size_t)n, (size_t)c, bytes) && convd_mul(*bytes, (size_t)h, bytes) &&
            convd_mul(*bytes, (size_t)w, bytes) && convd_mul(*bytes, size_of(pixels), bytes);
 }
 
-/* ---- in ------------------------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 /* Which stored channel a channel of the pipeline is; -1: it is opaque alpha. */
 static ptrdiff_t source_of(ptrdiff_t c, ptrdiff_t stored)
@@ -51,7 +52,8 @@ static void row_u8(const uint8_t *x, ptrdiff_t stored, const struct convd_view *
         fill_rest(y, row, stored);
     } else {
         for (ptrdiff_t c = 0; c < stored && c < y->c; c++)
-            simd->u8_planes(x + c, (size_t)y->w, (size_t)stored, &(float *){convd_row(y, c, row)}, 1);
+            simd->u8_planes(x + c, (size_t)y->w, (size_t)stored, &(float *){convd_row(y, c, row)},
+                            1);
         fill_rest(y, row, stored);
     }
 }
@@ -71,25 +73,31 @@ static void row_u16(const uint16_t *x, ptrdiff_t stored, const struct convd_view
     fill_rest(y, row, stored);
 }
 
-void convd_pixels_unpack(const struct convd_input *in, const void *data, ptrdiff_t n, const struct convd_view *y,
-                         const struct convd_simd *simd)
+void convd_pixels_unpack(const struct convd_input *in, const void *data, ptrdiff_t n,
+                         const struct convd_view *y, const struct convd_simd *simd)
 {
-    const size_t w = (size_t)in->width, h = (size_t)in->height, stored = (size_t)in->stored, sample = (size_t)n;
+    const size_t w = (size_t)in->width, h = (size_t)in->height, stored = (size_t)in->stored,
+                 sample = (size_t)n;
     for (ptrdiff_t i = y->y0; i < y->y1; i++) {
         const size_t at = ((sample * h + (size_t)i) * w) * stored;
         switch (in->pixels) {
-        case CONVD_U8_HWC: row_u8((const uint8_t *)data + at, in->stored, y, i, simd); break;
-        case CONVD_U16_HWC: row_u16((const uint16_t *)data + at, in->stored, y, i); break;
+        case CONVD_U8_HWC:
+            row_u8((const uint8_t *)data + at, in->stored, y, i, simd);
+            break;
+        case CONVD_U16_HWC:
+            row_u16((const uint16_t *)data + at, in->stored, y, i);
+            break;
         case CONVD_F32_NCHW:
             for (ptrdiff_t c = 0; c < y->c; c++) {
-                const float *x = (const float *)data + ((sample * stored + (size_t)c) * h + (size_t)i) * w;
+                const float *x =
+                    (const float *)data + ((sample * stored + (size_t)c) * h + (size_t)i) * w;
                 memcpy(convd_row(y, c, i), x, w * sizeof *x);
             }
         }
     }
 }
 
-/* ---- out ------------------------------------------------------------------------------------------------------ */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 /* As narrow in simd/bytes.tmpl.c: adding 2^52 rounds half to even. In double, where v*257 is exact. */
 static uint64_t row_to_u16(const float *x, ptrdiff_t w, ptrdiff_t c, uint16_t *y)
@@ -103,8 +111,8 @@ static uint64_t row_to_u16(const float *x, ptrdiff_t w, ptrdiff_t c, uint16_t *y
     return (uint64_t)(w - inside);
 }
 
-uint64_t convd_pixels_pack(const struct convd_view *x, enum convd_pixels pixels, ptrdiff_t n, void *data,
-                           const struct convd_simd *simd)
+uint64_t convd_pixels_pack(const struct convd_view *x, enum convd_pixels pixels, ptrdiff_t n,
+                           void *data, const struct convd_simd *simd)
 {
     const size_t w = (size_t)x->w, h = (size_t)x->h, channels = (size_t)x->c, sample = (size_t)n;
     uint64_t saturated = 0;
@@ -129,7 +137,8 @@ uint64_t convd_pixels_pack(const struct convd_view *x, enum convd_pixels pixels,
             } else if (pixels == CONVD_U16_HWC) {
                 saturated += row_to_u16(from, x->w, x->c, (uint16_t *)data + at + c);
             } else {
-                memcpy((float *)data + ((sample * channels + (size_t)c) * h + (size_t)i) * w, from, w * sizeof *from);
+                memcpy((float *)data + ((sample * channels + (size_t)c) * h + (size_t)i) * w, from,
+                       w * sizeof *from);
             }
         }
     }

@@ -3,13 +3,14 @@
 #define CONVD_WEIGHT_H
 #include "op.h"
 
-/* From a spec's value: nested arrays (rank 0..4, not ragged, finite), a list with at least one named kernel or a list of
- * matrices, "@name", {"init":…, "out_channels"|"out_features", "kernel_size", "seed", "gain"}. Faults at f's place.
- * A list of nothing but matrices of one size is read as the rank 3 array that it also is. */
+/* From a spec's value: nested arrays (rank 0..4, not ragged, finite), a list with at least one named kernel
+ * or a list of matrices, "@name", {"init":…, "out_channels"|"out_features", "kernel_size", "seed", "gain"}.
+ * Faults at f's place. A list of nothing but matrices of one size is read as the rank 3 array that it also
+ * is. */
 bool convd_weight_read(const struct convd_value *v, struct convd_faults *f, struct convd_arena *mem, ptrdiff_t max_side,
                        struct convd_weight *out);
-/* The numbers of an init, C order: Philox4x32-10 counter generator, the seed and shape alone decide (reference.md,
- * "init"). dim: O,I,kh,kw. identity: 1 at the middle where i == o mod I, else 0. */
+/* The numbers of an init, C order: Philox4x32-10 counter generator, the seed and shape alone decide
+ * (reference.md, "init"). dim: O,I,kh,kw. identity: 1 at the middle where i == o mod I, else 0. */
 void convd_weight_init(enum convd_init init, uint64_t seed, double gain, const ptrdiff_t dim[4], float *out);
 /* One of them: element i in C order. */
 float convd_weight_number(enum convd_init init, uint64_t seed, double gain, const ptrdiff_t dim[4], size_t i);

@@ -1,21 +1,28 @@
-/* Every variant this processor runs against ref.c: sizes around vectors and tiles, extreme numbers, nothing written
- * outside. Variants with FMA must agree bit for bit, base within what rounding each product costs. */
+/* Every variant this processor runs against ref.c: sizes around vectors and tiles, extreme numbers, nothing
+ * written outside. Variants with FMA must agree bit for bit, base within what rounding each product costs. */
 #include "../core/simd/simd.h"
 #include "t.h"
 
 enum kind { RANDOM, PIXELS, TINY, LARGE, WITH_NAN, WITH_INF, KINDS };
-static const char *const kind_words[] = {"random", "pixels", "tiny", "large", "with nan", "with inf"};
+static const char *const kind_words[] = {"random", "pixels",   "tiny",
+                                         "large",  "with nan", "with inf"};
 
 static float draw(struct t_rng *r, enum kind kind)
 {
     const double u = t_uniform(r, -1, 1);
     switch (kind) {
-    case PIXELS: return (float)t_between(r, 0, 255);
-    case TINY: return (float)(u * 1e-38); /* many denormal, products underflow */
-    case LARGE: return (float)(u * 1e37); /* sums may overflow */
-    case WITH_NAN: return t_between(r, 0, 40) ? (float)u : NAN;
-    case WITH_INF: return t_between(r, 0, 40) ? (float)u : u > 0 ? INFINITY : -INFINITY;
-    default: return (float)u;
+    case PIXELS:
+        return (float)t_between(r, 0, 255);
+    case TINY:
+        return (float)(u * 1e-38); /* many denormal, products underflow */
+    case LARGE:
+        return (float)(u * 1e37); /* sums may overflow */
+    case WITH_NAN:
+        return t_between(r, 0, 40) ? (float)u : NAN;
+    case WITH_INF:
+        return t_between(r, 0, 40) ? (float)u : u > 0 ? INFINITY : -INFINITY;
+    default:
+        return (float)u;
     }
 }
 
@@ -62,10 +69,11 @@ struct taps_case {
 static void check_taps(const struct convd_simd *s, const struct taps_case *c, struct t_rng *r)
 {
     const float *t[32];
-    float *rows[32], *y[4], *want[4], bias[4], *k = row_of(r, c->kind == TINY ? TINY : RANDOM, c->taps * c->outs);
+    float *rows[32], *y[4], *want[4], bias[4],
+        *k = row_of(r, c->kind == TINY ? TINY : RANDOM, c->taps * c->outs);
     char what[200];
-    snprintf(what, sizeof what, "taps %s: n %zu [%zu,%zu) taps %zu outs %zu %s", s->name, c->n, c->from, c->to, c->taps,
-             c->outs, kind_words[c->kind]);
+    snprintf(what, sizeof what, "taps %s: n %zu [%zu,%zu) taps %zu outs %zu %s", s->name, c->n,
+             c->from, c->to, c->taps, c->outs, kind_words[c->kind]);
     for (size_t i = 0; i < c->taps; i++) {
         rows[i] = row_of(r, c->kind, c->to); /* [0,from) may be read by nobody either */
         for (size_t j = 0; j < c->from; j++) rows[i][j] = NAN;
@@ -81,10 +89,14 @@ static void check_taps(const struct convd_simd *s, const struct taps_case *c, st
     for (size_t o = 0; o < c->outs; o++) {
         for (size_t j = c->from; j < c->to; j++) {
             double size = fabs((double)bias[o]);
-            for (size_t i = 0; i < c->taps; i++) size += fabs((double)k[i * c->outs + o] * (double)t[i][j]);
-            const bool near = is_base(s) && (fabs((double)y[o][j] - (double)want[o][j]) <= 2e-6 * size + 1e-44 || size > 1e38);
+            for (size_t i = 0; i < c->taps; i++)
+                size += fabs((double)k[i * c->outs + o] * (double)t[i][j]);
+            const bool near =
+                is_base(s) &&
+                (fabs((double)y[o][j] - (double)want[o][j]) <= 2e-6 * size + 1e-44 || size > 1e38);
             if (!same(y[o][j], want[o][j]) && !near)
-                T_FAIL("%s: output %zu at %zu is %.9g, expected %.9g", what, o, j, (double)y[o][j], (double)want[o][j]);
+                T_FAIL("%s: output %zu at %zu is %.9g, expected %.9g", what, o, j, (double)y[o][j],
+                       (double)want[o][j]);
         }
         check_guards(y[o], c->from, c->to, c->n, what);
         check_guards(want[o], c->from, c->to, c->n, "ref");
@@ -102,8 +114,12 @@ TEST(taps_agree_with_ref)
         for (size_t n = 1; n < 180; n += n < 70 ? 1 : 7)
             for (size_t outs = 1; outs <= CONVD_TAPS_OUTS; outs++)
                 for (size_t q = 0; q < sizeof taps / sizeof *taps; q++) {
-                    const size_t from = t_between(&r, 0, 1) ? 0 : (size_t)t_between(&r, 0, (ptrdiff_t)n - 1);
-                    check_taps(s, &(struct taps_case){n, from, n, taps[q], outs, (enum kind)t_between(&r, 0, KINDS - 1)}, &r);
+                    const size_t from =
+                        t_between(&r, 0, 1) ? 0 : (size_t)t_between(&r, 0, (ptrdiff_t)n - 1);
+                    check_taps(s,
+                               &(struct taps_case){n, from, n, taps[q], outs,
+                                                   (enum kind)t_between(&r, 0, KINDS - 1)},
+                               &r);
                 }
 }
 
@@ -114,9 +130,11 @@ TEST(taps_do_not_depend_on_the_cut)
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
         for (int round = 0; round < 300; round++) {
             const size_t n = (size_t)t_between(&r, 1, 300), outs = (size_t)t_between(&r, 1, 4);
-            float *t[9], *k = row_of(&r, RANDOM, 9 * outs), bias[4] = {1, 2, 3, 4}, whole[4][300], parts[4][300];
+            float *t[9], *k = row_of(&r, RANDOM, 9 * outs), bias[4] = {1, 2, 3, 4}, whole[4][300],
+                         parts[4][300];
             for (size_t i = 0; i < 9; i++) t[i] = row_of(&r, PIXELS, n);
-            float *y[4] = {whole[0], whole[1], whole[2], whole[3]}, *z[4] = {parts[0], parts[1], parts[2], parts[3]};
+            float *y[4] = {whole[0], whole[1], whole[2], whole[3]},
+                  *z[4] = {parts[0], parts[1], parts[2], parts[3]};
             s->taps((const float *const *)t, k, 9, bias, y, outs, 0, n);
             for (size_t from = 0, to; from < n; from = to) {
                 to = from + (size_t)t_between(&r, 1, 40);
@@ -124,7 +142,8 @@ TEST(taps_do_not_depend_on_the_cut)
                 s->taps((const float *const *)t, k, 9, bias, z, outs, from, to);
             }
             for (size_t o = 0; o < outs; o++)
-                if (memcmp(whole[o], parts[o], n * sizeof(float)) != 0) T_FAIL("%s: n %zu outs %zu", s->name, n, outs);
+                if (memcmp(whole[o], parts[o], n * sizeof(float)) != 0)
+                    T_FAIL("%s: n %zu outs %zu", s->name, n, outs);
             for (size_t i = 0; i < 9; i++) free(t[i]);
             free(k);
         }
@@ -139,11 +158,13 @@ TEST(outputs_of_one_call_do_not_depend_on_their_number)
             float *t[7], k[7 * 4], alone[7], bias[4] = {0, 1, -1, 0.5f}, four[4][120], one[120];
             for (size_t i = 0; i < 7; i++) t[i] = row_of(&r, RANDOM, n);
             for (size_t i = 0; i < 28; i++) k[i] = draw(&r, RANDOM);
-            s->taps((const float *const *)t, k, 7, bias, (float *[]){four[0], four[1], four[2], four[3]}, 4, 0, n);
+            s->taps((const float *const *)t, k, 7, bias,
+                    (float *[]){four[0], four[1], four[2], four[3]}, 4, 0, n);
             for (size_t o = 0; o < 4; o++) {
                 for (size_t i = 0; i < 7; i++) alone[i] = k[i * 4 + o];
                 s->taps((const float *const *)t, alone, 7, bias + o, (float *[]){one}, 1, 0, n);
-                if (memcmp(one, four[o], n * sizeof *one) != 0) T_FAIL("%s: n %zu output %zu", s->name, n, o);
+                if (memcmp(one, four[o], n * sizeof *one) != 0)
+                    T_FAIL("%s: n %zu output %zu", s->name, n, o);
             }
             for (size_t i = 0; i < 7; i++) free(t[i]);
         }
@@ -158,10 +179,12 @@ TEST(rows_agree_with_ref)
             for (enum kind kind = 0; kind < KINDS; kind++)
                 for (int f = 0; f < 6; f++) {
                     static const char *const words[] = {"copy", "max", "min", "add", "abs", "luma"};
-                    float *a = row_of(&r, kind, n), *b = row_of(&r, kind, n), *c = row_of(&r, kind, n);
+                    float *a = row_of(&r, kind, n), *b = row_of(&r, kind, n),
+                          *c = row_of(&r, kind, n);
                     float *y = guarded(n), *want = guarded(n);
                     char what[100];
-                    snprintf(what, sizeof what, "%s %s: n %zu %s", words[f], s->name, n, kind_words[kind]);
+                    snprintf(what, sizeof what, "%s %s: n %zu %s", words[f], s->name, n,
+                             kind_words[kind]);
                     memcpy(y, c, n * sizeof *y);
                     memcpy(want, c, n * sizeof *y);
                     switch (f) {
@@ -169,17 +192,36 @@ TEST(rows_agree_with_ref)
                         EQ(ref->copy(want, a, n), s->copy(y, a, n));
                         EQ(ref->finite(a, n), s->finite(a, n));
                         break;
-                    case 1: s->max(y, a, n); ref->max(want, a, n); break;
-                    case 2: s->min(y, a, n); ref->min(want, a, n); break;
-                    case 3: s->add(y, a, b, n); ref->add(want, a, b, n); break;
-                    case 4: s->abs(y, a, n); ref->abs(want, a, n); break;
-                    default: s->luma(a, b, c, y, n); ref->luma(a, b, c, want, n); break;
+                    case 1:
+                        s->max(y, a, n);
+                        ref->max(want, a, n);
+                        break;
+                    case 2:
+                        s->min(y, a, n);
+                        ref->min(want, a, n);
+                        break;
+                    case 3:
+                        s->add(y, a, b, n);
+                        ref->add(want, a, b, n);
+                        break;
+                    case 4:
+                        s->abs(y, a, n);
+                        ref->abs(want, a, n);
+                        break;
+                    default:
+                        s->luma(a, b, c, y, n);
+                        ref->luma(a, b, c, want, n);
+                        break;
                     }
                     for (size_t i = 0; i < n; i++) {
-                        const double size = fabs((double)a[i]) + fabs((double)b[i]) + fabs((double)c[i]);
-                        const bool near = f == 5 && is_base(s) && fabs((double)y[i] - (double)want[i]) <= 3e-7 * size + 1e-44;
+                        const double size =
+                            fabs((double)a[i]) + fabs((double)b[i]) + fabs((double)c[i]);
+                        const bool near =
+                            f == 5 && is_base(s) &&
+                            fabs((double)y[i] - (double)want[i]) <= 3e-7 * size + 1e-44;
                         if (!same(y[i], want[i]) && !near)
-                            T_FAIL("%s: at %zu %.9g, expected %.9g", what, i, (double)y[i], (double)want[i]);
+                            T_FAIL("%s: at %zu %.9g, expected %.9g", what, i, (double)y[i],
+                                   (double)want[i]);
                     }
                     check_guards(y, 0, n, n, what);
                     check_guards(want, 0, n, n, "ref");
@@ -224,7 +266,8 @@ TEST(bytes_agree_with_ref)
                 s->u8_planes(x, n, stored, y, planes);
                 ref->u8_planes(x, n, stored, want, planes);
                 for (size_t c = 0; c < planes; c++) {
-                    if (memcmp(y[c], want[c], n * sizeof(float)) != 0) T_FAIL("%s: plane %zu", what, c);
+                    if (memcmp(y[c], want[c], n * sizeof(float)) != 0)
+                        T_FAIL("%s: plane %zu", what, c);
                     check_guards(y[c], 0, n, n, what);
                     check_guards(want[c], 0, n, n, "ref");
                 }
@@ -241,9 +284,11 @@ TEST(bytes_agree_with_ref)
 
 TEST(floats_become_bytes_half_to_even)
 {
-    static const float from[] = {0,     0.5f,  1.5f, 2.5f,  254.5f, 255, 255.5f,    255.49f, 256,       -0.0f,
-                                 -0.4f, -0.6f, 1e30f, -1e30f, NAN,  INFINITY, -INFINITY, 0.49999997f, 127.50001f, 1e-40f};
-    static const uint8_t to[] = {0, 0, 2, 2, 254, 255, 255, 255, 255, 0, 0, 0, 255, 0, 0, 255, 0, 0, 128, 0};
+    static const float from[] = {
+        0,     0.5f,  1.5f,  2.5f,   254.5f, 255,      255.5f,    255.49f,     256,        -0.0f,
+        -0.4f, -0.6f, 1e30f, -1e30f, NAN,    INFINITY, -INFINITY, 0.49999997f, 127.50001f, 1e-40f};
+    static const uint8_t to[] = {0, 0, 2,   2, 254, 255, 255, 255, 255, 0,
+                                 0, 0, 255, 0, 0,   255, 0,   0,   128, 0};
     static const bool out[] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0};
     const struct convd_simd *s;
     for (size_t v = 0; (s = convd_simd_at(v)); v++)
@@ -275,8 +320,10 @@ TEST(packing_agrees_with_ref)
                     for (size_t i = 0; i < n; i++)
                         if (t_between(&r, 0, 1)) x[k][i] = (float)t_between(&r, -20, 540) / 2;
                 }
-                EQ(ref->planes_u8((const float *const *)x, n, c, want), s->planes_u8((const float *const *)x, n, c, y));
-                if (memcmp(y, want, sizeof y) != 0) T_FAIL("planes_u8 %s: n %zu c %zu", s->name, n, c);
+                EQ(ref->planes_u8((const float *const *)x, n, c, want),
+                   s->planes_u8((const float *const *)x, n, c, y));
+                if (memcmp(y, want, sizeof y) != 0)
+                    T_FAIL("planes_u8 %s: n %zu c %zu", s->name, n, c);
                 for (size_t k = 0; k < c; k++) free(x[k]);
             }
 }

@@ -1,10 +1,9 @@
-/* filter: the same 2-D kernel on each channel, size kept.
- * x [c,h,w] -> y [c,h,w]   y[c,i,j] = delta + scale * sum_ab k[a,b] * x[c, i + a - ay, j + b - ax]
- * (ay,ax) is the anchor, ⌊k/2⌋ unless given or the kernel brings its own; flip turns the numbers by 180° and leaves the
- * anchor where it is. Outside the picture padding_mode decides. scale is folded into the kernel.
- * Zero taps are skipped and separable kernels run as a row and a column where that is less work; both change a result by
- * rounding at most. A zero times inf or NaN is NaN, so windows that hold one run with all their taps.
- * Faults: anchor outside the kernel. Equals cv::filter2D. */
+/* filter: the same 2-D kernel on each channel, size kept. x [c,h,w] -> y [c,h,w]   y[c,i,j] = delta + scale *
+ * sum_ab k[a,b] * x[c, i + a - ay, j + b - ax] (ay,ax) is the anchor, ⌊k/2⌋ unless given or the kernel brings
+ * its own; flip turns the numbers by 180° and leaves the anchor where it is. Outside the picture padding_mode
+ * decides. scale is folded into the kernel. Zero taps are skipped and separable kernels run as a row and a
+ * column where that is less work; both change a result by rounding at most. A zero times inf or NaN is NaN,
+ * so windows that hold one run with all their taps. Faults: anchor outside the kernel. Equals cv::filter2D. */
 #include "../kernels.h"
 #include "row.h"
 
@@ -26,21 +25,25 @@ static const struct convd_param params[] = {
      .summary = "[y,x], the tap that stands on the output pixel; left out: the middle"},
     {AT(scale), .type = CONVD_P_NUMBER, .def = "1", .summary = "factor of the sum"},
     {AT(delta), .type = CONVD_P_NUMBER, .def = "0", .summary = "added to each output", .aliases = "offset"},
-    {AT(flip), .type = CONVD_P_BOOL, .def = "false", .summary = "turn the kernel by 180°: convolution as in textbooks"},
+    {AT(flip), .type = CONVD_P_BOOL, .def = "false",
+     .summary = "turn the kernel by 180°: convolution as in textbooks"},
     CONVD_PARAM_END,
 };
 // clang-format on
 
-/* One pass over taps: their numbers, and each one's place i*w + j. */
+struct place {
+    int32_t i, j;
+};
+/* One pass over taps: their numbers, and each one's place. */
 struct pass {
     ptrdiff_t n;
     const float *k;
-    const int32_t *at;
+    const struct place *at;
 };
 struct state {
     bool separable;
     float delta;
-    struct pass all, some;               /* every tap; those that are not 0 */
+    struct pass all, some; /* every tap; those that are not 0 */
     struct pass row, row_some, col, col_some;
 };
 
@@ -50,14 +53,16 @@ static bool check(const void *params_, struct convd_faults *f)
     const struct convd_ints *a = &p->anchor;
     if (a->n == 0) return true;
     if (a->n > 2) {
-        convd_fault_expected(f, CONVD_WRONG_TYPE, "anchor", "[y,x]", "anchor has %zu numbers", a->n);
+        convd_fault_expected(f, CONVD_WRONG_TYPE, "anchor", "[y,x]", "anchor has %zu numbers",
+                             a->n);
         return false;
     }
     const ptrdiff_t y = a->v[0], x = a->v[a->n - 1];
     if (y < p->kernel.h && x < p->kernel.w) return true;
-    struct convd_fault *fault = convd_fault(f, CONVD_OUT_OF_RANGE, "anchor", "anchor is [%td,%td]", y, x);
-    fault->expected =
-        convd_arena_printf(f->mem, "a place inside the kernel, which is %tdx%td", p->kernel.h, p->kernel.w);
+    struct convd_fault *fault =
+        convd_fault(f, CONVD_OUT_OF_RANGE, "anchor", "anchor is [%td,%td]", y, x);
+    fault->expected = convd_arena_printf(f->mem, "a place inside the kernel, which is %tdx%td",
+                                         p->kernel.h, p->kernel.w);
     return false;
 }
 
@@ -77,7 +82,8 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
     const size_t h = (size_t)k->h, w = (size_t)k->w;
     c->weights = h * w;
     c->macs = (double)(h * w) * (double)s->y.c * (double)s->y.h * (double)s->y.w;
-    c->state = sizeof(struct state) + (2 * h * w + 2 * (h + w)) * (sizeof(float) + sizeof(int32_t)) +
+    c->state = sizeof(struct state) +
+               (2 * h * w + 2 * (h + w)) * (sizeof(float) + sizeof(struct place)) +
                (h * w + h + w) * sizeof(double) + 16 * 64;
 }
 
@@ -86,25 +92,27 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
     struct convd_window w;
     (void)i;
     window(s, &w);
-    *x = convd_border_rows((enum convd_mode)((const struct params *)s->params)->padding_mode, y.y0 - w.top,
-                           y.y1 - 1 - w.top + w.kh, s->x[0].h);
+    *x = convd_border_rows((enum convd_mode)((const struct params *)s->params)->padding_mode,
+                           y.y0 - w.top, y.y1 - 1 - w.top + w.kh, s->x[0].h);
     return true;
 }
 
-/* ---- once a plan ---------------------------------------------------------------------------------------------- */
+/* ---- once a plan ----------------------------------------------------------------------------- */
 
-/* The n numbers as a pass, or those of them that are not 0. */
-static bool make_pass(struct convd_arena *mem, const double *k, ptrdiff_t n, bool all, struct pass *out)
+/* h x w numbers as a pass, or those of them that are not 0. */
+static bool make_pass(struct convd_arena *mem, const double *k, ptrdiff_t h, ptrdiff_t w, bool all,
+                      struct pass *out)
 {
+    const ptrdiff_t n = h * w;
     float *numbers = convd_arena_array(mem, (size_t)n, sizeof *numbers);
-    int32_t *at = convd_arena_array(mem, (size_t)n, sizeof *at);
+    struct place *at = convd_arena_array(mem, (size_t)n, sizeof *at);
     if (!numbers || !at) return false;
     ptrdiff_t used = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
         const float v = (float)k[i];
         if (!all && v == 0) continue;
         numbers[used] = v;
-        at[used++] = (int32_t)i;
+        at[used++] = (struct place){(int32_t)(i / w), (int32_t)(i % w)};
     }
     *out = (struct pass){used, numbers, at};
     return true;
@@ -136,14 +144,17 @@ static bool prepare_separable(const struct params *p, struct convd_arena *mem, s
         reverse(row, k->w);
     }
     for (ptrdiff_t i = 0; i < k->h; i++) col[i] *= p->scale;
-    if (!make_pass(mem, row, k->w, true, &state->row) || !make_pass(mem, row, k->w, false, &state->row_some) ||
-        !make_pass(mem, col, k->h, true, &state->col) || !make_pass(mem, col, k->h, false, &state->col_some))
+    if (!make_pass(mem, row, 1, k->w, true, &state->row) ||
+        !make_pass(mem, row, 1, k->w, false, &state->row_some) ||
+        !make_pass(mem, col, k->h, 1, true, &state->col) ||
+        !make_pass(mem, col, k->h, 1, false, &state->col_some))
         return false;
     state->separable = pays(state);
     return true;
 }
 
-static const void *prepare(const struct convd_site *s, struct convd_arena *mem, struct convd_faults *f)
+static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
+                           struct convd_faults *f)
 {
     const struct params *p = s->params;
     const struct convd_kernel *k = &p->kernel;
@@ -154,15 +165,18 @@ static const void *prepare(const struct convd_site *s, struct convd_arena *mem, 
     if (fine) {
         for (ptrdiff_t i = 0; i < n; i++) numbers[i] = (double)k->v[i] * p->scale;
         if (p->flip) reverse(numbers, n);
-        state->delta = (float)p->delta + 0.0f; /* -0 would tell whether zero taps were added to it */
-        fine = make_pass(mem, numbers, n, true, &state->all) && make_pass(mem, numbers, n, false, &state->some) &&
+        state->delta =
+            (float)p->delta + 0.0f; /* -0 would tell whether zero taps were added to it */
+        fine = make_pass(mem, numbers, k->h, k->w, true, &state->all) &&
+               make_pass(mem, numbers, k->h, k->w, false, &state->some) &&
                prepare_separable(p, mem, state);
     }
-    if (!fine) convd_fault(f, CONVD_NO_MEMORY, "kernel", "no memory for a %tdx%td kernel", k->h, k->w);
+    if (!fine)
+        convd_fault(f, CONVD_NO_MEMORY, "kernel", "no memory for a %tdx%td kernel", k->h, k->w);
     return fine ? state : NULL;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct convd_lines_shape lines_shape(const struct convd_site *s)
 {
@@ -199,7 +213,8 @@ static size_t filtered_layout(const struct convd_site *s, struct filtered *q, ch
         q->made = (ptrdiff_t *)(q->t + taps);
         q->finite = (bool *)(q->made + h);
     }
-    return (bytes_rows + taps * sizeof *q->t + h * (sizeof *q->made + sizeof *q->finite) + 63) / 64 * 64;
+    return (bytes_rows + taps * sizeof *q->t + h * (sizeof *q->made + sizeof *q->finite) + 63) /
+           64 * 64;
 }
 
 /* Room for either way, so that nothing depends on what prepare finds. */
@@ -211,25 +226,25 @@ static size_t scratch(const struct convd_site *s, ptrdiff_t n)
     return convd_lines_bytes(&shape) + filtered_layout(s, &q, NULL);
 }
 
-static void direct(const struct convd_call *call, ptrdiff_t c, const struct convd_lines_shape *shape, void *memory,
-                   const float **t)
+static void direct(const struct convd_call *call, ptrdiff_t c,
+                   const struct convd_lines_shape *shape, void *memory, const float **t)
 {
     const struct state *state = call->site->state;
     const struct convd_view *y = call->y;
-    const ptrdiff_t w = shape->window.kw;
     struct convd_lines l;
     convd_lines_init(&l, shape, call->x, c, memory);
     for (ptrdiff_t i = y->y0; i < y->y1; i++) {
         convd_lines_move(&l, i);
         const struct pass *p = convd_lines_finite(&l) ? &state->some : &state->all;
-        for (ptrdiff_t m = 0; m < p->n; m++) t[m] = convd_lines_tap(&l, 0, p->at[m] / w, p->at[m] % w);
-        call->site->simd->taps(t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)}, 1, 0,
-                               (size_t)y->w);
+        for (ptrdiff_t m = 0; m < p->n; m++) t[m] = convd_lines_tap(&l, 0, p->at[m].i, p->at[m].j);
+        call->site->simd->taps(t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)},
+                               1, 0, (size_t)y->w);
     }
 }
 
 /* Row `at` of the padded picture through the row pass. */
-static void filter_row(const struct convd_call *call, struct convd_lines *l, struct filtered *q, ptrdiff_t at)
+static void filter_row(const struct convd_call *call, struct convd_lines *l, struct filtered *q,
+                       ptrdiff_t at)
 {
     const struct state *state = call->site->state;
     const ptrdiff_t slot = at % state->col.n;
@@ -237,18 +252,19 @@ static void filter_row(const struct convd_call *call, struct convd_lines *l, str
     q->finite[slot] = convd_lines_finite(l);
     q->made[slot] = at;
     const struct pass *p = q->finite[slot] ? &state->row_some : &state->row;
-    for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = convd_lines_tap(l, 0, 0, p->at[m]);
-    call->site->simd->taps(q->t, p->k, (size_t)p->n, &(float){0}, &(float *){q->rows + slot * q->stride}, 1, 0,
-                           (size_t)call->y->w);
+    for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = convd_lines_tap(l, 0, 0, p->at[m].j);
+    call->site->simd->taps(q->t, p->k, (size_t)p->n, &(float){0},
+                           &(float *){q->rows + slot * q->stride}, 1, 0, (size_t)call->y->w);
 }
 
-static void separable(const struct convd_call *call, ptrdiff_t c, const struct convd_lines_shape *shape, void *memory,
-                      struct filtered *q)
+static void separable(const struct convd_call *call, ptrdiff_t c,
+                      const struct convd_lines_shape *shape, void *memory, struct filtered *q)
 {
     const struct state *state = call->site->state;
     const struct convd_view *y = call->y;
     const ptrdiff_t kh = state->col.n;
-    struct convd_lines_shape one = *shape; /* a window of one row: lines makes one padded row at a time */
+    struct convd_lines_shape one =
+        *shape; /* a window of one row: lines makes one padded row at a time */
     struct convd_lines l;
     one.window.kh = 1;
     convd_lines_init(&l, &one, call->x, c, memory);
@@ -260,9 +276,9 @@ static void separable(const struct convd_call *call, ptrdiff_t c, const struct c
             finite &= q->finite[a % kh];
         }
         const struct pass *p = finite ? &state->col_some : &state->col;
-        for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = q->rows + (i + p->at[m]) % kh * q->stride;
-        call->site->simd->taps(q->t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)}, 1, 0,
-                               (size_t)y->w);
+        for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = q->rows + (i + p->at[m].i) % kh * q->stride;
+        call->site->simd->taps(q->t, p->k, (size_t)p->n, &state->delta,
+                               &(float *){convd_row(y, c, i)}, 1, 0, (size_t)y->w);
     }
 }
 

@@ -1,11 +1,12 @@
-/* bytes.tmpl.c: interleaved bytes to rows of floats and back. Plain loops over fixed blocks, in shapes that the compiler
- * turns into shuffles where the instruction set has them. */
+/* bytes.tmpl.c: interleaved bytes to rows of floats and back. Plain loops over fixed blocks, in shapes that
+ * the compiler turns into shuffles where the instruction set has them. */
 #include "isa.h"
 
 #define BLOCK 64 /* pixels at a time */
 
 /* n pixels of `stored` bytes to rows of bytes; n and stored are constants wherever it is fast. */
-INLINE void split(const uint8_t *restrict x, size_t n, const size_t stored, uint8_t row[restrict][BLOCK])
+INLINE void split(const uint8_t *restrict x, size_t n, const size_t stored,
+                  uint8_t row[restrict][BLOCK])
 {
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < stored; c++) row[c][i] = x[i * stored + c];
@@ -16,7 +17,8 @@ INLINE void widen(const uint8_t *restrict x, size_t n, float *restrict y)
     for (size_t i = 0; i < n; i++) y[i] = (float)x[i];
 }
 
-INLINE void planes_of(const uint8_t *x, size_t n, const size_t stored, float *const *y, size_t planes)
+INLINE void planes_of(const uint8_t *x, size_t n, const size_t stored, float *const *y,
+                      size_t planes)
 {
     uint8_t row[4][BLOCK];
     size_t i = 0;
@@ -31,10 +33,17 @@ INLINE void planes_of(const uint8_t *x, size_t n, const size_t stored, float *co
 void FN(u8_planes)(const uint8_t *x, size_t n, size_t stored, float *const *y, size_t planes)
 {
     switch (stored) {
-    case 1: widen(x, n, y[0]); return;
-    case 3: planes_of(x, n, 3, y, planes); return;
-    case 4: planes_of(x, n, 4, y, planes); return;
-    default: break;
+    case 1:
+        widen(x, n, y[0]);
+        return;
+    case 3:
+        planes_of(x, n, 3, y, planes);
+        return;
+    case 4:
+        planes_of(x, n, 4, y, planes);
+        return;
+    default:
+        break;
     }
     for (size_t c = 0; c < planes; c++)
         for (size_t i = 0; i < n; i++) y[c][i] = (float)x[i * stored + c];
@@ -74,9 +83,9 @@ void FN(u8_luma)(const uint8_t *x, size_t n, size_t stored, float *y)
     }
 }
 
-/* BLOCK floats to bytes; returns how many lie inside 0..255. Between 0 and 2^22 adding 2^23 leaves no room for a
- * fraction: the sum is rounded half to even, as all sums are, and its low bits are the integer. A comparison with NaN
- * fails, so its mask makes it 0. */
+/* BLOCK floats to bytes; returns how many lie inside 0..255. Between 0 and 2^22 adding 2^23 leaves no room
+ * for a fraction: the sum is rounded half to even, as all sums are, and its low bits are the integer. A
+ * comparison with NaN fails, so its mask makes it 0. */
 INLINE size_t narrow(const float *x, uint8_t *restrict y)
 {
     int32_t whole[BLOCK];
@@ -128,11 +137,16 @@ INLINE uint64_t pack_of(const float *const *x, size_t n, const size_t c, uint8_t
 uint64_t FN(planes_u8)(const float *const *x, size_t n, size_t c, uint8_t *y)
 {
     switch (c) {
-    case 1: return pack_of(x, n, 1, y);
-    case 2: return pack_of(x, n, 2, y);
-    case 3: return pack_of(x, n, 3, y);
-    case 4: return pack_of(x, n, 4, y);
-    default: break;
+    case 1:
+        return pack_of(x, n, 1, y);
+    case 2:
+        return pack_of(x, n, 2, y);
+    case 3:
+        return pack_of(x, n, 3, y);
+    case 4:
+        return pack_of(x, n, 4, y);
+    default:
+        break;
     }
     size_t inside = 0;
     uint8_t row[BLOCK];

@@ -1,5 +1,5 @@
-/* isa.h: what a NAME.tmpl.c needs. The build compiles it once per instruction set with -DISA=avx2 -DVL=32 and the like:
- * FN(taps) is then convd_taps_avx2, and vec a vector of VL bytes. */
+/* isa.h: what a NAME.tmpl.c needs. The build compiles it once per instruction set with -DISA=avx2 -DVL=32 and
+ * the like: FN(taps) is then convd_taps_avx2, and vec a vector of VL bytes. */
 #ifndef CONVD_ISA_H
 #define CONVD_ISA_H
 #include "simd.h"

@@ -1,10 +1,10 @@
-/* ref.c: what each inner loop means, in plain C. Slow and obvious: products and sums that FMA instruction sets fuse are
- * written with fmaf, so that they can be compared bit by bit. */
+/* ref.c: what each inner loop means, in plain C. Slow and obvious: products and sums that FMA instruction
+ * sets fuse are written with fmaf, so that they can be compared bit by bit. */
 #include "simd.h"
 #include <math.h>
 
-static void taps(const float *const *t, const float *k, size_t n, const float *bias, float *const *y, size_t outs,
-                 size_t from, size_t to)
+static void taps(const float *const *t, const float *k, size_t n, const float *bias,
+                 float *const *y, size_t outs, size_t from, size_t to)
 {
     for (size_t o = 0; o < outs; o++)
         for (size_t j = from; j < to; j++) {

@@ -1,5 +1,5 @@
-/* rows.tmpl.c: one pass over a row. Tails are scalar: every operation here is exact or rounds once, so lanes and scalars
- * agree. */
+/* rows.tmpl.c: one pass over a row. Tails are scalar: every operation here is exact or rounds once, so lanes
+ * and scalars agree. */
 #include "isa.h"
 
 /* NaN and the infinities are the numbers whose exponent bits are all set. */
@@ -93,7 +93,8 @@ void FN(abs)(float *y, const float *x, size_t n)
     for (; i < n; i++) y[i] = __builtin_fabsf(x[i]);
 }
 
-/* Sums begin at 0: of two products that are added a compiler may fuse either one, in the body another than in the tail. */
+/* Sums begin at 0: of two products that are added a compiler may fuse either one, in the body another than in
+ * the tail. */
 void FN(luma)(const float *r, const float *g, const float *b, float *y, size_t n)
 {
     size_t i = 0;

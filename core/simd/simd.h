@@ -1,9 +1,10 @@
-/* simd.h: the inner loops. Each is written once (NAME.tmpl.c) on GCC vectors of VL bytes, compiled for every instruction
- * set, and chosen once for a plan. ref.c is their plain definition; tests/simd_all.c holds every variant against it.
+/* simd.h: the inner loops. Each is written once (NAME.tmpl.c) on GCC vectors of VL bytes, compiled for every
+ * instruction set, and chosen once for a plan. ref.c is their plain definition; tests/simd_all.c holds every
+ * variant against it.
  *
- * The rule that makes results the same everywhere: vectors run across outputs, never across taps, so an output adds its
- * taps in their order whatever the width of the vector, the place in the row or the cut of the work. Variants with FMA
- * agree with ref bit for bit; base has none and rounds each product.
+ * The rule that makes results the same everywhere: vectors run across outputs, never across taps, so an
+ * output adds its taps in their order whatever the width of the vector, the place in the row or the cut of
+ * the work. Variants with FMA agree with ref bit for bit; base has none and rounds each product.
  *
  *   taps       windows over padded rows, for 1 to 4 rows of outputs that read the same input:
  *                  y[o][j] = bias[o] + sum over i of k[i*outs + o] * t[i][j]      from <= j < to
@@ -32,8 +33,8 @@ struct convd_simd {
 
 enum { CONVD_TAPS_OUTS = 4 /* most rows of outputs of one taps call */ };
 
-/* The best variant this processor runs, or the one named by forced ("base", "avx2", …) when that can run; NULL forced:
- * best. Never NULL. */
+/* The best variant this processor runs, or the one named by forced ("base", "avx2", …) when that can run;
+ * NULL forced: best. Never NULL. */
 const struct convd_simd *convd_simd_choose(const char *forced);
 /* Every variant this processor can run, ref first, then from narrow to wide; NULL past the end. */
 const struct convd_simd *convd_simd_at(size_t i);

@@ -1,9 +1,9 @@
 /* taps.tmpl.c: the loop of every convolution.
  *
- * A tile of outs x vecs accumulators stays in registers while the taps run. How many vectors fit: 32 registers with
- * AVX-512, 16 elsewhere, less the vectors loaded and the factor. What a tile does not cover is done by narrower ones,
- * the last of them laid over outputs that are done already: they come out the same again, and nothing outside [from,to)
- * is touched. */
+ * A tile of outs x vecs accumulators stays in registers while the taps run. How many vectors fit: 32
+ * registers with AVX-512, 16 elsewhere, less the vectors loaded and the factor. What a tile does not cover is
+ * done by narrower ones, the last of them laid over outputs that are done already: they come out the same
+ * again, and nothing outside [from,to) is touched. */
 #include "isa.h"
 
 #define MOST_VECS         8
@@ -27,7 +27,7 @@
 static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 8, 6, 5};
 #elif VL == 32
 #define WIDE tile8
-static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 4, 3, 2};
+static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 4, 3, 3};
 #else
 #define WIDE tile4
 static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 4, 3, 2};
@@ -48,6 +48,9 @@ INLINE void run(const float *const *t, const float *k, size_t taps, const float 
     if (to - from >= LANES) {
         for (; to - j >= fit[outs] * LANES; j += fit[outs] * LANES)
             WIDE(t, k, taps, bias, y, outs, fit[outs], j);
+        if (fit[outs] > 4)
+            for (; to - j >= 4 * LANES; j += 4 * LANES)
+                WIDE(t, k, taps, bias, y, outs, 4, j);
         for (; to - j >= 2 * LANES; j += 2 * LANES)
             WIDE(t, k, taps, bias, y, outs, 2, j);
         for (; to - j >= LANES; j += LANES)

@@ -11,13 +11,18 @@ static void resolve(struct op_site *s, void *params, const struct convd_tensor *
             ((struct convd_weight *)field)->array = *tensor;
         } else if (row->type == CONVD_P_KERNEL && ((struct convd_kernel *)field)->tensor) {
             struct convd_kernel *k = field;
-            *k = (struct convd_kernel){.h = tensor->dim[0], .w = tensor->dim[1], .v = tensor->data, .tensor = k->tensor,
-                                       .anchor_y = tensor->dim[0] / 2, .anchor_x = tensor->dim[1] / 2};
+            *k = (struct convd_kernel){.h = tensor->dim[0],
+                                       .w = tensor->dim[1],
+                                       .v = tensor->data,
+                                       .tensor = k->tensor,
+                                       .anchor_y = tensor->dim[0] / 2,
+                                       .anchor_x = tensor->dim[1] / 2};
         }
     }
 }
 
-bool site_open(struct op_site *s, const char *op, struct convd_value args, const struct convd_tensor *tensor, struct convd_shape x,
+bool site_open(struct op_site *s, const char *op, struct convd_value args,
+               const struct convd_tensor *tensor, struct convd_shape x,
                const struct convd_simd *simd)
 {
     *s = (struct op_site){.op = convd_op_find(op)};
@@ -25,8 +30,14 @@ bool site_open(struct op_site *s, const char *op, struct convd_value args, const
     convd_faults_init(&s->faults, &s->mem);
     void *params = convd_arena_zero(&s->mem, s->op->params_size);
     struct convd_arg list[32];
-    for (uint32_t i = 0; i < args.n; i++) list[i] = (struct convd_arg){.name = args.members[i].name, .value = &args.members[i].value};
-    struct convd_bind b = {.faults = &s->faults, .mem = &s->mem, .rows = s->op->params, .into = params, .what = op, .max_kernel = 129};
+    for (uint32_t i = 0; i < args.n; i++)
+        list[i] = (struct convd_arg){.name = args.members[i].name, .value = &args.members[i].value};
+    struct convd_bind b = {.faults = &s->faults,
+                           .mem = &s->mem,
+                           .rows = s->op->params,
+                           .into = params,
+                           .what = op,
+                           .max_kernel = 129};
     s->x = x;
     s->site = (struct convd_site){.params = params, .x = &s->x, .n = 1, .y = x, .simd = simd};
     if (!convd_params_bind(&b, list, args.n)) return false;
@@ -63,17 +74,20 @@ size_t site_count(const struct op_site *s)
 /* Rows [y0,y1) of a map of shape s, in memory of their own. */
 static struct convd_view part(struct convd_shape s, ptrdiff_t y0, ptrdiff_t y1, bool dense)
 {
-    struct convd_view v = {.c = s.c, .h = s.h, .w = s.w, .y0 = y0, .y1 = y1, .row = s.w + (dense ? 0 : 7)};
+    struct convd_view v = {
+        .c = s.c, .h = s.h, .w = s.w, .y0 = y0, .y1 = y1, .row = s.w + (dense ? 0 : 7)};
     v.plane = v.row * (y1 - y0) + (dense ? 0 : 5);
     v.data = malloc((size_t)(v.plane * v.c) * sizeof *v.data + 1);
     for (ptrdiff_t i = 0; i < v.plane * v.c; i++) v.data[i] = NAN;
     return v;
 }
 
-static void run_rows(struct op_site *s, const float *x, ptrdiff_t y0, ptrdiff_t y1, bool dense, float *out)
+static void run_rows(struct op_site *s, const float *x, ptrdiff_t y0, ptrdiff_t y1, bool dense,
+                     float *out)
 {
     struct convd_rows need = {y0, y1};
-    if (s->op->rows && !s->op->rows(&s->site, 0, (struct convd_rows){y0, y1}, &need)) need = (struct convd_rows){0, s->x.h};
+    if (s->op->rows && !s->op->rows(&s->site, 0, (struct convd_rows){y0, y1}, &need))
+        need = (struct convd_rows){0, s->x.h};
     struct convd_view in = part(s->x, need.y0, need.y1, dense), y = part(s->site.y, y0, y1, dense);
     for (ptrdiff_t c = 0; c < in.c; c++)
         for (ptrdiff_t i = in.y0; i < in.y1; i++)
@@ -82,11 +96,13 @@ static void run_rows(struct op_site *s, const float *x, ptrdiff_t y0, ptrdiff_t 
     float *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
     memset(scratch, 0xff, (bytes + 127) / 64 * 64);
     s->op->forward(&(struct convd_call){.site = &s->site, .x = &in, .y = &y, .scratch = scratch});
-    for (size_t i = bytes; i < (bytes + 127) / 64 * 64; i++) EQ(0xff, ((unsigned char *)scratch)[i]);
+    for (size_t i = bytes; i < (bytes + 127) / 64 * 64; i++)
+        EQ(0xff, ((unsigned char *)scratch)[i]);
     for (ptrdiff_t c = 0; c < y.c; c++)
         for (ptrdiff_t i = y0; i < y1; i++) {
             memcpy(out + (c * y.h + i) * y.w, convd_row(&y, c, i), (size_t)y.w * sizeof *out);
-            for (ptrdiff_t j = y.w; j < y.row; j++) OK(isnan(convd_row(&y, c, i)[j])); /* the gap is nobody's */
+            for (ptrdiff_t j = y.w; j < y.row; j++)
+                OK(isnan(convd_row(&y, c, i)[j])); /* the gap is nobody's */
         }
     free(scratch);
     free(in.data);
@@ -114,6 +130,7 @@ struct convd_value array(const float *v, int rank, const ptrdiff_t *dim)
     for (int d = 1; d < rank; d++) step *= (size_t)dim[d];
     struct convd_value *items = convd_arena_array(&mem, (size_t)dim[0], sizeof *items);
     if (!items) abort();
-    for (ptrdiff_t i = 0; i < dim[0]; i++) items[i] = array(v + (size_t)i * step, rank - 1, dim + 1);
+    for (ptrdiff_t i = 0; i < dim[0]; i++)
+        items[i] = array(v + (size_t)i * step, rank - 1, dim + 1);
     return (struct convd_value){.kind = CONVD_ARRAY, .n = (uint32_t)dim[0], .items = items};
 }

@@ -1,5 +1,6 @@
-/* lib_site.h: one op without a graph: parameters bound, shape settled, prepared, and run over any cut of its rows. Inputs
- * are handed over in memory of exactly the rows the op asked for, scratch in exactly the bytes it asked for. */
+/* lib_site.h: one op without a graph: parameters bound, shape settled, prepared, and run over any cut of its
+ * rows. Inputs are handed over in memory of exactly the rows the op asked for, scratch in exactly the bytes
+ * it asked for. */
 #ifndef LIB_SITE_H
 #define LIB_SITE_H
 #include "../../core/op.h"
@@ -17,8 +18,8 @@ struct op_site {
 bool site_open(struct op_site *s, const char *op, struct convd_value args, const struct convd_tensor *tensor, struct convd_shape x,
                const struct convd_simd *simd);
 void site_close(struct op_site *s);
-/* Output of x (c x h x w, C order), computed in bands of `band` rows (0: all at once; negative: of random sizes); free it.
- * dense: rows lie without gaps, in and out. */
+/* Output of x (c x h x w, C order), computed in bands of `band` rows (0: all at once; negative: of random
+ * sizes); free it. dense: rows lie without gaps, in and out. */
 float *site_run(struct op_site *s, const float *x, ptrdiff_t band, bool dense);
 /* Numbers of the output. */
 size_t site_count(const struct op_site *s);

@@ -53,8 +53,12 @@ static ptrdiff_t walk(enum convd_mode mode, ptrdiff_t i, ptrdiff_t n)
                 way = -way;
                 next = at;
                 break;
-            case CONVD_MODE_CIRCULAR: next = next < 0 ? n - 1 : 0; break;
-            default: next = at; break;
+            case CONVD_MODE_CIRCULAR:
+                next = next < 0 ? n - 1 : 0;
+                break;
+            default:
+                next = at;
+                break;
             }
         }
         at = next;
@@ -68,7 +72,8 @@ TEST(indexes_far_outside_follow_the_walk)
         for (ptrdiff_t n = 1; n <= 9; n++)
             for (ptrdiff_t i = -60; i <= 60; i++) {
                 const ptrdiff_t want = walk(mode, i, n), got = convd_border_index(mode, i, n);
-                if (want != got) T_FAIL("mode %d n %td i %td: expected %td, got %td", mode, n, i, want, got);
+                if (want != got)
+                    T_FAIL("mode %d n %td i %td: expected %td, got %td", mode, n, i, want, got);
             }
 }
 
@@ -89,7 +94,8 @@ TEST(rows_are_the_smallest_interval)
                     if (last < 0)
                         EQ(1, r.y1 - r.y0);
                     else if (r.y0 != first || r.y1 != last + 1)
-                        T_FAIL("mode %d n %td [%td,%td): [%td,%td), expected [%td,%td)", mode, n, lo, hi, r.y0, r.y1, first, last + 1);
+                        T_FAIL("mode %d n %td [%td,%td): [%td,%td), expected [%td,%td)", mode, n,
+                               lo, hi, r.y0, r.y1, first, last + 1);
                 }
 }
 
@@ -101,11 +107,13 @@ static struct convd_view map_of(ptrdiff_t c, ptrdiff_t h, ptrdiff_t w, ptrdiff_t
     v.data = malloc((size_t)(v.plane * c) * sizeof *v.data);
     for (ptrdiff_t k = 0; k < c; k++)
         for (ptrdiff_t i = y0; i < y1; i++)
-            for (ptrdiff_t j = 0; j < w; j++) convd_row(&v, k, i)[j] = (float)(1000000 * k + 1000 * i + j);
+            for (ptrdiff_t j = 0; j < w; j++)
+                convd_row(&v, k, i)[j] = (float)(1000000 * k + 1000 * i + j);
     return v;
 }
 
-static float want_at(const struct convd_view *x, enum convd_mode mode, float value, ptrdiff_t c, ptrdiff_t i, ptrdiff_t j)
+static float want_at(const struct convd_view *x, enum convd_mode mode, float value, ptrdiff_t c,
+                     ptrdiff_t i, ptrdiff_t j)
 {
     const ptrdiff_t a = walk(mode, i, x->h), b = walk(mode, j, x->w);
     if (a < 0 || b < 0) return mode == CONVD_MODE_ZEROS ? 0 : value;
@@ -117,8 +125,10 @@ TEST(copies_hold_the_border)
     struct t_rng r = t_rng(7);
     for (int round = 0; round < 3000; round++) {
         const enum convd_mode mode = (enum convd_mode)t_between(&r, 0, MODES - 1);
-        const ptrdiff_t h = t_between(&r, 1, 9), w = t_between(&r, 1, 9), left = t_between(&r, 0, 12), right = t_between(&r, 0, 12);
-        const ptrdiff_t lo = t_between(&r, -12, 12), hi = lo + t_between(&r, 1, 8), stride = left + w + right + 2;
+        const ptrdiff_t h = t_between(&r, 1, 9), w = t_between(&r, 1, 9),
+                        left = t_between(&r, 0, 12), right = t_between(&r, 0, 12);
+        const ptrdiff_t lo = t_between(&r, -12, 12), hi = lo + t_between(&r, 1, 8),
+                        stride = left + w + right + 2;
         const struct convd_rows rows = convd_border_rows(mode, lo, hi, h);
         struct convd_view x = map_of(2, h, w, rows.y0, rows.y1);
         float *out = malloc((size_t)((hi - lo) * stride) * sizeof *out);
@@ -129,7 +139,8 @@ TEST(copies_hold_the_border)
                 const float got = out[(i - lo) * stride + left + j];
                 const float want = j < w + right ? want_at(&x, mode, 5.5f, 1, i, j) : -7;
                 if (got != want)
-                    T_FAIL("mode %d %tdx%td at (%td,%td): %g, expected %g", mode, h, w, i, j, (double)got, (double)want);
+                    T_FAIL("mode %d %tdx%td at (%td,%td): %g, expected %g", mode, h, w, i, j,
+                           (double)got, (double)want);
             }
         free(out);
         free(x.data);
@@ -144,28 +155,42 @@ TEST(axes_are_pytorchs)
         bool up;
         ptrdiff_t want_before, want_after, want_size;
     } cases[] = {
-        {CONVD_PAD_EXPLICIT, 5, 0, 0, 3, 1, 1, false, 0, 0, 3},  {CONVD_PAD_EXPLICIT, 5, 1, 1, 3, 2, 1, false, 1, 1, 3},
-        {CONVD_PAD_EXPLICIT, 6, 0, 0, 3, 2, 1, false, 0, 0, 2},  {CONVD_PAD_EXPLICIT, 6, 0, 0, 3, 2, 1, true, 0, 0, 3},
-        {CONVD_PAD_EXPLICIT, 5, 0, 0, 2, 3, 1, true, 0, 0, 2},   {CONVD_PAD_EXPLICIT, 4, 1, 1, 2, 3, 1, true, 1, 1, 2},
-        {CONVD_PAD_EXPLICIT, 3, 0, 0, 5, 1, 1, false, 0, 0, -1}, {CONVD_PAD_EXPLICIT, 3, 1, 2, 3, 1, 2, false, 1, 2, 2},
-        {CONVD_PAD_VALID, 7, 9, 9, 3, 2, 1, false, 0, 0, 3},     {CONVD_PAD_SAME, 5, 9, 9, 3, 1, 1, false, 1, 1, 5},
-        {CONVD_PAD_SAME, 5, 0, 0, 2, 1, 1, false, 0, 1, 5},      {CONVD_PAD_SAME, 5, 0, 0, 4, 1, 2, false, 3, 3, 5},
-        {CONVD_PAD_SAME, 6, 0, 0, 3, 2, 1, false, 0, 1, 3},      {CONVD_PAD_SAME, 5, 0, 0, 3, 2, 1, false, 1, 1, 3},
+        {CONVD_PAD_EXPLICIT, 5, 0, 0, 3, 1, 1, false, 0, 0, 3},
+        {CONVD_PAD_EXPLICIT, 5, 1, 1, 3, 2, 1, false, 1, 1, 3},
+        {CONVD_PAD_EXPLICIT, 6, 0, 0, 3, 2, 1, false, 0, 0, 2},
+        {CONVD_PAD_EXPLICIT, 6, 0, 0, 3, 2, 1, true, 0, 0, 3},
+        {CONVD_PAD_EXPLICIT, 5, 0, 0, 2, 3, 1, true, 0, 0, 2},
+        {CONVD_PAD_EXPLICIT, 4, 1, 1, 2, 3, 1, true, 1, 1, 2},
+        {CONVD_PAD_EXPLICIT, 3, 0, 0, 5, 1, 1, false, 0, 0, -1},
+        {CONVD_PAD_EXPLICIT, 3, 1, 2, 3, 1, 2, false, 1, 2, 2},
+        {CONVD_PAD_VALID, 7, 9, 9, 3, 2, 1, false, 0, 0, 3},
+        {CONVD_PAD_SAME, 5, 9, 9, 3, 1, 1, false, 1, 1, 5},
+        {CONVD_PAD_SAME, 5, 0, 0, 2, 1, 1, false, 0, 1, 5},
+        {CONVD_PAD_SAME, 5, 0, 0, 4, 1, 2, false, 3, 3, 5},
+        {CONVD_PAD_SAME, 6, 0, 0, 3, 2, 1, false, 0, 1, 3},
+        {CONVD_PAD_SAME, 5, 0, 0, 3, 2, 1, false, 1, 1, 3},
         {CONVD_PAD_SAME, 7, 0, 0, 1, 3, 1, false, 0, 0, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct convd_axis a = convd_axis_resolve(cases[i].kind, cases[i].n, cases[i].before, cases[i].after, cases[i].k,
-                                                       cases[i].stride, cases[i].dilation, cases[i].up);
-        if (a.before != cases[i].want_before || a.after != cases[i].want_after || a.size != cases[i].want_size)
+        const struct convd_axis a =
+            convd_axis_resolve(cases[i].kind, cases[i].n, cases[i].before, cases[i].after,
+                               cases[i].k, cases[i].stride, cases[i].dilation, cases[i].up);
+        if (a.before != cases[i].want_before || a.after != cases[i].want_after ||
+            a.size != cases[i].want_size)
             T_FAIL("case %zu: %td %td %td", i, a.before, a.after, a.size);
     }
 }
 
 static void check_lines(struct t_rng *r)
 {
-    const struct convd_window w = {.kh = t_between(r, 1, 6),  .kw = t_between(r, 1, 6),   .sh = t_between(r, 1, 4),
-                                   .sw = t_between(r, 1, 4),  .dh = t_between(r, 1, 5),   .dw = t_between(r, 1, 5),
-                                   .top = t_between(r, 0, 9), .left = t_between(r, 0, 9)};
+    const struct convd_window w = {.kh = t_between(r, 1, 6),
+                                   .kw = t_between(r, 1, 6),
+                                   .sh = t_between(r, 1, 4),
+                                   .sw = t_between(r, 1, 4),
+                                   .dh = t_between(r, 1, 5),
+                                   .dw = t_between(r, 1, 5),
+                                   .top = t_between(r, 0, 9),
+                                   .left = t_between(r, 0, 9)};
     const ptrdiff_t h = t_between(r, 1, 12), out_h = t_between(r, 1, 10);
     const struct convd_lines_shape s = {.window = w,
                                         .mode = (enum convd_mode)t_between(r, 0, MODES - 1),
@@ -176,7 +201,8 @@ static void check_lines(struct t_rng *r)
                                         .watch = w.sw == 1,
                                         .simd = convd_simd_at((size_t)t_between(r, 0, 1))};
     const ptrdiff_t y0 = t_between(r, 0, out_h - 1), y1 = t_between(r, y0 + 1, out_h);
-    const struct convd_rows rows = convd_border_rows(s.mode, y0 * w.sh - w.top, (y1 - 1) * w.sh - w.top + (w.kh - 1) * w.dh + 1, h);
+    const struct convd_rows rows = convd_border_rows(
+        s.mode, y0 * w.sh - w.top, (y1 - 1) * w.sh - w.top + (w.kh - 1) * w.dh + 1, h);
     struct convd_view x = map_of(s.channels + 1, h, s.w, rows.y0, rows.y1);
     const size_t bytes = convd_lines_bytes(&s);
     char *scratch = aligned_alloc(64, bytes);
@@ -193,11 +219,14 @@ static void check_lines(struct t_rng *r)
                     for (ptrdiff_t b = 0; b < w.kw; b++) {
                         const float *p = convd_lines_tap(&l, c, a, b);
                         for (ptrdiff_t j = 0; j < s.out_w; j++) {
-                            const float want = want_at(&x, s.mode, s.value, c + 1, y * w.sh + a * w.dh - w.top,
-                                                       j * w.sw + b * w.dw - w.left);
+                            const float want =
+                                want_at(&x, s.mode, s.value, c + 1, y * w.sh + a * w.dh - w.top,
+                                        j * w.sw + b * w.dw - w.left);
                             if (p[j] != want)
-                                T_FAIL("row %td column %td tap (%td,%td): %g, expected %g; k %tdx%td s %tdx%td d %tdx%td", y, j, a,
-                                       b, (double)p[j], (double)want, w.kh, w.kw, w.sh, w.sw, w.dh, w.dw);
+                                T_FAIL("row %td column %td tap (%td,%td): %g, expected %g; k "
+                                       "%tdx%td s %tdx%td d %tdx%td",
+                                       y, j, a, b, (double)p[j], (double)want, w.kh, w.kw, w.sh,
+                                       w.sw, w.dh, w.dw);
                         }
                     }
         }
@@ -217,13 +246,15 @@ TEST(lines_tell_windows_that_are_not_finite)
     struct convd_view x = map_of(1, 6, 5, 0, 6);
     convd_row(&x, 0, 3)[4] = NAN;
     for (ptrdiff_t left = 0; left < 2; left++) { /* 0: rows are used where they lie */
-        const struct convd_lines_shape s = {.window = {.kh = 2, .kw = left ? 3 : 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .left = left},
-                                            .mode = CONVD_MODE_REPLICATE,
-                                            .channels = 1,
-                                            .w = 5,
-                                            .out_w = 5,
-                                            .watch = true,
-                                            .simd = convd_simd_choose(NULL)};
+        const struct convd_lines_shape s = {
+            .window =
+                {.kh = 2, .kw = left ? 3 : 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .left = left},
+            .mode = CONVD_MODE_REPLICATE,
+            .channels = 1,
+            .w = 5,
+            .out_w = 5,
+            .watch = true,
+            .simd = convd_simd_choose(NULL)};
         char *scratch = aligned_alloc(64, convd_lines_bytes(&s));
         struct convd_lines l;
         convd_lines_init(&l, &s, &x, 0, scratch);
@@ -239,8 +270,11 @@ TEST(lines_tell_windows_that_are_not_finite)
 
 TEST(lines_need_no_more_memory_for_more_rows)
 {
-    struct convd_lines_shape s = {.window = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1000, .dw = 1, .left = 1},
-                                  .channels = 2, .w = 100, .out_w = 100};
+    struct convd_lines_shape s = {
+        .window = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1000, .dw = 1, .left = 1},
+        .channels = 2,
+        .w = 100,
+        .out_w = 100};
     OK(convd_lines_bytes(&s) < 3 * 2 * (112 * 4 + 8) + 128);
     s.channels = PTRDIFF_MAX / 4;
     OK(convd_lines_bytes(&s) == SIZE_MAX);

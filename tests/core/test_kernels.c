@@ -3,7 +3,7 @@
 #include "lib_value.h"
 #include "../t.h"
 
-/* ---- numbers ---- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -19,7 +19,8 @@ static const struct {
     {"laplacian", 3, 3, 1, 1, {0, 1, 0, 1, -4, 1, 0, 1, 0}},
     {"laplacian8", 3, 3, 1, 1, {1, 1, 1, 1, -8, 1, 1, 1, 1}},
     {"outline", 3, 3, 1, 1, {-1, -1, -1, -1, 8, -1, -1, -1, -1}},
-    {"laplacian_of_gaussian", 5, 5, 2, 2, {0, 0, 1, 0, 0, 0, 1, 2, 1, 0, 1, 2, -16, 2, 1, 0, 1, 2, 1, 0, 0, 0, 1, 0, 0}},
+    {"laplacian_of_gaussian", 5, 5, 2, 2, {0, 0, 1, 0, 0, 0, 1, 2, 1, 0, 1, 2, -16,
+                                           2, 1, 0, 1, 2, 1, 0, 0, 0, 1, 0, 0}},
     {"line_h", 3, 3, 1, 1, {-1, -1, -1, 2, 2, 2, -1, -1, -1}},
     {"line_45", 3, 3, 1, 1, {-1, -1, 2, -1, 2, -1, 2, -1, -1}},
     {"line_135", 3, 3, 1, 1, {2, -1, -1, -1, 2, -1, -1, -1, 2}},
@@ -41,7 +42,8 @@ static const struct convd_kernel *built(const char *name, const char *args)
     const struct convd_kernel_row *row = convd_kernel_find(name);
     OK(row);
     OK(convd_args_split(f, &mem, args, &list, &n));
-    if (!convd_kernel_build(row, list, n, f, &mem, &k)) T_FAIL("%s:%s: %s", name, args, convd_faults_first(f)->detail);
+    if (!convd_kernel_build(row, list, n, f, &mem, &k))
+        T_FAIL("%s:%s: %s", name, args, convd_faults_first(f)->detail);
     convd_faults_free(f);
     return &k;
 }
@@ -55,14 +57,17 @@ TEST(fixed_kernels_have_their_numbers)
         EQ(fixed[i].anchor_y, k->anchor_y);
         EQ(fixed[i].anchor_x, k->anchor_x);
         for (ptrdiff_t j = 0; j < k->h * k->w; j++)
-            if (k->v[j] != fixed[i].v[j]) T_FAIL("%s number %td is %g", fixed[i].name, j, (double)k->v[j]);
+            if (k->v[j] != fixed[i].v[j])
+                T_FAIL("%s number %td is %g", fixed[i].name, j, (double)k->v[j]);
     }
 }
 
 TEST(y_kernels_are_transposes)
 {
-    static const char *const pairs[][2] = {
-        {"sobel_x", "sobel_y"}, {"scharr_x", "scharr_y"}, {"prewitt_x", "prewitt_y"}, {"line_h", "line_v"}};
+    static const char *const pairs[][2] = {{"sobel_x", "sobel_y"},
+                                           {"scharr_x", "scharr_y"},
+                                           {"prewitt_x", "prewitt_y"},
+                                           {"line_h", "line_v"}};
     for (size_t i = 0; i < 4; i++) {
         float x[9];
         memcpy(x, built(pairs[i][0], "")->v, sizeof x);
@@ -74,7 +79,8 @@ TEST(y_kernels_are_transposes)
 
 TEST(kirsch_turns_clockwise)
 {
-    static const char *const names[] = {"kirsch_n", "kirsch_ne", "kirsch_e", "kirsch_se", "kirsch_s", "kirsch_sw", "kirsch_w", "kirsch_nw"};
+    static const char *const names[] = {"kirsch_n", "kirsch_ne", "kirsch_e", "kirsch_se",
+                                        "kirsch_s", "kirsch_sw", "kirsch_w", "kirsch_nw"};
     static const int ring[8] = {0, 1, 2, 5, 8, 7, 6, 3}; /* clockwise from the top left */
     static const float north[8] = {5, 5, 5, -3, -3, -3, -3, -3};
     for (int d = 0; d < 8; d++) {
@@ -89,7 +95,8 @@ TEST(unsharp_is_twice_the_picture_less_its_blur)
     static const double line[5] = {1, 4, 6, 4, 1};
     const struct convd_kernel *k = built("unsharp", "");
     EQ(5, k->h);
-    for (int i = 0; i < 25; i++) NEAR((i == 12 ? 2 : 0) - line[i / 5] * line[i % 5] / 256, k->v[i], 0);
+    for (int i = 0; i < 25; i++)
+        NEAR((i == 12 ? 2 : 0) - line[i / 5] * line[i % 5] / 256, k->v[i], 0);
 }
 
 /* Left half and middle of cv::getGaussianKernel (OpenCV 4.6.0). */
@@ -99,7 +106,10 @@ static const struct {
     double line[6];
 } gaussians[] = {
     {"5,1.2", 5, {0.085629163955012924, 0.24266759672960797, 0.34340647863075818}},
-    {"11,0.5", 11, {1.517098131620036e-22, 9.9612616500472869e-15, 1.1979455936033154e-08, 0.00026386507641542863, 0.10645076942314473, 0.78657070704194787}},
+    {"11,0.5",
+     11,
+     {1.517098131620036e-22, 9.9612616500472869e-15, 1.1979455936033154e-08, 0.00026386507641542863,
+      0.10645076942314473, 0.78657070704194787}},
     {"1", 1, {1}},
     {"3", 3, {0.25, 0.5}},
     {"", 5, {0.0625, 0.25, 0.375}},
@@ -115,7 +125,8 @@ TEST(gaussians_are_opencvs)
         EQ(n, k->w);
         for (int i = 0; i < n; i++)
             for (int j = 0; j < n; j++) {
-                const double want = gaussians[g].line[i <= n / 2 ? i : n - 1 - i] * gaussians[g].line[j <= n / 2 ? j : n - 1 - j];
+                const double want = gaussians[g].line[i <= n / 2 ? i : n - 1 - i] *
+                                    gaussians[g].line[j <= n / 2 ? j : n - 1 - j];
                 NEAR(want, k->v[i * n + j], 1e-7 * want + 1e-44); /* denormal corners */
             }
     }
@@ -143,11 +154,14 @@ TEST(box_dog_gabor_and_motion_follow_their_formulas)
     EQ(9, k->w);
     for (int i = 0; i < 81; i++) NEAR((double)a[i] - (double)b[i], k->v[i], 1e-8);
     k = built("gabor", "5,2,30,6,0.5,20");
-    static const double first[5] = {-0.31264965, -0.021123, 0.615534, 0.83536633, 0.32556901}; /* computed apart, in Python */
+    static const double first[5] = {-0.31264965, -0.021123, 0.615534, 0.83536633,
+                                    0.32556901}; /* computed apart, in Python */
     for (int i = 0; i < 5; i++) NEAR(first[i], k->v[i], 1e-7);
     NEAR(-0.05075744, k->v[9], 1e-7);
-    static const double blur[25] = {0, 0, 0, 0, 0,  0, 0, 0.01339746, 0.14019238, 0.14641016,  0, 0.08660254, 0.22679492, 0.08660254, 0,
-                                    0.14641016, 0.14019238, 0.01339746, 0, 0,  0, 0, 0, 0, 0}; /* the same */
+    static const double blur[25] = {
+        0,          0, 0,          0,          0,          0, 0,          0.01339746, 0.14019238,
+        0.14641016, 0, 0.08660254, 0.22679492, 0.08660254, 0, 0.14641016, 0.14019238, 0.01339746,
+        0,          0, 0,          0,          0,          0, 0}; /* the same */
     k = built("motion", "5,30");
     for (int i = 0; i < 25; i++) NEAR(blur[i], k->v[i], 1e-7);
 }
@@ -189,7 +203,7 @@ TEST(every_row_is_complete)
     OK(!convd_kernel_find("sobel"));
 }
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static struct convd_arena mem;
 static struct convd_kernel got;
@@ -222,7 +236,8 @@ TEST(kernels_are_read_in_all_their_forms)
     NEAR(5, convd_value_get(got.source, "size")->number, 0);
     OK(!reading(object(1, "name", str("gaussian")), 129));
     STR("gaussian", got.source->string);
-    OK(!reading(list(3, list(2, num(1), num(2)), list(2, num(3), num(4)), list(2, num(5), num(6))), 129));
+    OK(!reading(list(3, list(2, num(1), num(2)), list(2, num(3), num(4)), list(2, num(5), num(6))),
+                129));
     EQ(3, got.h);
     EQ(2, got.w);
     EQ(1, got.anchor_y);
@@ -244,8 +259,10 @@ TEST(kernels_that_are_none_are_faults_with_a_place)
         {object(2, "name", str("gaussian"), "size", num(4)), CONVD_OUT_OF_RANGE, "/k/size", NULL},
         {object(2, "name", str("gaussian"), "ksize", num(4)), CONVD_OUT_OF_RANGE, "/k/ksize", NULL},
         {object(2, "name", str("gaussian"), "size", num(131)), CONVD_OUT_OF_RANGE, "/k/size", NULL},
-        {object(2, "name", str("gaussian"), "sigma", num(-1)), CONVD_OUT_OF_RANGE, "/k/sigma", NULL},
-        {object(2, "name", str("gaussian"), "sgima", num(1)), CONVD_UNKNOWN_MEMBER, "/k/sgima", "sigma"},
+        {object(2, "name", str("gaussian"), "sigma", num(-1)), CONVD_OUT_OF_RANGE, "/k/sigma",
+         NULL},
+        {object(2, "name", str("gaussian"), "sgima", num(1)), CONVD_UNKNOWN_MEMBER, "/k/sgima",
+         "sigma"},
         {object(2, "name", str("sobel_x"), "size", num(1)), CONVD_UNKNOWN_MEMBER, "/k/size", NULL},
         {num(3), CONVD_WRONG_TYPE, "/k", NULL},
         {nothing(), CONVD_WRONG_TYPE, "/k", NULL},
@@ -280,7 +297,8 @@ TEST(kernels_larger_than_the_limit_are_faults)
 
 TEST(all_faults_of_a_matrix_are_told)
 {
-    struct convd_value v = list(3, list(2, num(1), str("a")), list(2, str("b"), num(1)), list(1, num(1)));
+    struct convd_value v =
+        list(3, list(2, num(1), str("a")), list(2, str("b"), num(1)), list(1, num(1)));
     struct convd_faults f;
     convd_faults_init(&f, &mem);
     OK(!convd_kernel_read(&v, &f, &mem, 129, &got));
@@ -292,16 +310,19 @@ TEST(separable_kernels_are_found)
     static const struct {
         const char *name, *args;
         bool separable;
-    } cases[] = {{"gaussian", "5", true},   {"gaussian", "31,5", true}, {"gaussian", "129,2", true}, {"box", "7", true},
-                 {"sobel_x", "", true},     {"scharr_y", "", true},     {"laplacian", "", false},    {"identity", "", true},
-                 {"emboss", "", false},     {"dog", "", false},         {"motion", "9,0", true},     {"motion", "9,30", false},
-                 {"roberts_x", "", false},  {"line_h", "", true},       {"unsharp", "", false}};
+    } cases[] = {{"gaussian", "5", true},  {"gaussian", "31,5", true}, {"gaussian", "129,2", true},
+                 {"box", "7", true},       {"sobel_x", "", true},      {"scharr_y", "", true},
+                 {"laplacian", "", false}, {"identity", "", true},     {"emboss", "", false},
+                 {"dog", "", false},       {"motion", "9,0", true},    {"motion", "9,30", false},
+                 {"roberts_x", "", false}, {"line_h", "", true},       {"unsharp", "", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct convd_kernel *k = built(cases[i].name, cases[i].args);
         double col[129], row[129];
         const bool is = convd_kernel_separate(k, col, row);
-        if (is != cases[i].separable) T_FAIL("%s:%s separable: %d", cases[i].name, cases[i].args, is);
-        for (ptrdiff_t j = 0; is && j < k->h * k->w; j++) NEAR(k->v[j], col[j / k->w] * row[j % k->w], 3e-7);
+        if (is != cases[i].separable)
+            T_FAIL("%s:%s separable: %d", cases[i].name, cases[i].args, is);
+        for (ptrdiff_t j = 0; is && j < k->h * k->w; j++)
+            NEAR(k->v[j], col[j / k->w] * row[j % k->w], 3e-7);
     }
     struct convd_kernel none = {.h = 2, .w = 2, .v = (float[]){0, 0, 0, 0}};
     double col[2], row[2];
@@ -315,7 +336,8 @@ TEST(separable_kernels_are_found)
 TEST(integer_kernels_separate_into_integers)
 {
     /* then sums over 8-bit pixels stay exact: cv::getDerivKernels 5, 7 */
-    static const float five[2][5] = {{1, 4, 6, 4, 1}, {-1, -2, 0, 2, 1}}, seven[2][7] = {{1, 6, 15, 20, 15, 6, 1}, {-1, -4, -5, 0, 5, 4, 1}};
+    static const float five[2][5] = {{1, 4, 6, 4, 1}, {-1, -2, 0, 2, 1}},
+                       seven[2][7] = {{1, 6, 15, 20, 15, 6, 1}, {-1, -4, -5, 0, 5, 4, 1}};
     for (int n = 5; n <= 7; n += 2) {
         float v[49];
         double col[7], row[7];

@@ -4,7 +4,7 @@
 #include "lib_value.h"
 #include "../t.h"
 
-/* ---- numbers ---- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 TEST(philox_gives_the_known_answers)
 {
@@ -13,8 +13,12 @@ TEST(philox_gives_the_known_answers)
         uint32_t counter[4], key[2], out[4];
     } known[] = {
         {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t i = 0; i < 3; i++) {
         uint32_t out[4];
@@ -53,8 +57,12 @@ TEST(inits_give_the_numbers_of_the_reference)
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         float out[64 * 27];
         convd_weight_init(cases[k].init, cases[k].seed, cases[k].gain, cases[k].dim, out);
-        NEAR(cases[k].want, out[cases[k].i], 1e-8 * fmax(1, fabs(cases[k].want)) + 6e-8 * fabs(cases[k].want));
-        NEAR(out[cases[k].i], convd_weight_number(cases[k].init, cases[k].seed, cases[k].gain, cases[k].dim, cases[k].i), 0);
+        NEAR(cases[k].want, out[cases[k].i],
+             1e-8 * fmax(1, fabs(cases[k].want)) + 6e-8 * fabs(cases[k].want));
+        NEAR(out[cases[k].i],
+             convd_weight_number(cases[k].init, cases[k].seed, cases[k].gain, cases[k].dim,
+                                 cases[k].i),
+             0);
     }
 }
 
@@ -64,8 +72,12 @@ TEST(inits_have_the_spread_they_promise)
     static const struct {
         enum convd_init init;
         double variance;
-    } cases[] = {{CONVD_HE_NORMAL, 2.0 / 400},     {CONVD_HE_UNIFORM, 2.0 / 400}, {CONVD_XAVIER_NORMAL, 2.0 / 1200},
-                 {CONVD_XAVIER_UNIFORM, 2.0 / 1200}, {CONVD_NORMAL, 1},             {CONVD_UNIFORM, 1.0 / 3}};
+    } cases[] = {{CONVD_HE_NORMAL, 2.0 / 400},
+                 {CONVD_HE_UNIFORM, 2.0 / 400},
+                 {CONVD_XAVIER_NORMAL, 2.0 / 1200},
+                 {CONVD_XAVIER_UNIFORM, 2.0 / 1200},
+                 {CONVD_NORMAL, 1},
+                 {CONVD_UNIFORM, 1.0 / 3}};
     static float out[32 * 16 * 25];
     for (size_t k = 0; k < 6; k++) {
         double sum = 0, squares = 0;
@@ -96,7 +108,8 @@ TEST(identity_and_zeros_are_what_they_say)
 TEST(across_spreads)
 {
     const double v[] = {1, -2, 3};
-    const struct convd_across mean = {.word = CONVD_ACROSS_MEAN}, sum = {.word = CONVD_ACROSS_SUM}, luma = {.word = CONVD_ACROSS_LUMA},
+    const struct convd_across mean = {.word = CONVD_ACROSS_MEAN}, sum = {.word = CONVD_ACROSS_SUM},
+                              luma = {.word = CONVD_ACROSS_LUMA},
                               numbers = {.word = -1, .numbers = {3, v}};
     NEAR(0.2, convd_across_factor(&mean, 1, 5), 1e-16);
     NEAR(1, convd_across_factor(&sum, 1, 5), 0);
@@ -109,7 +122,7 @@ TEST(across_spreads)
     STR("identity", convd_init_words[CONVD_IDENTITY]);
 }
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static struct convd_arena mem;
 static struct convd_weight got;
@@ -145,7 +158,9 @@ TEST(arrays_of_every_rank_are_read)
 
 TEST(lists_of_kernels_are_read)
 {
-    const struct convd_value matrix = list(3, list(3, num(1), num(2), num(3)), list(3, num(4), num(5), num(6)), list(3, num(7), num(8), num(9)));
+    const struct convd_value matrix =
+        list(3, list(3, num(1), num(2), num(3)), list(3, num(4), num(5), num(6)),
+             list(3, num(7), num(8), num(9)));
     OK(!reading(list(3, str("sobel_x"), matrix, object(2, "name", str("mean"), "size", num(3)))));
     EQ(CONVD_W_KERNELS, got.kind);
     EQ(3, got.n_kernels);
@@ -163,8 +178,8 @@ TEST(tensors_and_inits_are_read)
     OK(!reading(str("@bank")));
     EQ(CONVD_W_TENSOR, got.kind);
     STR("bank", got.tensor);
-    OK(!reading(object(5, "init", str("xavier_uniform"), "out_channels", num(64), "kernel_size", list(2, num(3), num(5)), "seed",
-                       num(0), "gain", num(0.5))));
+    OK(!reading(object(5, "init", str("xavier_uniform"), "out_channels", num(64), "kernel_size",
+                       list(2, num(3), num(5)), "seed", num(0), "gain", num(0.5))));
     EQ(CONVD_W_INIT, got.kind);
     EQ(CONVD_XAVIER_UNIFORM, got.init);
     EQ(64, got.out);
@@ -203,13 +218,17 @@ TEST(weights_that_are_none_are_faults_with_a_place)
         {list(2, str("sobel_x"), num(1)), CONVD_WRONG_TYPE, "/w/1", NULL},
         {object(1, "init", str("he_norml")), CONVD_OUT_OF_RANGE, "/w/init", "he_normal"},
         {object(1, "out_channels", num(1)), CONVD_MISSING, "/w/init", NULL},
-        {object(2, "init", str("zeros"), "out_channels", num(1e9)), CONVD_OUT_OF_RANGE, "/w/out_channels", NULL},
-        {object(2, "init", str("zeros"), "out_channels", num(0)), CONVD_OUT_OF_RANGE, "/w/out_channels", NULL},
-        {object(2, "init", str("zeros"), "kernel_size", num(131)), CONVD_OUT_OF_RANGE, "/w/kernel_size", NULL},
+        {object(2, "init", str("zeros"), "out_channels", num(1e9)), CONVD_OUT_OF_RANGE,
+         "/w/out_channels", NULL},
+        {object(2, "init", str("zeros"), "out_channels", num(0)), CONVD_OUT_OF_RANGE,
+         "/w/out_channels", NULL},
+        {object(2, "init", str("zeros"), "kernel_size", num(131)), CONVD_OUT_OF_RANGE,
+         "/w/kernel_size", NULL},
         {object(2, "init", str("zeros"), "seed", num(-1)), CONVD_OUT_OF_RANGE, "/w/seed", NULL},
         {object(2, "init", str("zeros"), "seed", num(1.5)), CONVD_WRONG_TYPE, "/w/seed", NULL},
         {object(2, "init", str("zeros"), "sede", num(1)), CONVD_UNKNOWN_MEMBER, "/w/sede", "seed"},
-        {object(3, "init", str("zeros"), "out_channels", num(1), "out_features", num(1)), CONVD_UNKNOWN_MEMBER, "/w/out_features", NULL},
+        {object(3, "init", str("zeros"), "out_channels", num(1), "out_features", num(1)),
+         CONVD_UNKNOWN_MEMBER, "/w/out_features", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct convd_fault *f = reading(cases[i].v);
