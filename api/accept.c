@@ -6,8 +6,7 @@
 
 static const char *skip(const char *s)
 {
-    while (*s == ' ' || *s == '\t')
-        s++;
+    while (*s == ' ' || *s == '\t') s++;
     return s;
 }
 
@@ -15,12 +14,10 @@ static const char *skip(const char *s)
 static int weight(const char *s, size_t n)
 {
     int q = 0, unit = 100;
-    if (n == 0 || n > 5 || (*s != '0' && *s != '1') || (n > 1 && s[1] != '.'))
-        return 1000;
+    if (n == 0 || n > 5 || (*s != '0' && *s != '1') || (n > 1 && s[1] != '.')) return 1000;
     q = (*s - '0') * 1000;
     for (size_t i = 2; i < n; i++, unit /= 10) {
-        if (s[i] < '0' || s[i] > '9')
-            return 1000;
+        if (s[i] < '0' || s[i] > '9') return 1000;
         q += (s[i] - '0') * unit;
     }
     return q > 1000 ? 1000 : q;
@@ -30,19 +27,15 @@ static int weight(const char *s, size_t n)
 static int fits(const char *range, size_t n, const struct api_format *x)
 {
     const char *slash = memchr(range, '/', n), *media = x->media;
-    if (!slash)
-        return 0;
-    if (n == 3 && memcmp(range, "*/*", 3) == 0)
-        return 1;
+    if (!slash) return 0;
+    if (n == 3 && memcmp(range, "*/*", 3) == 0) return 1;
     size_t type = (size_t)(slash - range) + 1;
-    if (n == type + 1 && slash[1] == '*')
-        return strncasecmp(range, media, type) == 0 ? 2 : 0;
-    if (strlen(media) == n && strncasecmp(range, media, n) == 0)
-        return 3;
-    for (const char *more = x->codec ? x->codec->media_more : NULL; more && *more; more += strspn(more, " ")) {
+    if (n == type + 1 && slash[1] == '*') return strncasecmp(range, media, type) == 0 ? 2 : 0;
+    if (strlen(media) == n && strncasecmp(range, media, n) == 0) return 3;
+    for (const char *more = x->codec ? x->codec->media_more : NULL; more && *more;
+         more += strspn(more, " ")) {
         size_t len = strcspn(more, " ");
-        if (len == n && strncasecmp(range, more, n) == 0)
-            return 3;
+        if (len == n && strncasecmp(range, more, n) == 0) return 3;
         more += len;
     }
     return 0;
@@ -58,13 +51,11 @@ static int quality(const char *accept, const struct api_format *x, bool *any)
         for (const char *p = memchr(s, ';', whole); p && p < s + whole;) {
             const char *name = skip(p + 1);
             size_t len = strcspn(name, ",;");
-            while (len && (name[len - 1] == ' ' || name[len - 1] == '\t'))
-                len--;
+            while (len && (name[len - 1] == ' ' || name[len - 1] == '\t')) len--;
             if (len >= 2 && (name[0] == 'q' || name[0] == 'Q') && name[1] == '=')
                 w = weight(name + 2, len - 2);
             p = name + strcspn(name, ",;");
-            if (*p != ';')
-                break;
+            if (*p != ';') break;
         }
         *any |= memchr(s, '/', n) != NULL;
         int fit = fits(s, n, x);
@@ -78,13 +69,13 @@ static int quality(const char *accept, const struct api_format *x, bool *any)
     return q;
 }
 
-const struct api_format *api_accept_choose(const char *accept, const struct api_format *list, size_t n)
+const struct api_format *api_accept_choose(const char *accept, const struct api_format *list,
+                                           size_t n)
 {
     const struct api_format *best = NULL;
     int best_q = 0;
     bool any = false;
-    if (!accept || !*accept)
-        return &list[0];
+    if (!accept || !*accept) return &list[0];
     for (size_t i = 0; i < n; i++) {
         int q = quality(accept, &list[i], &any);
         if (q > best_q) {

@@ -8,8 +8,7 @@
 
 static void member(struct api_json *j, const char *name, const char *text)
 {
-    if (!text)
-        return;
+    if (!text) return;
     api_json_key(j, name);
     api_json_string(j, text);
 }
@@ -30,29 +29,42 @@ static void words(struct api_json *j, const char *name, const char *list)
 static const char *type_word(enum convd_param_type t)
 {
     switch (t) {
-    case CONVD_P_INT: return "integer";
-    case CONVD_P_NUMBER: return "number";
-    case CONVD_P_BOOL: return "boolean";
-    case CONVD_P_WORD: return "word";
-    case CONVD_P_PAIR: return "pair";
-    case CONVD_P_NUMPAIR: return "number-pair";
-    case CONVD_P_PADDING: return "padding";
-    case CONVD_P_INTS: return "integers";
-    case CONVD_P_NUMBERS: return "numbers";
-    case CONVD_P_ACROSS: return "across";
-    case CONVD_P_KERNEL: return "kernel";
-    case CONVD_P_WEIGHT: return "weight";
-    case CONVD_P_STEPS: return "steps";
+    case CONVD_P_INT:
+        return "integer";
+    case CONVD_P_NUMBER:
+        return "number";
+    case CONVD_P_BOOL:
+        return "boolean";
+    case CONVD_P_WORD:
+        return "word";
+    case CONVD_P_PAIR:
+        return "pair";
+    case CONVD_P_NUMPAIR:
+        return "number-pair";
+    case CONVD_P_PADDING:
+        return "padding";
+    case CONVD_P_INTS:
+        return "integers";
+    case CONVD_P_NUMBERS:
+        return "numbers";
+    case CONVD_P_ACROSS:
+        return "across";
+    case CONVD_P_KERNEL:
+        return "kernel";
+    case CONVD_P_WEIGHT:
+        return "weight";
+    case CONVD_P_STEPS:
+        return "steps";
     }
     return NULL;
 }
 
-static void write_default(struct api_json *j, const struct convd_param *row, struct convd_arena *mem)
+static void write_default(struct api_json *j, const struct convd_param *row,
+                          struct convd_arena *mem)
 {
     api_json_key(j, "required");
     api_json_boolean(j, !row->def);
-    if (!row->def || !*row->def)
-        return;
+    if (!row->def || !*row->def) return;
     if (*row->def == '=') {
         member(j, "like", row->def + 1);
         return;
@@ -79,8 +91,7 @@ static void write_param(struct api_json *j, const struct convd_param *row, struc
     if (row->words) {
         api_json_key(j, "words");
         api_json_array(j);
-        for (const char *const *w = row->words; *w; w++)
-            api_json_string(j, *w);
+        for (const char *const *w = row->words; *w; w++) api_json_string(j, *w);
         api_json_end(j);
     }
     member(j, "expects", convd_param_expects(row, mem));
@@ -92,12 +103,12 @@ static void write_param(struct api_json *j, const struct convd_param *row, struc
     api_json_end(j);
 }
 
-static void write_params(struct api_json *j, const struct convd_param *rows, struct convd_arena *mem)
+static void write_params(struct api_json *j, const struct convd_param *rows,
+                         struct convd_arena *mem)
 {
     api_json_key(j, "params");
     api_json_array(j);
-    for (; rows && rows->name; rows++)
-        write_param(j, rows, mem);
+    for (; rows && rows->name; rows++) write_param(j, rows, mem);
     api_json_end(j);
 }
 
@@ -124,8 +135,7 @@ static void write_op(struct api_json *j, const struct convd_op *op, struct convd
 bool api_ops_write(const char *name, struct convd_bytes *out)
 {
     const struct convd_op *one = name ? convd_op_find(name) : NULL;
-    if (name && !one)
-        return false;
+    if (name && !one) return false;
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);
     struct api_json j = api_json_to(out);
@@ -135,8 +145,7 @@ bool api_ops_write(const char *name, struct convd_bytes *out)
         api_json_object(&j);
         api_json_key(&j, "ops");
         api_json_array(&j);
-        for (size_t i = 0; convd_op_at(i); i++)
-            write_op(&j, convd_op_at(i), &mem);
+        for (size_t i = 0; convd_op_at(i); i++) write_op(&j, convd_op_at(i), &mem);
         api_json_end(&j);
         api_json_end(&j);
     }
@@ -181,7 +190,8 @@ static void write_matrix(struct api_json *j, const struct convd_kernel *k)
     api_json_integer(j, k->anchor_y);
     api_json_integer(j, k->anchor_x);
     api_json_end(j);
-    bool separable = k->h <= CONVD_KERNEL_SIDE && k->w <= CONVD_KERNEL_SIDE && convd_kernel_separate(k, column, row);
+    bool separable = k->h <= CONVD_KERNEL_SIDE && k->w <= CONVD_KERNEL_SIDE &&
+                     convd_kernel_separate(k, column, row);
     api_json_key(j, "separable");
     api_json_boolean(j, separable);
     if (separable) {
@@ -190,7 +200,8 @@ static void write_matrix(struct api_json *j, const struct convd_kernel *k)
     }
 }
 
-static void write_kernel(struct api_json *j, const struct convd_kernel_row *row, struct convd_arena *mem)
+static void write_kernel(struct api_json *j, const struct convd_kernel_row *row,
+                         struct convd_arena *mem)
 {
     struct convd_faults f;
     struct convd_kernel k = {0};
@@ -200,8 +211,7 @@ static void write_kernel(struct api_json *j, const struct convd_kernel_row *row,
     member(j, "summary", row->summary);
     words(j, "aliases", row->aliases);
     write_params(j, row->params, mem);
-    if (convd_kernel_build(row, NULL, 0, &f, mem, &k))
-        write_matrix(j, &k);
+    if (convd_kernel_build(row, NULL, 0, &f, mem, &k)) write_matrix(j, &k);
     member(j, "source", row->source);
     api_json_end(j);
 }
@@ -209,8 +219,7 @@ static void write_kernel(struct api_json *j, const struct convd_kernel_row *row,
 bool api_kernels_write(const char *name, struct convd_bytes *out)
 {
     const struct convd_kernel_row *one = name ? convd_kernel_find(name) : NULL;
-    if (name && !one)
-        return false;
+    if (name && !one) return false;
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);
     struct api_json j = api_json_to(out);
@@ -220,8 +229,7 @@ bool api_kernels_write(const char *name, struct convd_bytes *out)
         api_json_object(&j);
         api_json_key(&j, "kernels");
         api_json_array(&j);
-        for (size_t i = 0; convd_kernel_at(i); i++)
-            write_kernel(&j, convd_kernel_at(i), &mem);
+        for (size_t i = 0; convd_kernel_at(i); i++) write_kernel(&j, convd_kernel_at(i), &mem);
         api_json_end(&j);
         api_json_end(&j);
     }
@@ -246,8 +254,7 @@ static void write_pipeline(struct api_json *j, const struct api_pipeline *p)
 bool api_pipelines_write(const struct api_library *lib, const char *name, struct convd_bytes *out)
 {
     const struct api_pipeline *one = name ? api_library_find(lib, name) : NULL;
-    if (name && !one)
-        return false;
+    if (name && !one) return false;
     struct api_json j = api_json_to(out);
     if (one) {
         write_pipeline(&j, one);
@@ -256,8 +263,7 @@ bool api_pipelines_write(const struct api_library *lib, const char *name, struct
     api_json_object(&j);
     api_json_key(&j, "pipelines");
     api_json_array(&j);
-    for (size_t i = 0; api_library_at(lib, i); i++)
-        write_pipeline(&j, api_library_at(lib, i));
+    for (size_t i = 0; api_library_at(lib, i); i++) write_pipeline(&j, api_library_at(lib, i));
     api_json_end(&j);
     api_json_end(&j);
     return !j.failed;

@@ -8,12 +8,16 @@
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static bool refuse(struct convd_faults *f, const char *expected, const char *what, size_t at)
 {
-    convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, expected, "%s at character %zu of the chain", what, at + 1);
+    convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, expected, "%s at character %zu of the chain",
+                         what, at + 1);
     return false;
 }
 
@@ -27,12 +31,14 @@ static bool decode(const char *s, size_t n, char *out, size_t *n_out, struct con
             bool whole = n - i > 2;
             int a = whole ? hex(s[i + 1]) : -1, b = whole ? hex(s[i + 2]) : -1;
             if (a < 0 || b < 0)
-                return refuse(f, "%XX with two hexadecimal digits; % itself is %25", "a broken percent code", i);
+                return refuse(f, "%XX with two hexadecimal digits; % itself is %25",
+                              "a broken percent code", i);
             c = a * 16 + b;
             i += 2;
         }
         if (c < ' ' || c == 127)
-            return refuse(f, "text without control characters", c ? "a control character" : "a NUL", i);
+            return refuse(f, "text without control characters", c ? "a control character" : "a NUL",
+                          i);
         out[len++] = (char)c;
     }
     out[len] = '\0';
@@ -47,19 +53,20 @@ static void not_found(struct convd_fault *from)
     for (struct convd_fault *x = from; x; x = (struct convd_fault *)x->next) {
         const char *last = strrchr(x->pointer, '/');
         bool step = last && last[1 + strspn(last + 1, "0123456789")] == '\0';
-        if (x->code == CONVD_UNKNOWN_NAME && step && x->segment)
-            x->code = API_UNKNOWN_PATH_NAME;
+        if (x->code == CONVD_UNKNOWN_NAME && step && x->segment) x->code = API_UNKNOWN_PATH_NAME;
     }
 }
 
-void api_chain_read(const char *text, size_t n, bool path, struct convd_graph *g, struct convd_faults *f, struct convd_arena *mem)
+void api_chain_read(const char *text, size_t n, bool path, struct convd_graph *g,
+                    struct convd_faults *f, struct convd_arena *mem)
 {
     if (n > API_PIPELINE_TEXT) {
-        convd_fault_limit(f, API_BODY_TOO_LARGE, NULL, API_PIPELINE_TEXT, (double)n, "the chain has %zu bytes", n);
+        convd_fault_limit(f, API_BODY_TOO_LARGE, NULL, API_PIPELINE_TEXT, (double)n,
+                          "the chain has %zu bytes", n);
         return;
     }
-    while (!path && n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) /* a part or a file that ends in a line end */
-        n--;
+    /* A part or a file may end in a line end; a path may begin with its slash. */
+    while (!path && n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) n--;
     if (path && n > 0 && *text == '/') {
         text++;
         n--;
@@ -69,21 +76,19 @@ void api_chain_read(const char *text, size_t n, bool path, struct convd_graph *g
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for a chain of %zu bytes", n);
         return;
     }
-    if (!decode(text, n, all, &n, f))
-        return;
+    if (!decode(text, n, all, &n, f)) return;
     if (n == 0) {
-        convd_fault_expected(f, CONVD_MISSING, "steps", "NAME or NAME:ARG,ARG, joined by /", "an empty chain");
+        convd_fault_expected(f, CONVD_MISSING, "steps", "NAME or NAME:ARG,ARG, joined by /",
+                             "an empty chain");
         return;
     }
     struct convd_fault *before = f->last;
     for (char *s = all, *end; s && !g->full; s = end) {
         end = strchr(s, '/');
-        if (end)
-            *end++ = '\0';
+        if (end) *end++ = '\0';
         convd_graph_segment(g, s);
     }
-    if (path)
-        not_found(before ? (struct convd_fault *)before->next : f->first);
+    if (path) not_found(before ? (struct convd_fault *)before->next : f->first);
 }
 
 /* ---- printing ---- */
@@ -108,9 +113,11 @@ static bool add_text(struct printer *p, const char *a, const char *b)
 }
 
 /* One argument: positional while nothing was left out before it. */
-static bool add_arg(struct printer *p, const char *name, const char *text, bool positional, bool first)
+static bool add_arg(struct printer *p, const char *name, const char *text, bool positional,
+                    bool first)
 {
-    return add_text(p, first ? ":" : ",", positional ? text : convd_arena_printf(p->mem, "%s=%s", name, text));
+    return add_text(p, first ? ":" : ",",
+                    positional ? text : convd_arena_printf(p->mem, "%s=%s", name, text));
 }
 
 /* {"name":"gaussian","size":5}: the kernel's own arguments. */
@@ -126,9 +133,9 @@ static bool add_kernel(struct printer *p, const struct convd_kernel *k, bool *fi
         }
         const char *text = convd_param_text(row, v, p->mem);
         if (!text)
-            return cannot(p, "kernel", "its JSON form", "an argument of the kernel has no chain form");
-        if (!add_arg(p, row->name, text, positional, *first))
-            return false;
+            return cannot(p, "kernel", "its JSON form",
+                          "an argument of the kernel has no chain form");
+        if (!add_arg(p, row->name, text, positional, *first)) return false;
         *first = false;
     }
     return true;
@@ -137,17 +144,18 @@ static bool add_kernel(struct printer *p, const struct convd_kernel *k, bool *fi
 /* A segment of a kernel's name would be read as an op; or, when no argument follows, as a pipeline. */
 static bool name_is_taken(const struct convd_graph *g, const char *name, bool with_arguments)
 {
-    return convd_op_find(name) || (!with_arguments && g->names && g->names->find(g->names->self, name));
+    return convd_op_find(name) ||
+           (!with_arguments && g->names && g->names->find(g->names->self, name));
 }
 
 /* A step whose op has the name of a pipeline needs an argument to be told from it. */
 static bool tell_from_pipeline(struct printer *p, const struct convd_written *w)
 {
-    if (!p->g->names || !p->g->names->find(p->g->names->self, w->op->name))
-        return true;
+    if (!p->g->names || !p->g->names->find(p->g->names->self, w->op->name)) return true;
     const struct convd_param *row = w->op->params;
     if (!row || !row->name || !row->def || !*row->def || *row->def == '=')
-        return cannot(p, NULL, "its JSON form", "a pipeline has the same name, and nothing tells them apart");
+        return cannot(p, NULL, "its JSON form",
+                      "a pipeline has the same name, and nothing tells them apart");
     return add_text(p, ":", row->def);
 }
 
@@ -159,28 +167,25 @@ static bool write_op(struct printer *p, const struct convd_written *w)
     p->said = w->op->name;
     if (strcmp(w->op->name, "filter") == 0 && (w->given & 1)) {
         const struct convd_kernel *k = (const void *)((const char *)w->params + rows[0].offset);
-        bool arguments = w->given != 1 || (k->source && k->source->kind == CONVD_OBJECT && k->source->n > 1);
+        bool arguments =
+            w->given != 1 || (k->source && k->source->kind == CONVD_OBJECT && k->source->n > 1);
         if (k->row && k->source && (k->source->kind == CONVD_OBJECT || w->given == 1) &&
             !name_is_taken(p->g, k->row->name, arguments)) {
-            if (!add_kernel(p, k, &first))
-                return false;
+            if (!add_kernel(p, k, &first)) return false;
             skip = 0;
             positional = false;
         }
     }
     for (const struct convd_param *row = rows; row && row->name; row++, bit++) {
-        if (bit == skip)
-            continue;
+        if (bit == skip) continue;
         if (!(w->given >> bit & 1)) {
             positional = false;
             continue;
         }
         struct convd_value v = convd_param_value(row, w->params, p->mem);
         const char *text = row->type == CONVD_P_STEPS ? NULL : convd_param_text(row, &v, p->mem);
-        if (!text)
-            return cannot(p, row->name, "its JSON form", "a value that no chain can say");
-        if (!add_arg(p, row->name, text, positional, first))
-            return false;
+        if (!text) return cannot(p, row->name, "its JSON form", "a value that no chain can say");
+        if (!add_arg(p, row->name, text, positional, first)) return false;
         first = false;
     }
     return !first || skip == 0 || tell_from_pipeline(p, w);
@@ -188,9 +193,11 @@ static bool write_op(struct printer *p, const struct convd_written *w)
 
 static bool write_segment(struct printer *p, const struct convd_written *w, int before)
 {
-    bool follows = w->chained || (w->n_inputs == 1 && w->inputs[0] == before && !(w->op && w->op->max_inputs > 1));
+    bool follows = w->chained || (w->n_inputs == 1 && w->inputs[0] == before &&
+                                  !(w->op && w->op->max_inputs > 1));
     if (!follows)
-        return cannot(p, w->n_inputs > 1 ? "inputs" : "input", "its JSON form", "a step that does not take what stands before it");
+        return cannot(p, w->n_inputs > 1 ? "inputs" : "input", "its JSON form",
+                      "a step that does not take what stands before it");
     if (w->learn >= 0)
         return cannot(p, "learn", "its JSON form", "a chain says nothing of learning");
     p->said = w->pipeline;
@@ -216,17 +223,20 @@ static bool put_encoded(struct convd_bytes *out, const char *s)
 static void refuse_options(struct printer *p, const struct api_options *o)
 {
     for (size_t i = 0; o && i < API_OPTIONS; i++) {
-        if (api_option_idle(o, i))
-            continue;
+        if (api_option_idle(o, i)) continue;
         size_t mark = convd_enter(p->f, api_option_section(i));
-        const char *help = api_option_in_query(i) ? convd_arena_printf(p->f->mem, "the query parameter %s beside the chain", api_option_member(i))
-                                                  : "its JSON form";
+        const char *help =
+            api_option_in_query(i)
+                ? convd_arena_printf(p->f->mem, "the query parameter %s beside the chain",
+                                     api_option_member(i))
+                : "its JSON form";
         cannot(p, api_option_member(i), help ? help : "", "a chain holds steps only");
         convd_leave(p->f, mark);
     }
 }
 
-bool api_chain_write(const struct convd_graph *g, const struct api_options *o, struct convd_bytes *out, struct convd_faults *f)
+bool api_chain_write(const struct convd_graph *g, const struct api_options *o,
+                     struct convd_bytes *out, struct convd_faults *f)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, out->memory, 0);
@@ -240,17 +250,16 @@ bool api_chain_write(const struct convd_graph *g, const struct api_options *o, s
         convd_enter_item(f, index);
         size_t had = f->n;
         if (write_segment(&p, w, node))
-            fine = (w == g->written || convd_bytes_put(out, "/", 1)) && p.said && put_encoded(out, p.said);
+            fine = (w == g->written || convd_bytes_put(out, "/", 1)) && p.said &&
+                   put_encoded(out, p.said);
         else
             fine = f->n > had;
         node = w->node;
         convd_leave(f, mark);
     }
     convd_arena_release(&mem);
-    if (!fine)
-        convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for the chain");
-    if (f->n == before)
-        return true;
+    if (!fine) convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for the chain");
+    if (f->n == before) return true;
     out->n = start;
     return false;
 }

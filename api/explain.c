@@ -24,14 +24,14 @@ static void pair(struct api_json *j, const char *name, ptrdiff_t a, ptrdiff_t b)
     api_json_end(j);
 }
 
-static void write_params(struct api_json *j, const struct convd_node *n, const void *params, struct convd_arena *mem)
+static void write_params(struct api_json *j, const struct convd_node *n, const void *params,
+                         struct convd_arena *mem)
 {
     api_json_key(j, "params");
     api_json_object(j);
     for (const struct convd_param *row = n->op->params; row && row->name; row++) {
         struct convd_value v = convd_param_value(row, params, mem);
-        if (v.kind == CONVD_NULL)
-            continue; /* left out */
+        if (v.kind == CONVD_NULL) continue; /* left out */
         api_json_key(j, row->name);
         api_json_value(j, &v);
     }
@@ -43,7 +43,8 @@ static double ms(double x)
     return rint(x * 1e4) / 1e4;
 }
 
-static void write_step(struct api_json *j, const struct api_work *w, int node, struct convd_arena *mem)
+static void write_step(struct api_json *j, const struct api_work *w, int node,
+                       struct convd_arena *mem)
 {
     const struct convd_node *n = &w->graph->nodes[node];
     struct convd_step_info info;
@@ -58,8 +59,7 @@ static void write_step(struct api_json *j, const struct api_work *w, int node, s
         const ptrdiff_t shape[] = {info.shape.n, info.shape.c, info.shape.h, info.shape.w};
         api_json_key(j, "output_shape");
         api_json_array(j);
-        for (size_t i = 0; i < 4; i++)
-            api_json_integer(j, shape[i]);
+        for (size_t i = 0; i < 4; i++) api_json_integer(j, shape[i]);
         api_json_end(j);
         number(j, "weights", (double)info.weights);
         number(j, "macs", info.macs);
@@ -113,8 +113,7 @@ static bool write_json(struct api_work *w)
     api_json_key(&j, "steps");
     api_json_array(&j);
     for (size_t i = 0; i < w->graph->n_nodes; i++)
-        if (is_step(w, i))
-            write_step(&j, w, (int)i, &w->mem);
+        if (is_step(w, i)) write_step(&j, w, (int)i, &w->mem);
     api_json_end(&j);
     const struct convd_step_info total = total_of(w);
     api_json_key(&j, "total");
@@ -131,31 +130,31 @@ static bool write_json(struct api_work *w)
 /* ---- text ---- */
 
 enum { COLUMNS = 9 };
-static const char *const titles[COLUMNS] = {"id", "op", "parameters", "output", "MACs", "bytes", "field", "algorithm", "ms"};
+static const char *const titles[COLUMNS] = {"id",    "op",    "parameters", "output", "MACs",
+                                            "bytes", "field", "algorithm",  "ms"};
 
 /* 1234567 -> "1.23M". */
 static const char *amount(double x, struct convd_arena *mem)
 {
     static const char units[] = " kMGTP";
     size_t i = 0;
-    for (; x >= 999.5 && units[i + 1]; i++)
-        x /= 1000;
+    for (; x >= 999.5 && units[i + 1]; i++) x /= 1000;
     return i ? convd_arena_printf(mem, "%.3g%c", x, units[i]) : convd_arena_printf(mem, "%.0f", x);
 }
 
 /* Parameters that were given, as a chain would say them; what it cannot say is left as its name. */
-static const char *params_text(const struct convd_node *n, const void *params, struct convd_arena *mem)
+static const char *params_text(const struct convd_node *n, const void *params,
+                               struct convd_arena *mem)
 {
     const char *all = "";
     unsigned bit = 0;
     for (const struct convd_param *row = n->op->params; row && row->name && all; row++, bit++) {
-        if (!(n->given >> bit & 1))
-            continue;
+        if (!(n->given >> bit & 1)) continue;
         struct convd_value v = convd_param_value(row, params, mem);
         const char *text = convd_param_text(row, &v, mem), *name = NULL;
-        const struct convd_value *init = v.kind == CONVD_OBJECT ? convd_value_get(&v, "init") : NULL;
-        if (v.kind == CONVD_OBJECT && !init)
-            init = convd_value_get(&v, "name");
+        const struct convd_value *init =
+            v.kind == CONVD_OBJECT ? convd_value_get(&v, "init") : NULL;
+        if (v.kind == CONVD_OBJECT && !init) init = convd_value_get(&v, "name");
         name = text ? text : init && init->kind == CONVD_STRING ? init->string : "…";
         all = convd_arena_printf(mem, "%s%s%s=%.40s", all, *all ? "," : "", row->name, name);
     }
@@ -170,11 +169,15 @@ static void fill_row(const struct api_work *w, int node, const char **cell, stru
     cell[0] = n->id;
     cell[1] = n->op->name;
     cell[2] = params_text(n, used ? convd_plan_params(w->plan, node) : n->params, mem);
-    cell[3] = used ? convd_arena_printf(mem, "%td×%td×%td", x.shape.c, x.shape.h, x.shape.w) : "not needed";
+    cell[3] = used ? convd_arena_printf(mem, "%td×%td×%td", x.shape.c, x.shape.h, x.shape.w)
+                   : "not needed";
     cell[4] = used ? amount(x.macs, mem) : "";
     cell[5] = used ? amount(x.bytes, mem) : "";
     cell[6] = used ? convd_arena_printf(mem, "%td×%td", x.rf_h, x.rf_w) : "";
-    cell[7] = !used ? "" : x.fused_into >= 0 ? convd_arena_printf(mem, "%s, in %s", x.algorithm, w->graph->nodes[x.fused_into].id) : x.algorithm;
+    cell[7] = !used               ? ""
+              : x.fused_into >= 0 ? convd_arena_printf(mem, "%s, in %s", x.algorithm,
+                                                       w->graph->nodes[x.fused_into].id)
+                                  : x.algorithm;
     cell[8] = used ? convd_arena_printf(mem, "%.3f", x.ms) : "";
 }
 
@@ -182,8 +185,7 @@ static void fill_row(const struct api_work *w, int node, const char **cell, stru
 static size_t width(const char *s)
 {
     size_t n = 0;
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xC0) != 0x80;
+    for (; *s; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
     return n;
 }
 
@@ -194,11 +196,9 @@ static bool put_row(struct convd_bytes *out, const char *const *cell, const size
         const char *text = cell[c] ? cell[c] : "";
         size_t n = strlen(text), pad = widths[c] - width(text);
         bool right = c == 4 || c == 5 || c == 8;
-        for (size_t i = 0; right && i < pad; i++)
-            fine &= convd_bytes_put(out, " ", 1);
+        for (size_t i = 0; right && i < pad; i++) fine &= convd_bytes_put(out, " ", 1);
         fine &= convd_bytes_put(out, text, n);
-        for (size_t i = 0; !right && i < pad; i++)
-            fine &= convd_bytes_put(out, " ", 1);
+        for (size_t i = 0; !right && i < pad; i++) fine &= convd_bytes_put(out, " ", 1);
         fine &= c + 1 == COLUMNS ? convd_bytes_put(out, "\n", 1) : convd_bytes_put(out, "  ", 2);
     }
     return fine;
@@ -207,28 +207,32 @@ static bool put_row(struct convd_bytes *out, const char *const *cell, const size
 static bool write_text(struct api_work *w)
 {
     size_t widths[COLUMNS], rows = 0;
-    const char *(*cells)[COLUMNS] = convd_arena_array(&w->mem, w->graph->n_nodes + 1, sizeof *cells);
-    if (!cells)
-        return false;
-    for (size_t c = 0; c < COLUMNS; c++)
-        widths[c] = width(titles[c]);
+    const char *(*cells)[COLUMNS] =
+        convd_arena_array(&w->mem, w->graph->n_nodes + 1, sizeof *cells);
+    if (!cells) return false;
+    for (size_t c = 0; c < COLUMNS; c++) widths[c] = width(titles[c]);
     for (size_t i = 0; i < w->graph->n_nodes; i++)
-        if (is_step(w, i))
-            fill_row(w, (int)i, cells[rows++], &w->mem);
+        if (is_step(w, i)) fill_row(w, (int)i, cells[rows++], &w->mem);
     const struct convd_step_info sum = total_of(w);
-    const char *total[COLUMNS] = {"total", "", "", "", amount(sum.macs, &w->mem), amount(sum.bytes, &w->mem), "", "",
+    const char *total[COLUMNS] = {"total",
+                                  "",
+                                  "",
+                                  "",
+                                  amount(sum.macs, &w->mem),
+                                  amount(sum.bytes, &w->mem),
+                                  "",
+                                  "",
                                   convd_arena_printf(&w->mem, "%.3f", sum.ms)};
     memcpy(cells[rows++], total, sizeof total);
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < COLUMNS; c++)
-            if (cells[r][c] && width(cells[r][c]) > widths[c])
-                widths[c] = width(cells[r][c]);
+            if (cells[r][c] && width(cells[r][c]) > widths[c]) widths[c] = width(cells[r][c]);
     const struct convd_input *in = &w->info.input;
-    const char *head = convd_arena_printf(&w->mem, "input %td×%td, %td channel%s\n\n", in->width, in->height, in->channels,
-                                          in->channels == 1 ? "" : "s");
-    bool fine = head && convd_bytes_put(&w->body, head, strlen(head)) && put_row(&w->body, titles, widths);
-    for (size_t r = 0; r < rows && fine; r++)
-        fine = put_row(&w->body, cells[r], widths);
+    const char *head = convd_arena_printf(&w->mem, "input %td×%td, %td channel%s\n\n", in->width,
+                                          in->height, in->channels, in->channels == 1 ? "" : "s");
+    bool fine =
+        head && convd_bytes_put(&w->body, head, strlen(head)) && put_row(&w->body, titles, widths);
+    for (size_t r = 0; r < rows && fine; r++) fine = put_row(&w->body, cells[r], widths);
     return fine;
 }
 
@@ -244,22 +248,25 @@ static const char *form_at(const void *unused, size_t i)
 
 bool api_explain(struct api_work *w, const struct api_size *size, const char *format)
 {
-    bool text = format && strcmp(format, "text") == 0, chain = format && strcmp(format, "chain") == 0;
-    bool spec = format && strcmp(format, "spec") == 0, json = !format || strcmp(format, "json") == 0;
+    bool text = format && strcmp(format, "text") == 0,
+         chain = format && strcmp(format, "chain") == 0;
+    bool spec = format && strcmp(format, "spec") == 0,
+         json = !format || strcmp(format, "json") == 0;
     bool fine = chain || spec ? api_work_read(w) : api_work_plan(w, size);
-    if (!w->faults)
-        return false;
+    if (!w->faults) return false;
     if (!json && !text && !chain && !spec) {
-        convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL, "json, text, chain or spec", "explain cannot be written as \"%.40s\"", format)
+        convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL, "json, text, chain or spec",
+                             "explain cannot be written as \"%.40s\"", format)
             ->suggestion = convd_nearest(format, form_at, NULL, 4);
         return false;
     }
-    if (!fine)
-        return false;
+    if (!fine) return false;
     if (chain)
-        fine = api_chain_write(w->graph, &w->output->said, &w->body, w->faults) && convd_bytes_put(&w->body, "\n", 1);
+        fine = api_chain_write(w->graph, &w->output->said, &w->body, w->faults) &&
+               convd_bytes_put(&w->body, "\n", 1);
     else if (spec)
-        fine = api_spec_write(w->graph, &w->output->said, &w->body) && convd_bytes_put(&w->body, "\n", 1);
+        fine = api_spec_write(w->graph, &w->output->said, &w->body) &&
+               convd_bytes_put(&w->body, "\n", 1);
     else
         fine = text ? write_text(w) : write_json(w);
     w->media = json || spec ? "application/json" : "text/plain; charset=utf-8";

@@ -13,18 +13,15 @@
 static size_t plain(bool minus, const char *d, int k, int point, char *out)
 {
     char *p = out;
-    if (minus)
-        *p++ = '-';
+    if (minus) *p++ = '-';
     if (point <= 0) {
         *p++ = '0';
         *p++ = '.';
-        for (int i = point; i < 0; i++)
-            *p++ = '0';
+        for (int i = point; i < 0; i++) *p++ = '0';
         memcpy(p, d, (size_t)k);
         p += k;
     } else {
-        for (int i = 0; i < point; i++)
-            *p++ = i < k ? d[i] : '0';
+        for (int i = 0; i < point; i++) *p++ = i < k ? d[i] : '0';
         if (k > point) {
             *p++ = '.';
             memcpy(p, d + point, (size_t)(k - point));
@@ -39,8 +36,7 @@ static size_t plain(bool minus, const char *d, int k, int point, char *out)
 static size_t with_point(char *out)
 {
     for (char *p = out; *p; p++)
-        if (*p == ',')
-            *p = '.';
+        if (*p == ',') *p = '.';
     return strlen(out);
 }
 
@@ -50,14 +46,14 @@ size_t api_number_text(double x, char *out)
         return (size_t)snprintf(out, API_NUMBER_ROOM, "%.0f", x == 0 ? 0.0 : x);
     for (int k = 15; k <= 17; k++) {
         snprintf(out, API_NUMBER_ROOM, "%.*g", k, x);
-        if (strtod(out, NULL) == x)
-            break;
+        if (strtod(out, NULL) == x) break;
     }
     return with_point(out);
 }
 
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 /* d × 10^e in double, |e| <= 22: one rounding. */
 static double scaled(double d, int e)
@@ -82,16 +78,15 @@ size_t api_float_text(float x, char *out)
             if ((float)(back * (1 - 1e-15)) != (float)a || (float)(back * (1 + 1e-15)) != (float)a)
                 continue;
             char text[16];
-            int n = snprintf(text, sizeof text, "%.0f", d), p = point + n - k; /* 9.9999996 rounds up to 10.0000 */
-            while (n > 1 && text[n - 1] == '0')
-                n--;
+            int n = snprintf(text, sizeof text, "%.0f", d),
+                p = point + n - k; /* 9.9999996 rounds up to 10.0000 */
+            while (n > 1 && text[n - 1] == '0') n--;
             return plain(x < 0, text, n, p, out);
         }
     }
     for (int k = 6; k <= 9; k++) {
         snprintf(out, API_NUMBER_ROOM, "%.*g", k, (double)x);
-        if (strtof(out, NULL) == x)
-            break;
+        if (strtof(out, NULL) == x) break;
     }
     return with_point(out);
 }
@@ -106,17 +101,16 @@ struct api_json api_json_to(struct convd_bytes *out)
 static void put(struct api_json *j, const void *data, size_t n)
 {
     struct convd_bytes *out = j->out;
-    if (!j->failed && out->room - out->n < n && !convd_bytes_reserve(out, n > FIRST_ROOM ? n : FIRST_ROOM))
+    if (!j->failed && out->room - out->n < n &&
+        !convd_bytes_reserve(out, n > FIRST_ROOM ? n : FIRST_ROOM))
         j->failed = true;
-    if (!j->failed)
-        j->failed = !convd_bytes_put(out, data, n);
+    if (!j->failed) j->failed = !convd_bytes_put(out, data, n);
 }
 
 static void before_value(struct api_json *j)
 {
     uint64_t bit = (uint64_t)1 << j->depth;
-    if (!j->after_key && (j->filled & bit))
-        put(j, ",", 1);
+    if (!j->after_key && (j->filled & bit)) put(j, ",", 1);
     j->filled |= bit;
     j->after_key = false;
 }
@@ -235,14 +229,21 @@ void api_json_null(struct api_json *j)
 void api_json_value(struct api_json *j, const struct convd_value *v)
 {
     switch (v->kind) {
-    case CONVD_NULL: api_json_null(j); return;
-    case CONVD_BOOL: api_json_boolean(j, v->boolean); return;
-    case CONVD_NUMBER: api_json_number(j, v->number); return;
-    case CONVD_STRING: api_json_string(j, v->string); return;
+    case CONVD_NULL:
+        api_json_null(j);
+        return;
+    case CONVD_BOOL:
+        api_json_boolean(j, v->boolean);
+        return;
+    case CONVD_NUMBER:
+        api_json_number(j, v->number);
+        return;
+    case CONVD_STRING:
+        api_json_string(j, v->string);
+        return;
     case CONVD_ARRAY:
         api_json_array(j);
-        for (uint32_t i = 0; i < v->n; i++)
-            api_json_value(j, &v->items[i]);
+        for (uint32_t i = 0; i < v->n; i++) api_json_value(j, &v->items[i]);
         api_json_end(j);
         return;
     case CONVD_OBJECT:

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const channels_words[] = {[CONVD_RGB] = "rgb", [CONVD_GRAY] = "gray", [CONVD_RGBA] = "rgba", NULL};
+static const char *const channels_words[] = {
+    [CONVD_RGB] = "rgb", [CONVD_GRAY] = "gray", [CONVD_RGBA] = "rgba", NULL};
 static const char *const alpha_words[] = {"composite", "keep", NULL};
 static const char *const orient_words[] = {"on", "off", NULL};
-static const char *const values_words[] = {[API_VALUES_AUTO] = "auto", [API_VALUES_ALL] = "all", [API_VALUES_NONE] = "none", NULL};
+static const char *const values_words[] = {
+    [API_VALUES_AUTO] = "auto", [API_VALUES_ALL] = "all", [API_VALUES_NONE] = "none", NULL};
 
 /* ---- formats ---- */
 
@@ -17,26 +19,29 @@ bool api_format_at(size_t i, struct api_format *out)
     size_t seen = 0;
     for (size_t k = 0;; k++) {
         const struct convd_codec *c = convd_codec_at(k);
-        if (!c)
-            break;
+        if (!c) break;
         bool npy = strcmp(c->name, "npy") == 0, safetensors = strcmp(c->name, "safetensors") == 0;
-        if (!c->encode && !npy && !safetensors)
-            continue;
-        if (seen++ < i)
-            continue;
-        *out = (struct api_format){.name = c->name, .media = c->media, .codec = c,
-                                   .kind = npy ? API_NPY : safetensors ? API_SAFETENSORS : API_PICTURE};
+        if (!c->encode && !npy && !safetensors) continue;
+        if (seen++ < i) continue;
+        *out = (struct api_format){.name = c->name,
+                                   .media = c->media,
+                                   .codec = c,
+                                   .kind = npy           ? API_NPY
+                                           : safetensors ? API_SAFETENSORS
+                                                         : API_PICTURE};
         out->extension = c->name;
         return true;
     }
-    *out = (struct api_format){.name = "json", .media = "application/json", .extension = "json", .kind = API_JSON};
+    *out = (struct api_format){
+        .name = "json", .media = "application/json", .extension = "json", .kind = API_JSON};
     return seen == i;
 }
 
 bool api_format_named(const char *name, struct api_format *out)
 {
     for (size_t i = 0; api_format_at(i, out); i++)
-        if (strcmp(out->name, name) == 0 || (out->codec && convd_word_in(out->codec->extensions, name)))
+        if (strcmp(out->name, name) == 0 ||
+            (out->codec && convd_word_in(out->codec->extensions, name)))
             return true;
     return false;
 }
@@ -76,7 +81,8 @@ struct reader {
 static struct convd_fault *refuse(const struct reader *r, int code, const struct convd_value *v)
 {
     return convd_fault_expected(r->f, code, r->query ? NULL : r->member, r->expects, "%s%s is %s",
-                                r->query ? "the query's " : "", r->member, convd_value_show(r->f->mem, v));
+                                r->query ? "the query's " : "", r->member,
+                                convd_value_show(r->f->mem, v));
 }
 
 static const char *word_at(const void *words, size_t i)
@@ -95,7 +101,8 @@ static bool read_word(const struct reader *r, const char *const *words, int *out
             *out = i;
             return true;
         }
-    refuse(r, CONVD_OUT_OF_RANGE, r->v)->suggestion = convd_nearest(r->v->string, word_at, words, 64);
+    refuse(r, CONVD_OUT_OF_RANGE, r->v)->suggestion =
+        convd_nearest(r->v->string, word_at, words, 64);
     return false;
 }
 
@@ -127,8 +134,7 @@ static bool read_background(const struct reader *r)
         return false;
     }
     long x = strtol(s + 1, NULL, 16);
-    for (int i = 0; i < 3; i++)
-        r->o->background[i] = (uint8_t)(x >> (16 - 8 * i));
+    for (int i = 0; i < 3; i++) r->o->background[i] = (uint8_t)(x >> (16 - 8 * i));
     return true;
 }
 
@@ -148,8 +154,7 @@ static bool read_texts(const struct reader *r, const char *const **list, size_t 
             continue;
         }
         size_t mark = convd_enter(r->f, r->member);
-        if (r->v->kind == CONVD_ARRAY)
-            convd_enter_item(r->f, i);
+        if (r->v->kind == CONVD_ARRAY) convd_enter_item(r->f, i);
         convd_fault_expected(r->f, CONVD_WRONG_TYPE, NULL, r->expects, "%s is %s", r->member,
                              convd_value_show(r->f->mem, &items[i]));
         convd_leave(r->f, mark);
@@ -164,12 +169,10 @@ static bool read_texts(const struct reader *r, const char *const **list, size_t 
 static struct convd_value split_commas(const char *s, struct convd_arena *mem)
 {
     size_t n = 1;
-    for (const char *p = s; *p; p++)
-        n += *p == ',';
+    for (const char *p = s; *p; p++) n += *p == ',';
     struct convd_value *items = convd_arena_array(mem, n, sizeof *items);
     char *copy = convd_arena_text(mem, s, strlen(s));
-    if (!items || !copy)
-        return convd_string("");
+    if (!items || !copy) return convd_string("");
     for (size_t i = 0; i < n; i++) {
         items[i] = convd_string(copy);
         copy += strcspn(copy, ",");
@@ -192,8 +195,7 @@ static bool read_from(const struct reader *r)
         refuse(r, CONVD_OUT_OF_RANGE, list.v);
         return false;
     }
-    if (!read_texts(&list, &r->o->from, &r->o->n_from))
-        return false;
+    if (!read_texts(&list, &r->o->from, &r->o->n_from)) return false;
     r->o->from_all = r->o->n_from == 1 && strcmp(r->o->from[0], "*") == 0;
     return true;
 }
@@ -204,8 +206,7 @@ static bool read_format(const struct reader *r)
         refuse(r, CONVD_WRONG_TYPE, r->v);
         return false;
     }
-    if (api_format_named(r->v->string, &r->o->format))
-        return true;
+    if (api_format_named(r->v->string, &r->o->format)) return true;
     struct convd_fault *x = refuse(r, r->query ? API_NOT_ACCEPTABLE : CONVD_OUT_OF_RANGE, r->v);
     x->expected = convd_arena_printf(r->f->mem, "one of %s", api_format_list(r->f->mem));
     x->suggestion = api_format_nearest(r->v->string);
@@ -252,7 +253,8 @@ static bool read_option(const struct reader *r, enum api_option which)
         fine = read_word(r, channels_words, &x);
         r->o->channels = (enum convd_channels)x;
         break;
-    case API_OPTION_BACKGROUND: return read_background(r);
+    case API_OPTION_BACKGROUND:
+        return read_background(r);
     case API_OPTION_ALPHA:
         fine = read_word(r, alpha_words, &x);
         r->o->keep_alpha = x == 1;
@@ -261,16 +263,22 @@ static bool read_option(const struct reader *r, enum api_option which)
         fine = read_word(r, orient_words, &x);
         r->o->raw_orientation = x == 1;
         break;
-    case API_OPTION_FROM: return read_from(r);
-    case API_OPTION_FORMAT: return read_format(r);
-    case API_OPTION_VIEW: return read_view(r);
+    case API_OPTION_FROM:
+        return read_from(r);
+    case API_OPTION_FORMAT:
+        return read_format(r);
+    case API_OPTION_VIEW:
+        return read_view(r);
     case API_OPTION_NORMALIZE:
         fine = read_word(r, convd_normalize_words, &x);
         r->o->normalize = (enum convd_normalize)x;
         break;
-    case API_OPTION_LABELS: return read_labels(r);
-    case API_OPTION_QUALITY: return read_int(r, 1, 100, &r->o->quality);
-    case API_OPTION_COMPRESSION: return read_int(r, 0, 9, &r->o->compression);
+    case API_OPTION_LABELS:
+        return read_labels(r);
+    case API_OPTION_QUALITY:
+        return read_int(r, 1, 100, &r->o->quality);
+    case API_OPTION_COMPRESSION:
+        return read_int(r, 0, 9, &r->o->compression);
     case API_OPTION_DEPTH:
         fine = read_int(r, 8, 16, &x);
         if (fine && x != 8 && x != 16) {
@@ -283,7 +291,8 @@ static bool read_option(const struct reader *r, enum api_option which)
         fine = read_word(r, values_words, &x);
         r->o->values = (enum api_values)x;
         break;
-    case API_OPTIONS: break;
+    case API_OPTIONS:
+        break;
     }
     return fine;
 }
@@ -302,7 +311,11 @@ static const struct row {
 
 struct api_options api_options_default(void)
 {
-    return (struct api_options){.background = {255, 255, 255}, .quality = 90, .compression = -1, .depth = 8, .from_prefix = ""};
+    return (struct api_options){.background = {255, 255, 255},
+                                .quality = 90,
+                                .compression = -1,
+                                .depth = 8,
+                                .from_prefix = ""};
 }
 
 struct section {
@@ -323,7 +336,8 @@ static const char *member_of(const void *arg, size_t i)
 static int find(const struct section *s, const char *member)
 {
     for (int k = 0; k < API_OPTIONS; k++)
-        if ((s->query ? rows[k].query : strcmp(rows[k].section, s->name) == 0) && strcmp(rows[k].member, member) == 0)
+        if ((s->query ? rows[k].query : strcmp(rows[k].section, s->name) == 0) &&
+            strcmp(rows[k].member, member) == 0)
             return k;
     return -1;
 }
@@ -336,27 +350,32 @@ static const char *members_list(const struct section *s, struct convd_arena *mem
     return list ? list : "";
 }
 
-void api_options_read(struct api_options *o, const char *section, const struct convd_value *v, struct convd_arena *mem,
-                      struct convd_faults *f)
+void api_options_read(struct api_options *o, const char *section, const struct convd_value *v,
+                      struct convd_arena *mem, struct convd_faults *f)
 {
     const struct section s = {.name = section};
-    if (!v)
-        return;
+    if (!v) return;
     size_t mark = convd_enter(f, section);
     if (v->kind != CONVD_OBJECT)
-        convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "an object", "%s is %s", section, convd_value_show(f->mem, v));
+        convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "an object", "%s is %s", section,
+                             convd_value_show(f->mem, v));
     for (uint32_t i = 0; v->kind == CONVD_OBJECT && i < v->n; i++) {
         const char *name = v->members[i].name;
         int k = find(&s, name);
         if (k < 0) {
-            struct convd_fault *x = convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name, members_list(&s, f->mem),
-                                                         "%s has no member \"%.64s\"", section, name);
+            struct convd_fault *x =
+                convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name, members_list(&s, f->mem),
+                                     "%s has no member \"%.64s\"", section, name);
             x->suggestion = convd_nearest(name, member_of, &s, API_OPTIONS);
             continue;
         }
-        const struct reader r = {.o = o, .member = name, .expects = rows[k].expects, .v = &v->members[i].value, .mem = mem, .f = f};
-        if (read_option(&r, (enum api_option)k))
-            o->given |= 1u << k;
+        const struct reader r = {.o = o,
+                                 .member = name,
+                                 .expects = rows[k].expects,
+                                 .v = &v->members[i].value,
+                                 .mem = mem,
+                                 .f = f};
+        if (read_option(&r, (enum api_option)k)) o->given |= 1u << k;
     }
     convd_leave(f, mark);
 }
@@ -365,34 +384,41 @@ void api_options_read(struct api_options *o, const char *section, const struct c
 static struct convd_value text_value(const char *s)
 {
     size_t n = strlen(s), digits = strspn(s, "0123456789");
-    return n > 0 && n < 10 && digits == n ? convd_number((double)strtol(s, NULL, 10)) : convd_string(s);
+    return n > 0 && n < 10 && digits == n ? convd_number((double)strtol(s, NULL, 10))
+                                          : convd_string(s);
 }
 
-void api_options_query(struct api_options *o, const struct api_pair *query, size_t n, struct convd_arena *mem,
-                       struct convd_faults *f)
+void api_options_query(struct api_options *o, const struct api_pair *query, size_t n,
+                       struct convd_arena *mem, struct convd_faults *f)
 {
     const struct section s = {.query = true};
     unsigned seen = 0;
     for (size_t i = 0; i < n; i++) {
         int k = find(&s, query[i].name);
         if (k < 0) {
-            struct convd_fault *x = convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, members_list(&s, f->mem),
-                                                         "no query parameter \"%.64s\"", query[i].name);
+            struct convd_fault *x =
+                convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, members_list(&s, f->mem),
+                                     "no query parameter \"%.64s\"", query[i].name);
             x->suggestion = convd_nearest(query[i].name, member_of, &s, API_OPTIONS);
             continue;
         }
         if (seen & 1u << k) {
-            convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, "each query parameter once", "the query parameter \"%s\" is there twice",
-                                 rows[k].member);
+            convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, "each query parameter once",
+                                 "the query parameter \"%s\" is there twice", rows[k].member);
             continue;
         }
         seen |= 1u << k;
-        const struct convd_value v = k == API_OPTION_BACKGROUND || k == API_OPTION_FROM ? convd_string(query[i].value)
-                                                                                        : text_value(query[i].value);
-        const struct reader r = {.o = o, .member = rows[k].member, .expects = rows[k].expects, .v = &v, .mem = mem, .f = f,
+        const struct convd_value v = k == API_OPTION_BACKGROUND || k == API_OPTION_FROM
+                                         ? convd_string(query[i].value)
+                                         : text_value(query[i].value);
+        const struct reader r = {.o = o,
+                                 .member = rows[k].member,
+                                 .expects = rows[k].expects,
+                                 .v = &v,
+                                 .mem = mem,
+                                 .f = f,
                                  .query = true};
-        if (read_option(&r, (enum api_option)k))
-            o->given |= 1u << k;
+        if (read_option(&r, (enum api_option)k)) o->given |= 1u << k;
     }
 }
 
@@ -400,9 +426,8 @@ void api_options_merge(struct api_options *o, const struct api_options *over)
 {
     unsigned g = over->given;
     o->given |= g;
-#define TAKE(NAME, FIELD)                                                                                          \
-    if (g & API_GIVEN(NAME))                                                                                       \
-    o->FIELD = over->FIELD
+#define TAKE(NAME, FIELD)                                                                          \
+    if (g & API_GIVEN(NAME)) o->FIELD = over->FIELD
     TAKE(CHANNELS, channels);
     TAKE(ALPHA, keep_alpha);
     TAKE(ORIENT, raw_orientation);
@@ -423,8 +448,7 @@ void api_options_merge(struct api_options *o, const struct api_options *over)
     TAKE(FROM, from_query);
     TAKE(FROM, from_prefix);
 #undef TAKE
-    if (g & API_GIVEN(BACKGROUND))
-        memcpy(o->background, over->background, sizeof o->background);
+    if (g & API_GIVEN(BACKGROUND)) memcpy(o->background, over->background, sizeof o->background);
 }
 
 /* ---- printing ---- */
@@ -452,8 +476,7 @@ const char *api_option_expects(size_t i)
 static struct convd_value texts_value(const char *const *list, size_t n, struct convd_arena *mem)
 {
     struct convd_value *items = convd_arena_array(mem, n ? n : 1, sizeof *items);
-    for (size_t i = 0; items && i < n; i++)
-        items[i] = convd_string(list[i]);
+    for (size_t i = 0; items && i < n; i++) items[i] = convd_string(list[i]);
     return (struct convd_value){.kind = CONVD_ARRAY, .n = items ? (uint32_t)n : 0, .items = items};
 }
 
@@ -461,34 +484,47 @@ struct convd_value api_option_value(const struct api_options *o, size_t i, struc
 {
     const char *s = NULL;
     switch ((enum api_option)i) {
-    case API_OPTION_CHANNELS: return convd_string(channels_words[o->channels]);
+    case API_OPTION_CHANNELS:
+        return convd_string(channels_words[o->channels]);
     case API_OPTION_BACKGROUND:
-        s = convd_arena_printf(mem, "#%02x%02x%02x", o->background[0], o->background[1], o->background[2]);
+        s = convd_arena_printf(mem, "#%02x%02x%02x", o->background[0], o->background[1],
+                               o->background[2]);
         return convd_string(s ? s : "");
-    case API_OPTION_ALPHA: return convd_string(alpha_words[o->keep_alpha]);
-    case API_OPTION_ORIENT: return convd_string(orient_words[o->raw_orientation]);
-    case API_OPTION_FROM: return o->from_listed ? texts_value(o->from, o->n_from, mem) : convd_string(o->n_from ? o->from[0] : "");
-    case API_OPTION_FORMAT: return convd_string(o->format.name ? o->format.name : "");
+    case API_OPTION_ALPHA:
+        return convd_string(alpha_words[o->keep_alpha]);
+    case API_OPTION_ORIENT:
+        return convd_string(orient_words[o->raw_orientation]);
+    case API_OPTION_FROM:
+        return o->from_listed ? texts_value(o->from, o->n_from, mem)
+                              : convd_string(o->n_from ? o->from[0] : "");
+    case API_OPTION_FORMAT:
+        return convd_string(o->format.name ? o->format.name : "");
     case API_OPTION_VIEW:
         s = o->view == CONVD_VIEW_CHANNEL ? convd_arena_printf(mem, "channel:%td", o->channel)
-          : o->view == CONVD_VIEW_GRID    ? "grid"
+            : o->view == CONVD_VIEW_GRID  ? "grid"
                                           : "auto";
         return convd_string(s ? s : "");
-    case API_OPTION_NORMALIZE: return convd_string(convd_normalize_words[o->normalize]);
-    case API_OPTION_LABELS: return texts_value(o->labels, o->n_labels, mem);
-    case API_OPTION_QUALITY: return convd_number(o->quality);
-    case API_OPTION_COMPRESSION: return convd_number(o->compression);
-    case API_OPTION_DEPTH: return convd_number(o->depth);
-    case API_OPTION_VALUES: return convd_string(values_words[o->values]);
-    case API_OPTIONS: break;
+    case API_OPTION_NORMALIZE:
+        return convd_string(convd_normalize_words[o->normalize]);
+    case API_OPTION_LABELS:
+        return texts_value(o->labels, o->n_labels, mem);
+    case API_OPTION_QUALITY:
+        return convd_number(o->quality);
+    case API_OPTION_COMPRESSION:
+        return convd_number(o->compression);
+    case API_OPTION_DEPTH:
+        return convd_number(o->depth);
+    case API_OPTION_VALUES:
+        return convd_string(values_words[o->values]);
+    case API_OPTIONS:
+        break;
     }
     return (struct convd_value){.kind = CONVD_NULL};
 }
 
 bool api_option_idle(const struct api_options *o, size_t i)
 {
-    if (!(o->given >> i & 1))
-        return true;
+    if (!(o->given >> i & 1)) return true;
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);
     const struct api_options none = api_options_default();

@@ -8,7 +8,9 @@
 
 static inline double load(const void *data, size_t i, int depth)
 {
-    return depth == 8 ? ((const uint8_t *)data)[i] : depth == 16 ? ((const uint16_t *)data)[i] : (double)((const float *)data)[i];
+    return depth == 8    ? ((const uint8_t *)data)[i]
+           : depth == 16 ? ((const uint16_t *)data)[i]
+                         : (double)((const float *)data)[i];
 }
 
 static inline void store(void *data, size_t i, int depth, double x)
@@ -28,7 +30,8 @@ static inline double full(int depth)
 }
 
 /* Lays c colours over the background; alpha is a plane of bytes, or NULL: the channel behind the colours, which goes. */
-static inline void composite(void *data, size_t pixels, size_t c, const uint8_t *alpha, const uint8_t back[3], int depth)
+static inline void composite(void *data, size_t pixels, size_t c, const uint8_t *alpha,
+                             const uint8_t back[3], int depth)
 {
     size_t step = alpha ? c : c + 1;
     for (size_t i = 0; i < pixels; i++) {
@@ -43,7 +46,8 @@ static inline void composite(void *data, size_t pixels, size_t c, const uint8_t 
     }
 }
 
-static void composite_any(void *data, size_t pixels, size_t c, const uint8_t *alpha, const uint8_t back[3], int depth)
+static void composite_any(void *data, size_t pixels, size_t c, const uint8_t *alpha,
+                          const uint8_t back[3], int depth)
 {
     if (depth == 8)
         composite(data, pixels, c, alpha, back, 8);
@@ -54,7 +58,8 @@ static void composite_any(void *data, size_t pixels, size_t c, const uint8_t *al
 }
 
 /* Colours and alpha, interleaved. */
-static void merge(const void *data, size_t pixels, size_t c, const uint8_t *alpha, int depth, void *out)
+static void merge(const void *data, size_t pixels, size_t c, const uint8_t *alpha, int depth,
+                  void *out)
 {
     for (size_t i = 0; i < pixels; i++) {
         if (depth == 8) {
@@ -72,7 +77,8 @@ static void merge(const void *data, size_t pixels, size_t c, const uint8_t *alph
 /* HDR takes the values as they are, where the view is the map's own channels. */
 static bool as_it_is(const struct api_output *out, const struct api_target *t)
 {
-    return t->shape.n == 1 && out->view.normalize == CONVD_NORM_NONE && (t->view.direct || out->view.kind == CONVD_VIEW_CHANNEL);
+    return t->shape.n == 1 && out->view.normalize == CONVD_NORM_NONE &&
+           (t->view.direct || out->view.kind == CONVD_VIEW_CHANNEL);
 }
 
 static void interleave(const float *map, const struct api_target *t, ptrdiff_t channel, float *out)
@@ -80,8 +86,7 @@ static void interleave(const float *map, const struct api_target *t, ptrdiff_t c
     size_t plane = (size_t)t->shape.h * (size_t)t->shape.w, c = (size_t)t->view.channels;
     for (size_t k = 0; k < c; k++) {
         const float *x = map + (k + (size_t)channel) * plane;
-        for (size_t i = 0; i < plane; i++)
-            out[i * c + k] = x[i];
+        for (size_t i = 0; i < plane; i++) out[i * c + k] = x[i];
     }
 }
 
@@ -92,7 +97,8 @@ struct sheet {
     size_t drawn_bytes, final_bytes;
 };
 
-static bool draw(const struct api_output *out, const struct api_target *t, const void *map, struct sheet *s, uint64_t *saturated)
+static bool draw(const struct api_output *out, const struct api_target *t, const void *map,
+                 struct sheet *s, uint64_t *saturated)
 {
     size_t samples = (size_t)t->view.width * (size_t)t->view.height * (size_t)t->view.channels;
     struct convd_view_options view = out->view;
@@ -101,16 +107,13 @@ static bool draw(const struct api_output *out, const struct api_target *t, const
     if (!raw) {
         s->drawn_bytes = samples * (size_t)view.depth / 8;
         s->drawn = convd_take(s->memory, s->drawn_bytes);
-        if (!s->drawn)
-            return false;
+        if (!s->drawn) return false;
         *saturated += convd_draw(map, t->shape, &view, s->drawn);
     }
-    if (t->depth != 32)
-        return true;
+    if (t->depth != 32) return true;
     s->final_bytes = samples * sizeof(float);
     s->final = convd_take(s->memory, s->final_bytes);
-    if (!s->final)
-        return false;
+    if (!s->final) return false;
     if (raw)
         interleave(map, t, out->view.kind == CONVD_VIEW_CHANNEL ? out->view.channel : 0, s->final);
     else
@@ -119,22 +122,26 @@ static bool draw(const struct api_output *out, const struct api_target *t, const
     return true;
 }
 
-bool api_picture_write(struct api_work *w, const struct api_target *t, const void *map, const uint8_t *alpha,
-                       struct convd_bytes *out, uint64_t *saturated)
+bool api_picture_write(struct api_work *w, const struct api_target *t, const void *map,
+                       const uint8_t *alpha, struct convd_bytes *out, uint64_t *saturated)
 {
     const struct api_output *o = w->output;
     struct sheet s = {.memory = &w->counted};
     size_t pixels = (size_t)t->view.width * (size_t)t->view.height;
-    struct convd_picture p = {.width = t->view.width, .height = t->view.height, .channels = t->view.channels, .depth = t->depth};
+    struct convd_picture p = {.width = t->view.width,
+                              .height = t->view.height,
+                              .channels = t->view.channels,
+                              .depth = t->depth};
     const uint8_t *back = o->o.background;
     bool fine = t->pixels != CONVD_F32_NCHW || draw(o, t, map, &s, saturated);
-    void *data = s.final ? s.final : s.drawn ? s.drawn : (void *)(uintptr_t)map; /* the map is ours and not needed again */
+    void *data = s.final   ? s.final
+                 : s.drawn ? s.drawn
+                           : (void *)(uintptr_t)map; /* the map is ours and not needed again */
     if (fine && alpha && o->codec->writes_alpha) {
         s.final_bytes = pixels * (size_t)(p.channels + 1) * (size_t)p.depth / 8;
         s.final = convd_take(s.memory, s.final_bytes);
         fine = s.final != NULL;
-        if (fine)
-            merge(data, pixels, (size_t)p.channels, alpha, p.depth, s.final);
+        if (fine) merge(data, pixels, (size_t)p.channels, alpha, p.depth, s.final);
         data = s.final;
         p.channels++;
     } else if (fine && alpha) {
@@ -143,7 +150,8 @@ bool api_picture_write(struct api_work *w, const struct api_target *t, const voi
         composite_any(data, pixels, 3, NULL, back, p.depth);
         p.channels = 3;
     }
-    const struct convd_encode_options e = {.quality = o->o.quality, .compression = o->o.compression};
+    const struct convd_encode_options e = {.quality = o->o.quality,
+                                           .compression = o->o.compression};
     p.data = data;
     if (fine)
         fine = convd_image_encode(o->codec, &p, &e, out, w->faults);

@@ -14,7 +14,8 @@ struct row {
 
 static const struct row rows[] = {
 #define PROBLEM(CODE, STATUS, WORD, TITLE, SUMMARY) [CONVD_##CODE] = {STATUS, WORD, TITLE, SUMMARY},
-#define OWN_PROBLEM(NAME, STATUS, WORD, TITLE, SUMMARY) [API_##NAME] = {STATUS, WORD, TITLE, SUMMARY},
+#define OWN_PROBLEM(NAME, STATUS, WORD, TITLE, SUMMARY)                                            \
+    [API_##NAME] = {STATUS, WORD, TITLE, SUMMARY},
 #include "problem.def"
 #undef PROBLEM
 #undef OWN_PROBLEM
@@ -34,7 +35,8 @@ enum {
 #undef PROBLEM
 #undef OWN_PROBLEM
 };
-_Static_assert(CORE_CAUSES == CORE_ROWS, "problem.def gives every cause of core/faults.def a status");
+_Static_assert(CORE_CAUSES == CORE_ROWS,
+               "problem.def gives every cause of core/faults.def a status");
 
 static const struct row *row_of(int code)
 {
@@ -64,13 +66,13 @@ const char *api_code_summary(int code)
 
 int api_faults_status(const struct convd_faults *f)
 {
-    return f->first ? api_code_status(f->first->code) : 503; /* counted but not kept: memory ran out */
+    return f->first ? api_code_status(f->first->code)
+                    : 503; /* counted but not kept: memory ran out */
 }
 
 static void optional(struct api_json *j, const char *name, const char *text)
 {
-    if (!text || !*text)
-        return;
+    if (!text || !*text) return;
     api_json_key(j, name);
     api_json_string(j, text);
 }
@@ -80,7 +82,8 @@ static void write_fault(struct api_json *j, const struct convd_fault *x)
     const struct row *row = row_of(x->code);
     api_json_key(j, "type");
     api_json_raw(j, "\"urn:convd:problem:", 19);
-    if (!j->failed && !(convd_bytes_put(j->out, row->word, strlen(row->word)) && convd_bytes_put(j->out, "\"", 1)))
+    if (!j->failed && !(convd_bytes_put(j->out, row->word, strlen(row->word)) &&
+                        convd_bytes_put(j->out, "\"", 1)))
         j->failed = true;
     api_json_key(j, "title");
     api_json_string(j, row->title);
@@ -104,7 +107,8 @@ static void write_fault(struct api_json *j, const struct convd_fault *x)
 
 bool api_problem_write(const struct convd_faults *f, const char *instance, struct convd_bytes *out)
 {
-    static const struct convd_fault none = {.code = CONVD_NO_MEMORY, .pointer = "", .limit = NAN, .actual = NAN};
+    static const struct convd_fault none = {
+        .code = CONVD_NO_MEMORY, .pointer = "", .limit = NAN, .actual = NAN};
     const struct convd_fault *x = f->first ? f->first : &none;
     struct api_json j = api_json_to(out);
     api_json_object(&j);

@@ -36,8 +36,7 @@ static void write_stats(struct api_json *j, const float *x, size_t n)
     number(j, "max", s.max);
     api_json_key(j, "counts");
     api_json_array(j);
-    for (size_t i = 0; i < 256; i++)
-        api_json_integer(j, (intmax_t)s.histogram[i]);
+    for (size_t i = 0; i < 256; i++) api_json_integer(j, (intmax_t)s.histogram[i]);
     api_json_end(j);
     api_json_end(j);
 }
@@ -45,7 +44,8 @@ static void write_stats(struct api_json *j, const float *x, size_t n)
 /* One entry a channel; of several samples, sample by sample. */
 static void write_channels(struct api_json *j, const struct api_target *t, const float *x)
 {
-    size_t plane = (size_t)t->shape.h * (size_t)t->shape.w, maps = (size_t)t->shape.n * (size_t)t->shape.c;
+    size_t plane = (size_t)t->shape.h * (size_t)t->shape.w,
+           maps = (size_t)t->shape.n * (size_t)t->shape.c;
     api_json_key(j, "channels");
     api_json_array(j);
     for (size_t i = 0; i < maps; i++) {
@@ -57,10 +57,10 @@ static void write_channels(struct api_json *j, const struct api_target *t, const
 }
 
 /* Labels, and the one of the largest number. */
-static void write_labels(struct api_json *j, const struct api_options *o, const struct api_target *t, const float *x)
+static void write_labels(struct api_json *j, const struct api_options *o,
+                         const struct api_target *t, const float *x)
 {
-    if (!o->n_labels || o->n_labels != t->count)
-        return;
+    if (!o->n_labels || o->n_labels != t->count) return;
     const char *answer = NULL;
     float best = 0;
     api_json_key(j, "labels");
@@ -77,8 +77,8 @@ static void write_labels(struct api_json *j, const struct api_options *o, const 
     api_json_string(j, answer);
 }
 
-static bool write_image(struct api_work *w, struct api_json *j, const struct api_target *t, const void *map, const uint8_t *alpha,
-                        uint64_t *saturated)
+static bool write_image(struct api_work *w, struct api_json *j, const struct api_target *t,
+                        const void *map, const uint8_t *alpha, uint64_t *saturated)
 {
     struct convd_bytes picture = {.memory = &w->counted};
     bool fine = api_picture_write(w, t, map, alpha, &picture, saturated);
@@ -86,7 +86,8 @@ static bool write_image(struct api_work *w, struct api_json *j, const struct api
         const char *media = w->output->codec->media;
         api_json_key(j, "image");
         api_json_raw(j, "\"data:", 6);
-        fine = convd_bytes_put(j->out, media, strlen(media)) && convd_bytes_put(j->out, ";base64,", 8) &&
+        fine = convd_bytes_put(j->out, media, strlen(media)) &&
+               convd_bytes_put(j->out, ";base64,", 8) &&
                api_base64_put(j->out, picture.data, picture.n) && convd_bytes_put(j->out, "\"", 1);
         j->failed |= !fine;
     }
@@ -94,8 +95,8 @@ static bool write_image(struct api_work *w, struct api_json *j, const struct api
     return fine;
 }
 
-static bool write_output(struct api_work *w, struct api_json *j, const struct api_target *t, const void *map, const uint8_t *alpha,
-                         uint64_t *saturated)
+static bool write_output(struct api_work *w, struct api_json *j, const struct api_target *t,
+                         const void *map, const uint8_t *alpha, uint64_t *saturated)
 {
     const struct api_options *o = &w->output->o;
     const ptrdiff_t shape[] = {t->shape.n, t->shape.c, t->shape.h, t->shape.w};
@@ -105,19 +106,18 @@ static bool write_output(struct api_work *w, struct api_json *j, const struct ap
     api_json_string(j, t->id);
     api_json_key(j, "shape");
     api_json_array(j);
-    for (size_t i = 0; i < 4; i++)
-        api_json_integer(j, shape[i]);
+    for (size_t i = 0; i < 4; i++) api_json_integer(j, shape[i]);
     api_json_end(j);
     api_json_key(j, "stats");
     api_json_object(j);
     write_stats(j, x, t->count);
     api_json_end(j);
     write_channels(j, t, x);
-    if (o->values == API_VALUES_ALL || (o->values == API_VALUES_AUTO && t->count <= API_FEW_VALUES)) {
+    if (o->values == API_VALUES_ALL ||
+        (o->values == API_VALUES_AUTO && t->count <= API_FEW_VALUES)) {
         api_json_key(j, "values");
         api_json_array(j);
-        for (size_t i = 0; i < t->count; i++)
-            api_json_float(j, x[i]);
+        for (size_t i = 0; i < t->count; i++) api_json_float(j, x[i]);
         api_json_end(j);
     }
     write_labels(j, o, t, x);
@@ -164,7 +164,10 @@ static bool write_json(struct api_work *w, const uint8_t *alpha, uint64_t *satur
 
 static struct convd_tensor tensor_of(const struct api_target *t, void *map)
 {
-    return (struct convd_tensor){.name = t->id, .rank = 4, .dim = {t->shape.n, t->shape.c, t->shape.h, t->shape.w}, .data = map};
+    return (struct convd_tensor){.name = t->id,
+                                 .rank = 4,
+                                 .dim = {t->shape.n, t->shape.c, t->shape.h, t->shape.w},
+                                 .data = map};
 }
 
 /* A node asked for twice under one id is one tensor. */
@@ -174,11 +177,9 @@ static bool write_safetensors(struct api_work *w)
     size_t n = 0;
     for (size_t i = 0; i < o->n; i++) {
         bool twice = false;
-        for (size_t k = 0; k < i; k++)
-            twice |= strcmp(o->targets[k].id, o->targets[i].id) == 0;
+        for (size_t k = 0; k < i; k++) twice |= strcmp(o->targets[k].id, o->targets[i].id) == 0;
         o->tensors[i] = tensor_of(&o->targets[i], o->maps[i]);
-        if (!twice)
-            o->tensor_list[n++] = &o->tensors[i];
+        if (!twice) o->tensor_list[n++] = &o->tensors[i];
     }
     return convd_safetensors_write(o->tensor_list, n, &w->body);
 }
@@ -195,17 +196,22 @@ bool api_output_write(struct api_work *w, const uint8_t *alpha)
         over = t->pixels == CONVD_F32_NCHW ? 0 : o->saturated[0];
         fine = api_picture_write(w, t, o->maps[0], alpha, &w->body, &over);
         break;
-    case API_JSON: fine = write_json(w, alpha, &over); break;
+    case API_JSON:
+        fine = write_json(w, alpha, &over);
+        break;
     case API_NPY: {
         const struct convd_tensor x = tensor_of(t, o->maps[0]);
         fine = convd_bytes_reserve(&w->body, o->text) && convd_npy_write(&x, &w->body);
         break;
     }
-    case API_SAFETENSORS: fine = convd_bytes_reserve(&w->body, o->text) && write_safetensors(w); break;
+    case API_SAFETENSORS:
+        fine = convd_bytes_reserve(&w->body, o->text) && write_safetensors(w);
+        break;
     }
     for (size_t i = 0; i < o->n; i++)
         if (o->targets[i].picture && o->targets[i].depth != 32)
-            of += (double)o->targets[i].count / (o->view.kind == CONVD_VIEW_CHANNEL ? (double)o->targets[i].shape.c : 1);
+            of += (double)o->targets[i].count /
+                  (o->view.kind == CONVD_VIEW_CHANNEL ? (double)o->targets[i].shape.c : 1);
     w->saturated = of > 0 ? (double)over / of : NAN;
     w->media = o->format.media;
     w->extension = o->format.extension;

@@ -19,7 +19,9 @@ void api_options_named(struct api_options *o, const struct convd_graph *g, struc
 bool api_spec_write(const struct convd_graph *g, const struct api_options *o, struct convd_bytes *out);
 
 /* Reads a chain. Faults point into the spec it stands for and name the segment. */
-void api_chain_read(const char *text, size_t n, bool path, struct convd_graph *g, struct convd_faults *f, struct convd_arena *mem);
+void api_chain_read(const char *text, size_t n, bool path, struct convd_graph *g, struct convd_faults *f,
+                    struct convd_arena *mem);
 /* Appends the chain. False after a fault: NOT_EXPRESSIBLE with the step's pointer, or NO_MEMORY. */
-bool api_chain_write(const struct convd_graph *g, const struct api_options *o, struct convd_bytes *out, struct convd_faults *f);
+bool api_chain_write(const struct convd_graph *g, const struct api_options *o, struct convd_bytes *out,
+                     struct convd_faults *f);
 #endif

@@ -14,14 +14,15 @@ static bool no_memory(struct api_work *w, const char *name)
 static float *room(struct api_work *w, const char *name, size_t count)
 {
     size_t bytes, most = w->limits.plan.memory ? w->limits.plan.memory : (size_t)1 << 30;
-    if (!convd_mul(count ? count : 1, sizeof(float), &bytes) || bytes > most || w->taken > most - bytes) {
-        convd_fault_limit(w->faults, CONVD_TOO_MUCH_MEMORY, NULL, (double)most, (double)count * 4 + (double)w->taken,
-                          "the tensor %.64s has %zu numbers", name, count);
+    if (!convd_mul(count ? count : 1, sizeof(float), &bytes) || bytes > most ||
+        w->taken > most - bytes) {
+        convd_fault_limit(w->faults, CONVD_TOO_MUCH_MEMORY, NULL, (double)most,
+                          (double)count * 4 + (double)w->taken, "the tensor %.64s has %zu numbers",
+                          name, count);
         return NULL;
     }
     float *data = convd_arena_take(&w->mem, bytes);
-    if (!data)
-        no_memory(w, name);
+    if (!data) no_memory(w, name);
     return data;
 }
 
@@ -29,7 +30,8 @@ static bool bind(struct api_work *w, const char *name, int rank, const ptrdiff_t
 {
     for (size_t i = 0; i < w->graph->n_tensors; i++)
         if (strcmp(w->graph->tensors[i].name, name) == 0) {
-            convd_fault_expected(w->faults, CONVD_BAD_REQUEST, NULL, "each name once", "two tensors are called @%.64s", name);
+            convd_fault_expected(w->faults, CONVD_BAD_REQUEST, NULL, "each name once",
+                                 "two tensors are called @%.64s", name);
             return false;
         }
     struct convd_tensor t = {.name = name, .rank = rank, .data = data};
@@ -40,8 +42,7 @@ static bool bind(struct api_work *w, const char *name, int rank, const ptrdiff_t
 static bool bind_stored(struct api_work *w, const char *name, const struct convd_stored *s)
 {
     float *data = room(w, name, s->count);
-    if (!data)
-        return false;
+    if (!data) return false;
     convd_stored_read(s, data);
     return bind(w, name, s->rank, s->dim, data);
 }
@@ -52,19 +53,18 @@ static void bind_file(struct api_work *w, const char *name, const void *data, si
     struct convd_stored one, *list = &one;
     size_t count = 1;
     if (convd_npy_is(data, n)) {
-        if (!convd_npy_open(data, n, &one, &w->mem, w->faults))
-            return;
+        if (!convd_npy_open(data, n, &one, &w->mem, w->faults)) return;
     } else if (convd_safetensors_is(data, n)) {
-        if (!convd_safetensors_open(data, n, &list, &count, &w->mem, w->faults))
-            return;
+        if (!convd_safetensors_open(data, n, &list, &count, &w->mem, w->faults)) return;
     } else {
-        convd_fault_expected(w->faults, CONVD_UNSUPPORTED, NULL, "an npy or safetensors file", "the tensor %.64s is neither", name);
+        convd_fault_expected(w->faults, CONVD_UNSUPPORTED, NULL, "an npy or safetensors file",
+                             "the tensor %.64s is neither", name);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        const char *own = count == 1 ? name : convd_arena_printf(&w->mem, "%s.%s", name, list[i].name);
-        if (!own ? !no_memory(w, name) : !bind_stored(w, own, &list[i]))
-            return;
+        const char *own =
+            count == 1 ? name : convd_arena_printf(&w->mem, "%s.%s", name, list[i].name);
+        if (!own ? !no_memory(w, name) : !bind_stored(w, own, &list[i])) return;
     }
 }
 
@@ -74,25 +74,26 @@ static void bind_file(struct api_work *w, const char *name, const void *data, si
 static bool measure(const struct convd_value *v, int *rank, ptrdiff_t *dim)
 {
     for (*rank = 0; v->kind == CONVD_ARRAY; v = &v->items[0]) {
-        if (*rank == 4)
-            return false;
+        if (*rank == 4) return false;
         dim[(*rank)++] = (ptrdiff_t)v->n;
-        if (v->n == 0)
-            return true;
+        if (v->n == 0) return true;
     }
     return true;
 }
 
-static bool fill(struct api_work *w, const struct convd_value *v, int rank, const ptrdiff_t *dim, float **out)
+static bool fill(struct api_work *w, const struct convd_value *v, int rank, const ptrdiff_t *dim,
+                 float **out)
 {
     if (rank == 0 && v->kind == CONVD_NUMBER) {
         *(*out)++ = (float)v->number;
         return true;
     }
     if (rank == 0 || v->kind != CONVD_ARRAY || (ptrdiff_t)v->n != dim[0]) {
-        const char *expected = rank ? convd_arena_printf(w->faults->mem, "an array of %td", dim[0]) : "a number";
-        convd_fault_expected(w->faults, rank && v->kind == CONVD_ARRAY ? CONVD_BAD_SHAPE : CONVD_WRONG_TYPE, NULL, expected ? expected : "",
-                             "%s", convd_value_show(w->faults->mem, v));
+        const char *expected =
+            rank ? convd_arena_printf(w->faults->mem, "an array of %td", dim[0]) : "a number";
+        convd_fault_expected(
+            w->faults, rank && v->kind == CONVD_ARRAY ? CONVD_BAD_SHAPE : CONVD_WRONG_TYPE, NULL,
+            expected ? expected : "", "%s", convd_value_show(w->faults->mem, v));
         return false;
     }
     for (uint32_t i = 0; i < v->n; i++) {
@@ -103,8 +104,7 @@ static bool fill(struct api_work *w, const struct convd_value *v, int rank, cons
         size_t mark = convd_enter_item(w->faults, i);
         bool fine = fill(w, &v->items[i], rank - 1, dim + 1, out);
         convd_leave(w->faults, mark);
-        if (!fine)
-            return false;
+        if (!fine) return false;
     }
     return true;
 }
@@ -115,23 +115,26 @@ static void bind_numbers(struct api_work *w, const char *name, const struct conv
     ptrdiff_t dim[4] = {0};
     size_t count = 1;
     if (!measure(v, &rank, dim)) {
-        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL, "arrays inside each other, at most 4 deep", "more than 4 dimensions");
+        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL,
+                             "arrays inside each other, at most 4 deep", "more than 4 dimensions");
         return;
     }
     for (int i = 0; i < rank; i++)
         if (!convd_mul(count, (size_t)dim[i], &count))
             return; /* more than the text can hold: unreachable, and safe */
     if (count == 0) {
-        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL, "at least one number", "an empty array");
+        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL, "at least one number",
+                             "an empty array");
         return;
     }
-    if (count > 2 * (size_t)1048576) { /* more numbers than a text may have: the arrays are ragged */
-        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL, "arrays of equal lengths", "ragged arrays");
+    if (count >
+        2 * (size_t)1048576) { /* more numbers than a text may have: the arrays are ragged */
+        convd_fault_expected(w->faults, CONVD_BAD_SHAPE, NULL, "arrays of equal lengths",
+                             "ragged arrays");
         return;
     }
     float *data = room(w, name, count), *end = data;
-    if (data && fill(w, v, rank, dim, &end))
-        bind(w, name, rank, dim, data);
+    if (data && fill(w, v, rank, dim, &end)) bind(w, name, rank, dim, data);
 }
 
 static void bind_base64(struct api_work *w, const char *name, const char *text)
@@ -142,7 +145,8 @@ static void bind_base64(struct api_work *w, const char *name, const char *text)
     if (s && !bytes)
         no_memory(w, name);
     else if (!s || !api_base64_decode(s, n, bytes, &size, &at))
-        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL, "nested arrays of numbers, or base64 of an npy file",
+        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL,
+                             "nested arrays of numbers, or base64 of an npy file",
                              "not base64 at character %zu", at + 1);
     else
         bind_file(w, name, bytes, size);
@@ -154,7 +158,8 @@ static void bind_values(struct api_work *w, const struct convd_value *v)
 {
     size_t mark = convd_enter(w->faults, "tensors");
     if (v->kind != CONVD_OBJECT)
-        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "an object of tensors by name", "tensors is %s", convd_value_show(w->faults->mem, v));
+        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "an object of tensors by name",
+                             "tensors is %s", convd_value_show(w->faults->mem, v));
     for (uint32_t i = 0; v->kind == CONVD_OBJECT && i < v->n; i++) {
         const struct convd_member *m = &v->members[i];
         size_t inner = convd_enter(w->faults, m->name);
@@ -163,7 +168,8 @@ static void bind_values(struct api_work *w, const struct convd_value *v)
         else if (m->value.kind == CONVD_ARRAY || m->value.kind == CONVD_NUMBER)
             bind_numbers(w, m->name, &m->value);
         else
-            convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "nested arrays of numbers, or base64 of an npy file", "%s is %s",
+            convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL,
+                                 "nested arrays of numbers, or base64 of an npy file", "%s is %s",
                                  m->name, convd_value_show(w->faults->mem, &m->value));
         convd_leave(w->faults, inner);
     }
@@ -175,15 +181,14 @@ static void bind_beside_image(struct api_work *w)
 {
     struct convd_stored *list;
     size_t n;
-    if (!w->image || convd_npy_is(w->image, w->image_n) || !convd_safetensors_is(w->image, w->image_n))
+    if (!w->image || convd_npy_is(w->image, w->image_n) ||
+        !convd_safetensors_is(w->image, w->image_n))
         return;
     struct convd_faults quiet; /* reading the picture's header says what is wrong */
     convd_faults_init(&quiet, &w->mem);
-    if (!convd_safetensors_open(w->image, w->image_n, &list, &n, &w->mem, &quiet))
-        return;
+    if (!convd_safetensors_open(w->image, w->image_n, &list, &n, &w->mem, &quiet)) return;
     for (size_t i = 0; n > 1 && i < n; i++)
-        if (strcmp(list[i].name, "image") != 0 && !bind_stored(w, list[i].name, &list[i]))
-            return;
+        if (strcmp(list[i].name, "image") != 0 && !bind_stored(w, list[i].name, &list[i])) return;
 }
 
 void api_tensors_bind(struct api_work *w)
@@ -191,6 +196,5 @@ void api_tensors_bind(struct api_work *w)
     bind_beside_image(w);
     for (size_t i = 0; i < w->n_tensors; i++)
         bind_file(w, w->tensors[i].name, w->tensors[i].data, w->tensors[i].n);
-    if (w->tensor_values)
-        bind_values(w, w->tensor_values);
+    if (w->tensor_values) bind_values(w, w->tensor_values);
 }

@@ -26,8 +26,7 @@ static void *take(void *self, size_t bytes)
 {
     struct api_work *w = self;
     void *p = convd_take(w->memory, bytes);
-    if (p)
-        w->taken += bytes;
+    if (p) w->taken += bytes;
     return p;
 }
 
@@ -60,13 +59,16 @@ static void read_image(struct api_work *w, const struct convd_value *v)
     size_t n = s ? strlen(s) : 0, at = 0;
     uint8_t *bytes = s ? convd_arena_take(&w->mem, api_base64_room(n)) : NULL;
     if (v->kind != CONVD_STRING)
-        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "base64 or a data URL", "image is %s", convd_value_show(w->faults->mem, v));
+        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "base64 or a data URL",
+                             "image is %s", convd_value_show(w->faults->mem, v));
     else if (!s)
-        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL, "data:image/png;base64,…", "a data URL that is not base64");
+        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL, "data:image/png;base64,…",
+                             "a data URL that is not base64");
     else if (!bytes)
         convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the image");
     else if (!api_base64_decode(s, n, bytes, &w->image_n, &at))
-        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL, "base64 as in RFC 4648, padded, without spaces",
+        convd_fault_expected(w->faults, CONVD_BAD_IMAGE, NULL,
+                             "base64 as in RFC 4648, padded, without spaces",
                              "image is not base64 at character %zu", at + 1);
     else
         w->image = bytes;
@@ -75,21 +77,21 @@ static void read_image(struct api_work *w, const struct convd_value *v)
 
 static bool read_request(struct api_work *w, struct convd_value *v)
 {
-    if (!api_json_parse(w->request, w->request_n, SIZE_MAX, &w->mem, w->faults, v))
-        return false;
+    if (!api_json_parse(w->request, w->request_n, SIZE_MAX, &w->mem, w->faults, v)) return false;
     if (v->kind != CONVD_OBJECT) {
-        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL, "{\"pipeline\":…, \"image\":…, \"tensors\":{…}}", "the request is %s",
+        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL,
+                             "{\"pipeline\":…, \"image\":…, \"tensors\":{…}}", "the request is %s",
                              convd_value_show(w->faults->mem, v));
         return false;
     }
     for (uint32_t i = 0; i < v->n; i++)
         if (!convd_word_in("pipeline image tensors", v->members[i].name))
-            convd_fault_expected(w->faults, CONVD_UNKNOWN_MEMBER, v->members[i].name, "one of pipeline, image, tensors",
+            convd_fault_expected(w->faults, CONVD_UNKNOWN_MEMBER, v->members[i].name,
+                                 "one of pipeline, image, tensors",
                                  "a request has no member \"%.64s\"", v->members[i].name)
                 ->suggestion = convd_nearest(v->members[i].name, request_member, NULL, 3);
     const struct convd_value *image = convd_value_get(v, "image");
-    if (image && image->kind != CONVD_NULL)
-        read_image(w, image);
+    if (image && image->kind != CONVD_NULL) read_image(w, image);
     w->tensor_values = convd_value_get(v, "tensors");
     w->pipeline_value = convd_value_get(v, "pipeline");
     return true;
@@ -102,15 +104,20 @@ static void read_pipeline(struct api_work *w, struct api_output *out)
     struct convd_faults *f = w->faults;
     size_t mark = w->request ? convd_enter(f, "pipeline") : f->len;
     if (w->pipeline_value) {
-        if (w->pipeline_value->kind == CONVD_STRING) /* JSON inside a string is not unpacked: a chain or a name */
-            api_chain_read(w->pipeline_value->string, strlen(w->pipeline_value->string), false, w->graph, f, &w->mem);
+        /* JSON inside a string is not unpacked: a string is a chain or a name. */
+        if (w->pipeline_value->kind == CONVD_STRING)
+            api_chain_read(w->pipeline_value->string, strlen(w->pipeline_value->string), false,
+                           w->graph, f, &w->mem);
         else
             api_spec_read(w->pipeline_value, w->graph, &out->said, f, &w->mem);
     } else if (w->pipeline) {
         convd_leave(f, 0);
-        api_pipeline_read(w->pipeline, w->pipeline_n, w->form == API_CHAIN, w->graph, &out->said, f, &w->mem);
+        api_pipeline_read(w->pipeline, w->pipeline_n, w->form == API_CHAIN, w->graph, &out->said, f,
+                          &w->mem);
     } else {
-        convd_fault_expected(f, CONVD_MISSING, NULL, "a part or member pipeline: a spec, a chain or a name", "no pipeline came");
+        convd_fault_expected(f, CONVD_MISSING, NULL,
+                             "a part or member pipeline: a spec, a chain or a name",
+                             "no pipeline came");
     }
     convd_leave(f, mark);
 }
@@ -124,8 +131,7 @@ static bool start(struct api_work *w)
     convd_arena_init(&w->mem, &w->counted, 0);
     w->faults = convd_arena_zero(&w->mem, sizeof *w->faults);
     w->output = convd_arena_zero(&w->mem, sizeof *w->output);
-    if (!w->faults || !w->output)
-        return false;
+    if (!w->faults || !w->output) return false;
     convd_faults_init(w->faults, &w->mem);
     w->graph = convd_graph_new(&w->counted, w->faults);
     if (!w->graph) {
@@ -144,8 +150,7 @@ static void read_all(struct api_work *w)
     struct convd_value request;
     out->said = api_options_default();
     api_options_query(&query, w->query, w->n_query, &w->mem, w->faults);
-    if (w->request && !read_request(w, &request))
-        return;
+    if (w->request && !read_request(w, &request)) return;
     api_tensors_bind(w);
     read_pipeline(w, out);
     api_options_named(&named, w->graph, &w->mem);
@@ -160,8 +165,11 @@ static void read_all(struct api_work *w)
 static struct convd_decode_options decode_options(const struct api_work *w)
 {
     const struct api_options *o = &w->output->o;
-    struct convd_decode_options d = {.channels = o->channels, .keep_alpha = o->keep_alpha, .raw_orientation = o->raw_orientation,
-                                     .max_pixels = w->limits.max_pixels, .max_side = w->limits.max_side};
+    struct convd_decode_options d = {.channels = o->channels,
+                                     .keep_alpha = o->keep_alpha,
+                                     .raw_orientation = o->raw_orientation,
+                                     .max_pixels = w->limits.max_pixels,
+                                     .max_side = w->limits.max_side};
     memcpy(d.background, o->background, sizeof d.background);
     return d;
 }
@@ -177,25 +185,32 @@ static bool read_header(struct api_work *w, const struct api_size *size)
     }
     if (!size) {
         convd_fault_expected(w->faults, CONVD_MISSING, w->request ? "image" : NULL,
-                             "a file part img, the picture's bytes as the body, or a member image", "no image came");
+                             "a file part img, the picture's bytes as the body, or a member image",
+                             "no image came");
         return false;
     }
     const struct api_options *o = &w->output->o;
     bool usual = size->channels == 1 || size->channels == 3 || size->channels == 4;
     ptrdiff_t asked = o->channels == CONVD_GRAY ? 1 : o->channels == CONVD_RGBA ? 4 : 3;
     w->info = (struct convd_image_info){.orientation = 1};
-    w->info.input = (struct convd_input){.pixels = usual ? CONVD_U8_HWC : CONVD_F32_NCHW, .n = 1, .height = size->height,
-                                         .width = size->width, .stored = size->channels, .channels = size->channels};
-    if (usual && (o->given & API_GIVEN(CHANNELS)))
-        w->info.input.channels = asked;
-    ptrdiff_t most = w->limits.max_side ? w->limits.max_side : 32768, longer = size->width > size->height ? size->width : size->height;
+    w->info.input = (struct convd_input){.pixels = usual ? CONVD_U8_HWC : CONVD_F32_NCHW,
+                                         .n = 1,
+                                         .height = size->height,
+                                         .width = size->width,
+                                         .stored = size->channels,
+                                         .channels = size->channels};
+    if (usual && (o->given & API_GIVEN(CHANNELS))) w->info.input.channels = asked;
+    ptrdiff_t most = w->limits.max_side ? w->limits.max_side : 32768,
+              longer = size->width > size->height ? size->width : size->height;
     if (size->width < 1 || size->height < 1 || size->channels < 1 || size->channels > 65536) {
-        convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL, "width, height and channels of at least 1", "the size is %tdx%tdx%td",
+        convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL,
+                             "width, height and channels of at least 1", "the size is %tdx%tdx%td",
                              size->width, size->height, size->channels);
         return false;
     }
     if (longer > most) {
-        convd_fault_limit(w->faults, CONVD_IMAGE_TOO_LARGE, NULL, (double)most, (double)longer, "the size is %tdx%td", size->width, size->height);
+        convd_fault_limit(w->faults, CONVD_IMAGE_TOO_LARGE, NULL, (double)most, (double)longer,
+                          "the size is %tdx%td", size->width, size->height);
         return false;
     }
     return true;
@@ -210,17 +225,18 @@ static bool plan(struct api_work *w)
         return false;
     }
     for (size_t i = 0; i < out->n; i++)
-        wanted[i] = (struct convd_output){.node = out->targets[i].node, .pixels = out->targets[i].pixels};
+        wanted[i] =
+            (struct convd_output){.node = out->targets[i].node, .pixels = out->targets[i].pixels};
     convd_plan_free(w->plan);
-    w->plan = convd_plan_new(w->graph, &w->info.input, wanted, out->n, &w->limits.plan, w->threads, w->faults);
+    w->plan = convd_plan_new(w->graph, &w->info.input, wanted, out->n, &w->limits.plan, w->threads,
+                             w->faults);
     return w->plan != NULL;
 }
 
 /* Up to a plan; false after faults. Goes on after faults as far as it makes sense, so that all are heard of. */
 static bool settle(struct api_work *w, const struct api_size *size)
 {
-    if (!start(w))
-        return false;
+    if (!start(w)) return false;
     read_all(w);
     bool nodes = w->graph->n_steps > 0 && api_output_nodes(w->output, w->graph, &w->mem, w->faults);
     bool header = read_header(w, size);
@@ -238,10 +254,10 @@ static bool within_memory(struct api_work *w)
 {
     w->bytes = w->taken + api_output_bytes(w->output, w);
     size_t most = memory_limit(w);
-    if (w->bytes <= most)
-        return true;
+    if (w->bytes <= most) return true;
     convd_fault_limit(w->faults, CONVD_TOO_MUCH_MEMORY, NULL, (double)most, (double)w->bytes,
-                      "decoding, running and encoding take %zu bytes; %zu are allowed", w->bytes, most)
+                      "decoding, running and encoding take %zu bytes; %zu are allowed", w->bytes,
+                      most)
         ->expected = "a smaller picture, or fewer and smaller maps";
     return false;
 }
@@ -270,20 +286,19 @@ static bool make_etag(struct api_work *w)
     const struct api_options *o = &w->output->o;
     const unsigned values = (unsigned)o->values;
     XXH3_128bits_update(&s, &values, sizeof values);
-    for (size_t i = 0; i < w->output->n; i++)
-        hash_text(&s, w->output->targets[i].id);
+    for (size_t i = 0; i < w->output->n; i++) hash_text(&s, w->output->targets[i].id);
     for (size_t i = 0; i < w->graph->n_tensors; i++) {
         const struct convd_tensor *t = &w->graph->tensors[i];
         size_t count = 1;
         hash_text(&s, t->name);
-        for (int d = 0; d < t->rank; d++)
-            count *= (size_t)t->dim[d];
+        for (int d = 0; d < t->rank; d++) count *= (size_t)t->dim[d];
         XXH3_128bits_update(&s, t->dim, sizeof t->dim);
         XXH3_128bits_update(&s, t->data, count * sizeof *t->data);
     }
     XXH3_128bits_update(&s, w->image, w->image_n);
     XXH128_hash_t h = XXH3_128bits_digest(&s);
-    snprintf(w->etag, sizeof w->etag, "\"%016llx%016llx\"", (unsigned long long)h.high64, (unsigned long long)h.low64);
+    snprintf(w->etag, sizeof w->etag, "\"%016llx%016llx\"", (unsigned long long)h.high64,
+             (unsigned long long)h.low64);
     convd_bytes_release(&text);
     return true;
 }
@@ -291,14 +306,10 @@ static bool make_etag(struct api_work *w)
 bool api_work_prepare(struct api_work *w)
 {
     bool again = false;
-    if (!settle(w, NULL) || !api_output_settle(w->output, w, w->plan, &again))
-        return false;
-    if (again && !plan(w))
-        return false;
-    if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w))
-        return false;
-    if (make_etag(w))
-        return true;
+    if (!settle(w, NULL) || !api_output_settle(w->output, w, w->plan, &again)) return false;
+    if (again && !plan(w)) return false;
+    if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w)) return false;
+    if (make_etag(w)) return true;
     convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the ETag");
     return false;
 }
@@ -310,8 +321,7 @@ bool api_work_plan(struct api_work *w, const struct api_size *size)
 
 bool api_work_read(struct api_work *w)
 {
-    if (!start(w))
-        return false;
+    if (!start(w)) return false;
     read_all(w);
     return convd_faults_count(w->faults) == 0;
 }
@@ -359,26 +369,30 @@ static bool decode(struct api_work *w, struct held *h)
     const struct convd_decode_options d = decode_options(w);
     double from = api_now_ms();
     h->pixels = convd_take(&w->counted, w->info.bytes);
-    if (w->info.alpha_bytes)
-        h->alpha = convd_take(&w->counted, w->info.alpha_bytes);
+    if (w->info.alpha_bytes) h->alpha = convd_take(&w->counted, w->info.alpha_bytes);
     bool fine = h->pixels && (h->alpha || !w->info.alpha_bytes);
-    if (!fine)
-        convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the picture");
+    if (!fine) convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the picture");
     size_t mark = w->request ? convd_enter(w->faults, "image") : w->faults->len;
-    fine = fine && convd_image_decode(&w->info, w->image, w->image_n, &d, &w->counted, h->pixels, h->alpha, w->faults);
+    fine = fine && convd_image_decode(&w->info, w->image, w->image_n, &d, &w->counted, h->pixels,
+                                      h->alpha, w->faults);
     convd_leave(w->faults, mark);
     w->timing.decode_ms = api_now_ms() - from;
     return fine;
 }
 
-static bool run(struct api_work *w, struct held *h, struct convd_pool *pool, const atomic_bool *cancel)
+static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
+                const atomic_bool *cancel)
 {
     double from = api_now_ms();
     if (!take_maps(w, h)) {
         convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory to run");
         return false;
     }
-    const struct convd_run r = {.input = h->pixels, .outputs = w->output->maps, .workspace = h->workspace, .pool = pool, .cancel = cancel,
+    const struct convd_run r = {.input = h->pixels,
+                                .outputs = w->output->maps,
+                                .workspace = h->workspace,
+                                .pool = pool,
+                                .cancel = cancel,
                                 .saturated = w->output->saturated};
     bool fine = convd_plan_run(w->plan, &r, w->faults);
     w->timing.run_ms = api_now_ms() - from;

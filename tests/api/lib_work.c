@@ -50,7 +50,8 @@ void counting_free(struct counting *c)
 
 static uint8_t sample(ptrdiff_t x, ptrdiff_t y, ptrdiff_t k)
 {
-    double v = 100 + 60 * sin((double)x * 0.31 + (double)k) + 50 * cos((double)y * 0.23) + (double)((x / 5 + y / 7) % 2 * 40);
+    double v = 100 + 60 * sin((double)x * 0.31 + (double)k) + 50 * cos((double)y * 0.23) +
+               (double)((x / 5 + y / 7) % 2 * 40);
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
@@ -65,12 +66,14 @@ uint8_t *test_picture(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, size_t *n)
     for (ptrdiff_t y = 0; y < h; y++)
         for (ptrdiff_t x = 0; x < w; x++)
             for (ptrdiff_t k = 0; k < channels; k++)
-                out[skip + (size_t)((y * w + x) * channels + k)] = k == 3 ? (uint8_t)(x * 255 / w) : sample(x, y, k);
+                out[skip + (size_t)((y * w + x) * channels + k)] =
+                    k == 3 ? (uint8_t)(x * 255 / w) : sample(x, y, k);
     *n = skip + pixels;
     if (channels != 4) return out;
     struct convd_bytes png = {0};
     struct convd_faults *f = convd_faults_new();
-    const struct convd_picture p = {.data = out, .width = w, .height = h, .channels = 4, .depth = 8};
+    const struct convd_picture p = {
+        .data = out, .width = w, .height = h, .channels = 4, .depth = 8};
     OK(convd_image_encode(convd_codec_named("png"), &p, NULL, &png, f));
     convd_faults_free(f);
     free(out);
@@ -97,14 +100,23 @@ const struct api_library *test_library(void)
 
 struct api_work test_work(struct counting *c, const void *image, size_t n, const char *pipeline)
 {
-    return (struct api_work){.library = test_library(), .memory = c ? &c->memory : NULL, .threads = 1, .form = API_PIPELINE,
-                             .pipeline = pipeline, .pipeline_n = pipeline ? strlen(pipeline) : 0, .image = image, .image_n = n};
+    return (struct api_work){.library = test_library(),
+                             .memory = c ? &c->memory : NULL,
+                             .threads = 1,
+                             .form = API_PIPELINE,
+                             .pipeline = pipeline,
+                             .pipeline_n = pipeline ? strlen(pipeline) : 0,
+                             .image = image,
+                             .image_n = n};
 }
 
 void test_run(struct api_work *w)
 {
-    if (!api_work_prepare(w)) T_FAIL("%s is refused: %s", w->pipeline ? w->pipeline : "(value)", test_faults(w->faults));
-    if (!api_work_run(w, NULL, NULL)) T_FAIL("%s does not run: %s", w->pipeline ? w->pipeline : "(value)", test_faults(w->faults));
+    if (!api_work_prepare(w))
+        T_FAIL("%s is refused: %s", w->pipeline ? w->pipeline : "(value)", test_faults(w->faults));
+    if (!api_work_run(w, NULL, NULL))
+        T_FAIL("%s does not run: %s", w->pipeline ? w->pipeline : "(value)",
+               test_faults(w->faults));
 }
 
 const char *test_faults(const struct convd_faults *f)
@@ -113,8 +125,9 @@ const char *test_faults(const struct convd_faults *f)
     size_t n = 0;
     text[0] = 0;
     for (const struct convd_fault *x = f ? f->first : NULL; x && n < sizeof text - 600; x = x->next)
-        n += (size_t)snprintf(text + n, 600, "%s%s %s: %.200s [%.120s] <%.40s>", n ? " | " : "", api_code_word(x->code), x->pointer,
-                              x->detail, x->expected ? x->expected : "", x->suggestion ? x->suggestion : "");
+        n += (size_t)snprintf(text + n, 600, "%s%s %s: %.200s [%.120s] <%.40s>", n ? " | " : "",
+                              api_code_word(x->code), x->pointer, x->detail,
+                              x->expected ? x->expected : "", x->suggestion ? x->suggestion : "");
     return text;
 }
 
@@ -134,7 +147,8 @@ const struct convd_value *test_json(const char *text, size_t n)
     static struct convd_arena mem;
     struct convd_faults *f = convd_faults_new();
     struct convd_value *v = convd_arena_zero(&mem, sizeof *v);
-    if (!api_json_parse(text, n, SIZE_MAX, &mem, f, v)) T_FAIL("not JSON: %s in %.300s", test_faults(f), text);
+    if (!api_json_parse(text, n, SIZE_MAX, &mem, f, v))
+        T_FAIL("not JSON: %s in %.300s", test_faults(f), text);
     convd_faults_free(f);
     return v;
 }

@@ -14,7 +14,8 @@ struct parsed {
 static struct parsed parse_n(const char *text, size_t n)
 {
     struct parsed p = {.f = convd_faults_new()};
-    char *copy = malloc(n ? n : 1); /* of exactly that size, so that a sanitizer sees a step too far */
+    char *copy =
+        malloc(n ? n : 1); /* of exactly that size, so that a sanitizer sees a step too far */
     OK(copy);
     memcpy(copy, text, n);
     convd_arena_init(&p.mem, NULL, 0);
@@ -94,7 +95,9 @@ TEST(refuses_what_rfc_8259_does)
         {"{\"a\":1,\"\\u0061\":2}", "/a", "twice"},
         {"{\"s\":[{\"op\":\"abs\",\"op\":\"neg\"}]}", "/s/0/op", "twice"},
         {"{\"a/b~\":{\"x\":1,\"x\":1}}", "/a~1b~0/x", "twice"},
-        {"{\"1\":0,\"2\":0,\"3\":0,\"4\":0,\"5\":0,\"6\":0,\"7\":0,\"8\":0,\"9\":0,\"10\":0,\"3\":0}", "/3", "twice"},
+        {"{\"1\":0,\"2\":0,\"3\":0,\"4\":0,\"5\":0,\"6\":0,\"7\":0,\"8\":0,\"9\":0,\"10\":0,\"3\":"
+         "0}",
+         "/3", "twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct parsed p = parse_n(cases[i].text, strlen(cases[i].text));
@@ -103,7 +106,8 @@ TEST(refuses_what_rfc_8259_does)
         EQ(400, api_code_status(x->code));
         STR("bad-json", api_code_word(x->code));
         STR(cases[i].pointer, x->pointer);
-        if (!strstr(x->detail, cases[i].words)) T_FAIL("%s: \"%s\" does not say \"%s\"", cases[i].text, x->detail, cases[i].words);
+        if (!strstr(x->detail, cases[i].words))
+            T_FAIL("%s: \"%s\" does not say \"%s\"", cases[i].text, x->detail, cases[i].words);
         OK(x->expected);
         done(&p);
     }
@@ -122,8 +126,20 @@ TEST(a_raw_nul_is_refused)
 
 TEST(reads_what_is_json)
 {
-    static const char *const good[] = {"0", "-0", "1.5e-3", "1E+2", "\"\"", "null", "true", "[]", "{}", " [ 1 , 2 ] ",
-                                       "{\"a\":{\"b\":[true,false,null,\"\\ud83d\\ude00\\n\\\"\\/\"]}}", "\"\xF0\x9F\x98\x80\"", "\r\n\t[1]\n"};
+    static const char *const good[] = {
+        "0",
+        "-0",
+        "1.5e-3",
+        "1E+2",
+        "\"\"",
+        "null",
+        "true",
+        "[]",
+        "{}",
+        " [ 1 , 2 ] ",
+        "{\"a\":{\"b\":[true,false,null,\"\\ud83d\\ude00\\n\\\"\\/\"]}}",
+        "\"\xF0\x9F\x98\x80\"",
+        "\r\n\t[1]\n"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct parsed p = parse_n(good[i], strlen(good[i]));
         if (!p.fine) T_FAIL("%s: %s", good[i], test_faults(p.f));
@@ -213,8 +229,14 @@ TEST(floods_take_no_memory)
     struct convd_value v;
     convd_arena_init(&mem, NULL, 0);
     size_t n;
-    static const struct { const char *head, *middle; size_t times; } floods[] = {
-        {"", "[", 100000}, {"{\"steps\":", "[", 100000}, {"[", "0.12345,", 2600000}, {"[", "[],", 7000000}, {"[", "{\"a\":", 100000}};
+    static const struct {
+        const char *head, *middle;
+        size_t times;
+    } floods[] = {{"", "[", 100000},
+                  {"{\"steps\":", "[", 100000},
+                  {"[", "0.12345,", 2600000},
+                  {"[", "[],", 7000000},
+                  {"[", "{\"a\":", 100000}};
     for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
         char *s = repeat(floods[i].head, floods[i].middle, floods[i].times, "", &n);
         struct convd_faults *f = convd_faults_new();
@@ -232,7 +254,8 @@ TEST(many_members_are_compared_in_one_go)
     char *s = malloc(room);
     OK(s);
     s[n++] = '{';
-    for (int i = 0; i < 60000; i++) n += (size_t)snprintf(s + n, room - n, "%s\"k%06d\":0", i ? "," : "", (i * 7919) % 60000);
+    for (int i = 0; i < 60000; i++)
+        n += (size_t)snprintf(s + n, room - n, "%s\"k%06d\":0", i ? "," : "", (i * 7919) % 60000);
     s[n++] = '}';
     struct parsed p = parse_n(s, n);
     OK(p.fine);
@@ -298,22 +321,46 @@ TEST(writes_objects_arrays_and_escapes)
     api_json_boolean(&j, true);
     api_json_end(&j);
     OK(!j.failed);
-    STR("{\"a\\\"b\":[-3,\"x\\n\\u0001\\\\\xC3\xA9\xEF\xBF\xBDz\",{},[],null],\"n\":null,\"t\":true}", text());
+    STR("{\"a\\\"b\":[-3,\"x\\n\\u0001\\\\\xC3\xA9\xEF\xBF\xBDz\",{},[],null],\"n\":null,\"t\":"
+        "true}",
+        text());
 }
 
 TEST(numbers_are_short)
 {
-    static const struct { double x; const char *text; } cases[] = {
-        {0, "0"}, {-0.0, "0"}, {1, "1"}, {-255, "-255"}, {0.1, "0.1"}, {1e15, "1e+15"}, {123456789012345.0, "123456789012345"},
-        {1.0 / 3, "0.3333333333333333"}, {5e-324, "4.94065645841247e-324"}, {1e300, "1e+300"}};
+    static const struct {
+        double x;
+        const char *text;
+    } cases[] = {{0, "0"},
+                 {-0.0, "0"},
+                 {1, "1"},
+                 {-255, "-255"},
+                 {0.1, "0.1"},
+                 {1e15, "1e+15"},
+                 {123456789012345.0, "123456789012345"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {5e-324, "4.94065645841247e-324"},
+                 {1e300, "1e+300"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char s[API_NUMBER_ROOM];
         api_number_text(cases[i].x, s);
         STR(cases[i].text, s);
     }
-    static const struct { float x; const char *text; } floats[] = {
-        {0.5f, "0.5"}, {0.1f, "0.1"}, {-1.25f, "-1.25"}, {255.0f, "255"}, {2e-5f, "0.00002"}, {16777216.0f, "16777216"}, {3.4028235e38f, "3.4028235e+38"},
-        {1e-45f, "1.4013e-45"}, {9.9999995f, "9.999999"}, {99999.99f, "99999.99"}, {1e7f, "10000000"}, {0.3333333433f, "0.33333334"}};
+    static const struct {
+        float x;
+        const char *text;
+    } floats[] = {{0.5f, "0.5"},
+                  {0.1f, "0.1"},
+                  {-1.25f, "-1.25"},
+                  {255.0f, "255"},
+                  {2e-5f, "0.00002"},
+                  {16777216.0f, "16777216"},
+                  {3.4028235e38f, "3.4028235e+38"},
+                  {1e-45f, "1.4013e-45"},
+                  {9.9999995f, "9.999999"},
+                  {99999.99f, "99999.99"},
+                  {1e7f, "10000000"},
+                  {0.3333333433f, "0.33333334"}};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
         char s[API_NUMBER_ROOM];
         api_float_text(floats[i].x, s);
@@ -329,13 +376,16 @@ TEST(floats_of_every_size_read_back)
         uint32_t bits = (uint32_t)t_random(&r);
         float x;
         char s[API_NUMBER_ROOM];
-        if (i % 2) bits = (bits & 0x807FFFFFu) | (uint32_t)t_between(&r, 100, 150) << 23; /* about 1e-8 … 1e7 */
+        if (i % 2)
+            bits = (bits & 0x807FFFFFu) | (uint32_t)t_between(&r, 100, 150)
+                                              << 23; /* about 1e-8 … 1e7 */
         memcpy(&x, &bits, sizeof x);
         if (!isfinite(x)) continue;
         size_t n = api_float_text(x, s);
         EQ(n, strlen(s));
         OK(n < 20);
-        if (strtof(s, NULL) != x || (float)strtod(s, NULL) != x) T_FAIL("%s is not %.9g", s, (double)x);
+        if (strtof(s, NULL) != x || (float)strtod(s, NULL) != x)
+            T_FAIL("%s is not %.9g", s, (double)x);
     }
 }
 
@@ -351,8 +401,15 @@ static bool decode(const char *s, char *to, size_t *n)
 
 TEST(base64_is_rfc_4648s)
 {
-    static const struct { const char *plain, *coded; } vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-                                                                   {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    static const struct {
+        const char *plain, *coded;
+    } vectors[] = {{"", ""},
+                   {"f", "Zg=="},
+                   {"fo", "Zm8="},
+                   {"foo", "Zm9v"},
+                   {"foob", "Zm9vYg=="},
+                   {"fooba", "Zm9vYmE="},
+                   {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         char back[64];
         size_t n;
@@ -362,7 +419,8 @@ TEST(base64_is_rfc_4648s)
         OK(api_base64_put(&out, vectors[i].plain, strlen(vectors[i].plain)));
         STR(vectors[i].coded, text());
     }
-    static const char *const bad[] = {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z g=", "Zm9v\n", "=Zg=", "Zg==Zg==", "Zm9_", "Zm9-", "====", "Z==="};
+    static const char *const bad[] = {"Zg",   "Zg=",      "Zg===", "Zh==", "Zm9=", "Z g=", "Zm9v\n",
+                                      "=Zg=", "Zg==Zg==", "Zm9_",  "Zm9-", "====", "Z==="};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char back[64];
         size_t n;

@@ -30,43 +30,70 @@ static const struct {
     const char *pipeline, *code, *pointer, *expected, *suggestion;
 } cases[] = {
     {"{\"steps\":[{\"op\":\"grayscal\"}]}", "unknown-op", "/steps/0/op", NULL, "grayscale"},
-    {"{\"steps\":[{\"op\":\"sobel_x\"}]}", "unknown-op", "/steps/0/op", NULL, "{\"op\":\"filter\",\"kernel\":\"sobel_x\"}"},
-    {"{\"steps\":[{\"op\":\"edges\"}]}", "unknown-op", "/steps/0/op", NULL, "{\"op\":\"pipeline\",\"name\":\"edges\"}"},
-    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":\"sobel_w\"}]}", "unknown-kernel", "/steps/0/kernel", NULL, "sobel_x"},
-    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":{\"name\":\"gaussian\",\"sise\":3}}]}", "unknown-member", "/steps/0/kernel/sise", NULL, "size"},
-    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":{\"name\":\"gaussian\",\"size\":4}}]}", "out-of-range", "/steps/0/kernel/size", NULL, NULL},
+    {"{\"steps\":[{\"op\":\"sobel_x\"}]}", "unknown-op", "/steps/0/op", NULL,
+     "{\"op\":\"filter\",\"kernel\":\"sobel_x\"}"},
+    {"{\"steps\":[{\"op\":\"edges\"}]}", "unknown-op", "/steps/0/op", NULL,
+     "{\"op\":\"pipeline\",\"name\":\"edges\"}"},
+    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":\"sobel_w\"}]}", "unknown-kernel",
+     "/steps/0/kernel", NULL, "sobel_x"},
+    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":{\"name\":\"gaussian\",\"sise\":3}}]}",
+     "unknown-member", "/steps/0/kernel/sise", NULL, "size"},
+    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":{\"name\":\"gaussian\",\"size\":4}}]}",
+     "out-of-range", "/steps/0/kernel/size", NULL, NULL},
     {"{\"steps\":[\"edgse\"]}", "unknown-name", "/steps/0", NULL, "edges"},
-    {"{\"steps\":[{\"op\":\"pipeline\",\"name\":\"edge\"}]}", "unknown-name", "/steps/0/name", NULL, "edges"},
-    {"{\"steps\":[{\"id\":\"first\",\"op\":\"abs\"},{\"op\":\"abs\",\"input\":\"frist\"}]}", "unknown-name", "/steps/1/input", "the id of an earlier step, \"image\" or \"@tensor\"", "first"},
-    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":\"@k\"}]}", "unknown-name", "/steps/0/kernel", "a tensor uploaded under that name", NULL},
-    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":2,\"strid\":2}]}", "unknown-member", "/steps/0/strid", NULL, "stride"},
-    {"{\"steps\":[\"abs\"],\"ouput\":{}}", "unknown-member", "/ouput", "one of input, steps, output", "output"},
-    {"{\"input\":{\"chanels\":\"rgb\"},\"steps\":[\"abs\"]}", "unknown-member", "/input/chanels", "one of channels, background, alpha, orient", "channels"},
-    {"{\"steps\":[\"abs\"],\"output\":{\"normalise\":\"minmax\"}}", "unknown-member", "/output/normalise", NULL, "normalize"},
-    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":\"two\"}]}", "wrong-type", "/steps/0/kernel_size", "an integer from 1 to 4096, or [h,w]", NULL},
+    {"{\"steps\":[{\"op\":\"pipeline\",\"name\":\"edge\"}]}", "unknown-name", "/steps/0/name", NULL,
+     "edges"},
+    {"{\"steps\":[{\"id\":\"first\",\"op\":\"abs\"},{\"op\":\"abs\",\"input\":\"frist\"}]}",
+     "unknown-name", "/steps/1/input", "the id of an earlier step, \"image\" or \"@tensor\"",
+     "first"},
+    {"{\"steps\":[{\"op\":\"filter\",\"kernel\":\"@k\"}]}", "unknown-name", "/steps/0/kernel",
+     "a tensor uploaded under that name", NULL},
+    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":2,\"strid\":2}]}", "unknown-member",
+     "/steps/0/strid", NULL, "stride"},
+    {"{\"steps\":[\"abs\"],\"ouput\":{}}", "unknown-member", "/ouput",
+     "one of input, steps, output", "output"},
+    {"{\"input\":{\"chanels\":\"rgb\"},\"steps\":[\"abs\"]}", "unknown-member", "/input/chanels",
+     "one of channels, background, alpha, orient", "channels"},
+    {"{\"steps\":[\"abs\"],\"output\":{\"normalise\":\"minmax\"}}", "unknown-member",
+     "/output/normalise", NULL, "normalize"},
+    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":\"two\"}]}", "wrong-type",
+     "/steps/0/kernel_size", "an integer from 1 to 4096, or [h,w]", NULL},
     {"{\"steps\":\"abs\"}", "wrong-type", "/steps", "an array of at least one step", NULL},
     {"{\"steps\":[1]}", "wrong-type", "/steps/0", NULL, NULL},
-    {"{\"steps\":[\"abs\"],\"output\":{\"labels\":[\"a\",1]}}", "wrong-type", "/output/labels/1", "a list of strings, one for each number", NULL},
-    {"{\"steps\":[\"abs\"],\"output\":{\"quality\":\"best\"}}", "wrong-type", "/output/quality", "an integer from 1 to 100", NULL},
+    {"{\"steps\":[\"abs\"],\"output\":{\"labels\":[\"a\",1]}}", "wrong-type", "/output/labels/1",
+     "a list of strings, one for each number", NULL},
+    {"{\"steps\":[\"abs\"],\"output\":{\"quality\":\"best\"}}", "wrong-type", "/output/quality",
+     "an integer from 1 to 100", NULL},
     {"{\"input\":[],\"steps\":[\"abs\"]}", "wrong-type", "/input", "an object", NULL},
     {"7", "unknown-name", "/steps/0", NULL, NULL},
-    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]}", "out-of-range", "/steps/0/kernel_size", "an integer from 1 to 4096, or [h,w]", NULL},
-    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":2,\"padding\":2}]}", "out-of-range", "/steps/0/padding", NULL, NULL},
-    {"{\"input\":{\"channels\":\"cmyk\"},\"steps\":[\"abs\"]}", "out-of-range", "/input/channels", "\"rgb\", \"gray\" or \"rgba\"", NULL},
-    {"{\"input\":{\"background\":\"#ggg\"},\"steps\":[\"abs\"]}", "out-of-range", "/input/background", "a colour as \"#rrggbb\"", NULL},
-    {"{\"steps\":[\"abs\"],\"output\":{\"view\":\"channel:-1\"}}", "out-of-range", "/output/view", "\"auto\", \"grid\" or \"channel:N\"", NULL},
-    {"{\"steps\":[\"abs\"],\"output\":{\"depth\":12}}", "out-of-range", "/output/depth", "8 or 16", NULL},
+    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]}", "out-of-range",
+     "/steps/0/kernel_size", "an integer from 1 to 4096, or [h,w]", NULL},
+    {"{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":2,\"padding\":2}]}", "out-of-range",
+     "/steps/0/padding", NULL, NULL},
+    {"{\"input\":{\"channels\":\"cmyk\"},\"steps\":[\"abs\"]}", "out-of-range", "/input/channels",
+     "\"rgb\", \"gray\" or \"rgba\"", NULL},
+    {"{\"input\":{\"background\":\"#ggg\"},\"steps\":[\"abs\"]}", "out-of-range",
+     "/input/background", "a colour as \"#rrggbb\"", NULL},
+    {"{\"steps\":[\"abs\"],\"output\":{\"view\":\"channel:-1\"}}", "out-of-range", "/output/view",
+     "\"auto\", \"grid\" or \"channel:N\"", NULL},
+    {"{\"steps\":[\"abs\"],\"output\":{\"depth\":12}}", "out-of-range", "/output/depth", "8 or 16",
+     NULL},
     {"{\"steps\":[\"abs\"],\"output\":{\"from\":[]}}", "out-of-range", "/output/from", NULL, NULL},
-    {"{\"steps\":[\"abs\"],\"output\":{\"from\":\"s7\"}}", "unknown-name", "/output/from", "the id of a step, or \"*\" for all", "s0"},
-    {"{\"steps\":[{\"op\":\"conv\",\"weight\":[[[[1]]]]}]}", "bad-shape", "/steps/0/weight", NULL, NULL},
-    {"{\"steps\":[{\"id\":\"a\",\"op\":\"abs\",\"input\":\"b\"},{\"id\":\"b\",\"op\":\"abs\"}]}", "bad-graph", "/steps/0/input", NULL, NULL},
-    {"{\"steps\":[{\"id\":\"a\",\"op\":\"abs\"},{\"id\":\"a\",\"op\":\"abs\"}]}", "bad-graph", "/steps/1/id", NULL, NULL},
+    {"{\"steps\":[\"abs\"],\"output\":{\"from\":\"s7\"}}", "unknown-name", "/output/from",
+     "the id of a step, or \"*\" for all", "s0"},
+    {"{\"steps\":[{\"op\":\"conv\",\"weight\":[[[[1]]]]}]}", "bad-shape", "/steps/0/weight", NULL,
+     NULL},
+    {"{\"steps\":[{\"id\":\"a\",\"op\":\"abs\",\"input\":\"b\"},{\"id\":\"b\",\"op\":\"abs\"}]}",
+     "bad-graph", "/steps/0/input", NULL, NULL},
+    {"{\"steps\":[{\"id\":\"a\",\"op\":\"abs\"},{\"id\":\"a\",\"op\":\"abs\"}]}", "bad-graph",
+     "/steps/1/id", NULL, NULL},
     {"{\"steps\":[{\"op\":\"add\"}]}", "missing", "/steps/0/inputs", "2 to 64 inputs", NULL},
     {"{\"steps\":[{\"op\":\"max_pool\"}]}", "missing", "/steps/0/kernel_size", NULL, NULL},
     {"{\"steps\":[{\"kernel\":\"sobel_x\"}]}", "missing", "/steps/0/op", NULL, NULL},
     {"{}", "missing", "/steps", "\"steps\": an array of at least one step", NULL},
     {"{\"steps\":[]}", "missing", "/steps", "an array of at least one step", NULL},
-    {"{\"steps\":[{\"op\":\"abs\",\"op\":\"neg\"}]}", "bad-json", "/steps/0/op", "each name once in an object", NULL},
+    {"{\"steps\":[{\"op\":\"abs\",\"op\":\"neg\"}]}", "bad-json", "/steps/0/op",
+     "each name once in an object", NULL},
     {"{\"steps\":[01]}", "bad-json", NULL, "a number without leading zeros", NULL},
     {"", "bad-json", NULL, "a JSON value", NULL},
 };
@@ -76,15 +103,16 @@ TEST(every_class_of_fault_has_its_place_and_words)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct api_work w;
         const struct convd_value *p = problem_of(&w, cases[i].pipeline);
-        if (strcmp(text_at(p, "code"), cases[i].code) != 0) T_FAIL("%s: %s", cases[i].pipeline, test_faults(w.faults));
+        if (strcmp(text_at(p, "code"), cases[i].code) != 0)
+            T_FAIL("%s: %s", cases[i].pipeline, test_faults(w.faults));
         const char *pointer = text_at(p, "pointer");
         if (!pointer != !cases[i].pointer || (pointer && strcmp(pointer, cases[i].pointer) != 0))
             T_FAIL("%s: at %s", cases[i].pipeline, pointer ? pointer : "(nowhere)");
         if (cases[i].expected) STR(cases[i].expected, text_at(p, "expected"));
         if (cases[i].suggestion) STR(cases[i].suggestion, text_at(p, "suggestion"));
         OK(strlen(text_at(p, "detail")) > 3);
-        OK(text_at(p, "expected") || text_at(p, "suggestion") || convd_value_get(p, "limit") || strcmp(cases[i].code, "bad-shape") == 0 ||
-           strncmp(cases[i].code, "unknown", 7) == 0);
+        OK(text_at(p, "expected") || text_at(p, "suggestion") || convd_value_get(p, "limit") ||
+           strcmp(cases[i].code, "bad-shape") == 0 || strncmp(cases[i].code, "unknown", 7) == 0);
         STR("req-1", text_at(p, "instance"));
         char type[64];
         snprintf(type, sizeof type, "urn:convd:problem:%s", cases[i].code);
@@ -98,7 +126,8 @@ TEST(every_class_of_fault_has_its_place_and_words)
 TEST(limits_come_with_both_numbers)
 {
     struct api_work w;
-    const struct convd_value *p = problem_of(&w, "[{\"op\":\"pad\",\"padding\":20000},{\"op\":\"pad\",\"padding\":20000}]");
+    const struct convd_value *p =
+        problem_of(&w, "[{\"op\":\"pad\",\"padding\":20000},{\"op\":\"pad\",\"padding\":20000}]");
     STR("too-much-memory", text_at(p, "code"));
     OK(convd_value_get(p, "actual")->number > convd_value_get(p, "limit")->number);
     api_work_release(&w);
@@ -107,19 +136,23 @@ TEST(limits_come_with_both_numbers)
 TEST(all_faults_of_a_spec_come_at_once)
 {
     struct api_work w;
-    const struct convd_value *p = problem_of(&w, "{\"input\":{\"channels\":\"cmyk\"},\"steps\":[{\"op\":\"grayscal\"},"
-                                                 "{\"op\":\"max_pool\",\"kernel_size\":0,\"stride\":-1,\"colour\":1},"
-                                                 "{\"op\":\"filter\",\"kernel\":\"sobel\"},{\"op\":\"abs\",\"input\":\"nobody\"},"
-                                                 "{\"id\":\"9\",\"op\":\"relu\"},\"edgse\"],\"output\":{\"view\":3,\"x\":1,\"from\":\"q\"}}");
-    static const char *const pointers[] = {"/input/channels", "/output/view", "/output/x", "/steps/0/op", "/steps/1/kernel_size",
-                                           "/steps/1/stride", "/steps/1/colour", "/steps/2/kernel", "/steps/3/input", "/steps/4/id",
-                                           "/steps/5", "/output/from"};
+    const struct convd_value *p = problem_of(
+        &w, "{\"input\":{\"channels\":\"cmyk\"},\"steps\":[{\"op\":\"grayscal\"},"
+            "{\"op\":\"max_pool\",\"kernel_size\":0,\"stride\":-1,\"colour\":1},"
+            "{\"op\":\"filter\",\"kernel\":\"sobel\"},{\"op\":\"abs\",\"input\":\"nobody\"},"
+            "{\"id\":\"9\",\"op\":\"relu\"},\"edgse\"],\"output\":{\"view\":3,\"x\":1,\"from\":"
+            "\"q\"}}");
+    static const char *const pointers[] = {
+        "/input/channels",      "/output/view",    "/output/x",       "/steps/0/op",
+        "/steps/1/kernel_size", "/steps/1/stride", "/steps/1/colour", "/steps/2/kernel",
+        "/steps/3/input",       "/steps/4/id",     "/steps/5",        "/output/from"};
     const struct convd_value *errors = convd_value_get(p, "errors");
     size_t n = sizeof pointers / sizeof *pointers;
     if (!errors || errors->n != n - 1) T_FAIL("%s", test_faults(w.faults));
     for (size_t i = 0; i < n; i++) {
         bool found = strcmp(text_at(p, "pointer"), pointers[i]) == 0;
-        for (uint32_t k = 0; k < errors->n; k++) found |= strcmp(text_at(&errors->items[k], "pointer"), pointers[i]) == 0;
+        for (uint32_t k = 0; k < errors->n; k++)
+            found |= strcmp(text_at(&errors->items[k], "pointer"), pointers[i]) == 0;
         if (!found) T_FAIL("nothing at %s: %s", pointers[i], test_faults(w.faults));
     }
     for (uint32_t k = 0; k < errors->n; k++) { /* each in the same form */
@@ -133,19 +166,48 @@ TEST(all_faults_of_a_spec_come_at_once)
 
 TEST(codes_have_the_statuses_of_the_contract)
 {
-    static const struct { int code, status; const char *word; } rows[] = {
-        {CONVD_BAD_REQUEST, 400, "bad-request"}, {API_BAD_JSON, 400, "bad-json"}, {API_BAD_MULTIPART, 400, "bad-multipart"}, {CONVD_BAD_IMAGE, 400, "bad-image"},
-        {API_UNAUTHORIZED, 401, "unauthorized"}, {API_FORBIDDEN_ORIGIN, 403, "forbidden-origin"}, {API_NOT_FOUND, 404, "not-found"},
-        {API_UNKNOWN_PATH_NAME, 404, "unknown-name"}, {API_METHOD_NOT_ALLOWED, 405, "method-not-allowed"}, {API_NOT_ACCEPTABLE, 406, "not-acceptable"},
-        {API_TOO_SLOW, 408, "too-slow"}, {API_CONFLICT, 409, "conflict"}, {API_NOT_FINISHED, 409, "not-finished"}, {API_PRECONDITION_FAILED, 412, "precondition-failed"},
-        {API_BODY_TOO_LARGE, 413, "body-too-large"}, {CONVD_IMAGE_TOO_LARGE, 413, "image-too-large"}, {API_URI_TOO_LONG, 414, "uri-too-long"},
-        {CONVD_UNSUPPORTED, 415, "unsupported-media-type"}, {CONVD_UNKNOWN_OP, 422, "unknown-op"}, {CONVD_UNKNOWN_KERNEL, 422, "unknown-kernel"},
-        {CONVD_UNKNOWN_NAME, 422, "unknown-name"}, {CONVD_UNKNOWN_MEMBER, 422, "unknown-member"}, {CONVD_WRONG_TYPE, 422, "wrong-type"},
-        {CONVD_OUT_OF_RANGE, 422, "out-of-range"}, {CONVD_BAD_SHAPE, 422, "bad-shape"}, {CONVD_BAD_GRAPH, 422, "bad-graph"}, {CONVD_MISSING, 422, "missing"},
-        {CONVD_TOO_MANY_STEPS, 422, "too-many-steps"}, {CONVD_TOO_MUCH_MEMORY, 422, "too-much-memory"}, {CONVD_TOO_MUCH_WORK, 422, "too-much-work"},
-        {CONVD_NOT_EXPRESSIBLE, 422, "not-expressible"}, {CONVD_NOT_DIFFERENTIABLE, 422, "not-differentiable"}, {API_HEADER_TOO_LARGE, 431, "header-too-large"},
-        {API_NOT_IMPLEMENTED, 501, "not-implemented"}, {API_QUEUE_FULL, 503, "queue-full"}, {API_DRAINING, 503, "draining"},
-        {API_STORE_UNAVAILABLE, 503, "store-unavailable"}, {API_DEADLINE, 504, "deadline"}, {API_STORAGE_FULL, 507, "storage-full"}};
+    static const struct {
+        int code, status;
+        const char *word;
+    } rows[] = {{CONVD_BAD_REQUEST, 400, "bad-request"},
+                {API_BAD_JSON, 400, "bad-json"},
+                {API_BAD_MULTIPART, 400, "bad-multipart"},
+                {CONVD_BAD_IMAGE, 400, "bad-image"},
+                {API_UNAUTHORIZED, 401, "unauthorized"},
+                {API_FORBIDDEN_ORIGIN, 403, "forbidden-origin"},
+                {API_NOT_FOUND, 404, "not-found"},
+                {API_UNKNOWN_PATH_NAME, 404, "unknown-name"},
+                {API_METHOD_NOT_ALLOWED, 405, "method-not-allowed"},
+                {API_NOT_ACCEPTABLE, 406, "not-acceptable"},
+                {API_TOO_SLOW, 408, "too-slow"},
+                {API_CONFLICT, 409, "conflict"},
+                {API_NOT_FINISHED, 409, "not-finished"},
+                {API_PRECONDITION_FAILED, 412, "precondition-failed"},
+                {API_BODY_TOO_LARGE, 413, "body-too-large"},
+                {CONVD_IMAGE_TOO_LARGE, 413, "image-too-large"},
+                {API_URI_TOO_LONG, 414, "uri-too-long"},
+                {CONVD_UNSUPPORTED, 415, "unsupported-media-type"},
+                {CONVD_UNKNOWN_OP, 422, "unknown-op"},
+                {CONVD_UNKNOWN_KERNEL, 422, "unknown-kernel"},
+                {CONVD_UNKNOWN_NAME, 422, "unknown-name"},
+                {CONVD_UNKNOWN_MEMBER, 422, "unknown-member"},
+                {CONVD_WRONG_TYPE, 422, "wrong-type"},
+                {CONVD_OUT_OF_RANGE, 422, "out-of-range"},
+                {CONVD_BAD_SHAPE, 422, "bad-shape"},
+                {CONVD_BAD_GRAPH, 422, "bad-graph"},
+                {CONVD_MISSING, 422, "missing"},
+                {CONVD_TOO_MANY_STEPS, 422, "too-many-steps"},
+                {CONVD_TOO_MUCH_MEMORY, 422, "too-much-memory"},
+                {CONVD_TOO_MUCH_WORK, 422, "too-much-work"},
+                {CONVD_NOT_EXPRESSIBLE, 422, "not-expressible"},
+                {CONVD_NOT_DIFFERENTIABLE, 422, "not-differentiable"},
+                {API_HEADER_TOO_LARGE, 431, "header-too-large"},
+                {API_NOT_IMPLEMENTED, 501, "not-implemented"},
+                {API_QUEUE_FULL, 503, "queue-full"},
+                {API_DRAINING, 503, "draining"},
+                {API_STORE_UNAVAILABLE, 503, "store-unavailable"},
+                {API_DEADLINE, 504, "deadline"},
+                {API_STORAGE_FULL, 507, "storage-full"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         EQ(rows[i].status, api_code_status(rows[i].code));
         STR(rows[i].word, api_code_word(rows[i].code));
@@ -183,7 +245,8 @@ TEST(the_catalogue_is_json_made_from_the_rows)
     OK(test_at(k, "separable")->boolean);
     for (uint32_t y = 0; y < 3; y++)
         for (uint32_t x = 0; x < 3; x++)
-            NEAR(test_at(k, "matrix")->items[y].items[x].number, test_at(k, "column")->items[y].number * test_at(k, "row")->items[x].number, 1e-6);
+            NEAR(test_at(k, "matrix")->items[y].items[x].number,
+                 test_at(k, "column")->items[y].number * test_at(k, "row")->items[x].number, 1e-6);
     b.n = 0;
     OK(api_kernels_write(NULL, &b));
     OK(test_at(test_json((const char *)b.data, b.n), "kernels")->n >= 30);
@@ -194,7 +257,8 @@ TEST(the_catalogue_is_json_made_from_the_rows)
     OK(api_pipelines_write(test_library(), "edges", &b));
     STR("grayscale", test_at(test_json((const char *)b.data, b.n), "spec/steps/0/op")->string);
     b.n = 0;
-    OK(convd_bytes_put(&b, "{", 1) && api_limits_write(&(struct api_limits){.max_side = 77}, &b) && convd_bytes_put(&b, "}", 1));
+    OK(convd_bytes_put(&b, "{", 1) && api_limits_write(&(struct api_limits){.max_side = 77}, &b) &&
+       convd_bytes_put(&b, "}", 1));
     const struct convd_value *l = test_json((const char *)b.data, b.n);
     NEAR(77, test_at(l, "max_side")->number, 0);
     NEAR(1073741824, test_at(l, "max_memory")->number, 0);
@@ -215,8 +279,9 @@ TEST(explain_has_the_members_of_the_contract)
     NEAR(640, test_at(v, "input/width")->number, 0);
     EQ(3, test_at(v, "steps")->n);
     const struct convd_value *s = test_at(v, "steps/1");
-    static const char *const members[] = {"id", "op", "params", "output_shape", "weights", "macs", "bytes", "receptive_field", "jump",
-                                          "algorithm", "fused_into", "ms"};
+    static const char *const members[] = {"id",      "op",        "params",     "output_shape",
+                                          "weights", "macs",      "bytes",      "receptive_field",
+                                          "jump",    "algorithm", "fused_into", "ms"};
     EQ(12, s->n);
     for (size_t i = 0; i < 12; i++) STR(members[i], s->members[i].name);
     STR("filter", test_at(s, "op")->string);
@@ -231,14 +296,20 @@ TEST(explain_has_the_members_of_the_contract)
     for (size_t i = 0; i < 4; i++) test_at(test_at(v, "total"), totals[i]);
     api_work_release(&w);
 
-    w = test_work(NULL, NULL, 0, "{\"steps\":[{\"id\":\"r\",\"op\":\"residual\",\"steps\":[\"abs\"]}]}"); /* the expansion shows */
+    w = test_work(
+        NULL, NULL, 0,
+        "{\"steps\":[{\"id\":\"r\",\"op\":\"residual\",\"steps\":[\"abs\"]}]}"); /* the expansion shows */
     OK(api_explain(&w, &size, "text"));
     OK(strstr(test_body(&w), "r.s0"));
     OK(strstr(test_body(&w), "total"));
     api_work_release(&w);
 
-    static const struct { const char *format, *pipeline, *code; } bad[] = {
-        {"mermaid", "abs", "out-of-range"}, {"jsn", "abs", "out-of-range"}, {"json", "abs", "missing"}, {"json", "max_pool:0", "out-of-range"}};
+    static const struct {
+        const char *format, *pipeline, *code;
+    } bad[] = {{"mermaid", "abs", "out-of-range"},
+               {"jsn", "abs", "out-of-range"},
+               {"json", "abs", "missing"},
+               {"json", "max_pool:0", "out-of-range"}};
     for (size_t i = 0; i < 4; i++) {
         w = test_work(NULL, NULL, 0, bad[i].pipeline);
         OK(!api_explain(&w, i < 2 ? &size : NULL, bad[i].format));

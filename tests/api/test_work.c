@@ -13,7 +13,8 @@ struct asked {
     char text[512];
 };
 
-static void ask(struct asked *a, const void *image, size_t n, const char *pipeline, const char *query, const char *accept)
+static void ask(struct asked *a, const void *image, size_t n, const char *pipeline,
+                const char *query, const char *accept)
 {
     memset(a, 0, sizeof *a);
     a->w = test_work(NULL, image, n, pipeline);
@@ -30,13 +31,15 @@ static void ask(struct asked *a, const void *image, size_t n, const char *pipeli
     a->w.accept = accept;
 }
 
-static void run(struct asked *a, const void *image, size_t n, const char *pipeline, const char *query, const char *accept)
+static void run(struct asked *a, const void *image, size_t n, const char *pipeline,
+                const char *query, const char *accept)
 {
     ask(a, image, n, pipeline, query, accept);
     test_run(&a->w);
 }
 
-static void refuse(struct asked *a, const void *image, size_t n, const char *pipeline, const char *query, const char *accept)
+static void refuse(struct asked *a, const void *image, size_t n, const char *pipeline,
+                   const char *query, const char *accept)
 {
     ask(a, image, n, pipeline, query, accept);
     if (api_work_prepare(&a->w)) T_FAIL("%s ?%s is accepted", pipeline, query ? query : "");
@@ -44,7 +47,8 @@ static void refuse(struct asked *a, const void *image, size_t n, const char *pip
 }
 
 /* The picture in a body, decoded to bytes (caller frees). */
-static uint8_t *decoded(const void *data, size_t n, enum convd_channels channels, struct convd_image_info *info)
+static uint8_t *decoded(const void *data, size_t n, enum convd_channels channels,
+                        struct convd_image_info *info)
 {
     struct convd_faults *f = convd_faults_new();
     const struct convd_decode_options o = {.channels = channels, .background = {255, 255, 255}};
@@ -70,7 +74,8 @@ TEST(accept_is_negotiated)
         {"image/jpeg", "", "grayscale", "image/jpeg"},
         {"IMAGE/JPEG", "", "grayscale", "image/jpeg"},
         {"image/webp,*/*;q=0.8", "", "grayscale", "image/webp"},
-        {"image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "", "grayscale", "image/png"},
+        {"image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "", "grayscale",
+         "image/png"},
         {"text/html,application/xhtml+xml,image/webp,*/*;q=0.8", "", "grayscale", "image/webp"},
         {"image/png;q=0.5, image/jpeg;q=0.6", "", "grayscale", "image/jpeg"},
         {"image/png;q=0,*/*", "", "grayscale", "image/jpeg"},
@@ -84,8 +89,10 @@ TEST(accept_is_negotiated)
         {"garbage", "", "grayscale", "image/png"},
         {"image/jpeg", "format=png", "grayscale", "image/png"},
         {"text/html", "format=jpg", "grayscale", "image/jpeg"},
-        {"image/jpeg", "", "{\"steps\":[\"grayscale\"],\"output\":{\"format\":\"webp\"}}", "image/webp"},
-        {"image/jpeg", "format=bmp", "{\"steps\":[\"grayscale\"],\"output\":{\"format\":\"webp\"}}", "image/bmp"},
+        {"image/jpeg", "", "{\"steps\":[\"grayscale\"],\"output\":{\"format\":\"webp\"}}",
+         "image/webp"},
+        {"image/jpeg", "format=bmp", "{\"steps\":[\"grayscale\"],\"output\":{\"format\":\"webp\"}}",
+         "image/bmp"},
         {NULL, "", "global_avg_pool", "application/json"},
         {"*/*", "", "global_avg_pool", "application/json"},
         {"image/*", "", "global_avg_pool", "image/png"},
@@ -100,7 +107,8 @@ TEST(accept_is_negotiated)
         struct asked a;
         ask(&a, x, n, cases[i].pipeline, cases[i].query, cases[i].accept);
         bool fine = api_work_prepare(&a.w) && api_work_run(&a.w, NULL, NULL);
-        if (!fine && cases[i].media) T_FAIL("Accept: %s: %s", cases[i].accept, test_faults(a.w.faults));
+        if (!fine && cases[i].media)
+            T_FAIL("Accept: %s: %s", cases[i].accept, test_faults(a.w.faults));
         if (fine) STR(cases[i].media, a.w.media);
         if (!fine) {
             EQ(406, api_faults_status(a.w.faults));
@@ -198,9 +206,15 @@ TEST(views_have_their_sizes)
         const char *pipeline, *query;
         int width, height, channels;
     } cases[] = {
-        {"abs", "", 12, 10, 3},           {"grayscale", "", 12, 10, 1},     {"edges-xy", "", 25, 10, 1},
-        {"abs", "view=grid", 25, 21, 1},  {"abs", "view=channel:2", 12, 10, 1}, {"abs", "view=channel:2&normalize=viridis", 12, 10, 3},
-        {"grayscale", "normalize=signed", 12, 10, 3}, {"maxpool", "", 6, 5, 3}, {"grayscale", "normalize=minmax", 12, 10, 1},
+        {"abs", "", 12, 10, 3},
+        {"grayscale", "", 12, 10, 1},
+        {"edges-xy", "", 25, 10, 1},
+        {"abs", "view=grid", 25, 21, 1},
+        {"abs", "view=channel:2", 12, 10, 1},
+        {"abs", "view=channel:2&normalize=viridis", 12, 10, 3},
+        {"grayscale", "normalize=signed", 12, 10, 3},
+        {"maxpool", "", 6, 5, 3},
+        {"grayscale", "normalize=minmax", 12, 10, 1},
         {"edges-xy/select:0", "channels=gray", 12, 10, 1},
     };
     size_t n;
@@ -210,8 +224,10 @@ TEST(views_have_their_sizes)
         struct convd_image_info info;
         run(&a, x, n, cases[i].pipeline, cases[i].query, NULL);
         free(decoded(a.w.body.data, a.w.body.n, CONVD_RGB, &info));
-        if (info.input.width != cases[i].width || info.input.height != cases[i].height || info.file_channels != cases[i].channels)
-            T_FAIL("%s?%s: %tdx%tdx%d", cases[i].pipeline, cases[i].query, info.input.width, info.input.height, info.file_channels);
+        if (info.input.width != cases[i].width || info.input.height != cases[i].height ||
+            info.file_channels != cases[i].channels)
+            T_FAIL("%s?%s: %tdx%tdx%d", cases[i].pipeline, cases[i].query, info.input.width,
+                   info.input.height, info.file_channels);
         api_work_release(&a.w);
     }
     struct asked a;
@@ -226,15 +242,21 @@ TEST(depth_16_is_257_times_the_value_and_8_bits_where_a_format_has_no_16)
 {
     size_t n;
     uint8_t *x = test_picture(9, 7, 3, &n);
-    static const struct { const char *query; int depth; } cases[] = {
-        {"format=png&depth=16", 16}, {"format=jpeg&depth=16", 8}, {"format=png", 8}, {"format=png&depth=16&view=grid", 16}};
+    static const struct {
+        const char *query;
+        int depth;
+    } cases[] = {{"format=png&depth=16", 16},
+                 {"format=jpeg&depth=16", 8},
+                 {"format=png", 8},
+                 {"format=png&depth=16&view=grid", 16}};
     for (size_t i = 0; i < 4; i++) {
         struct asked a;
         struct convd_image_info info;
         run(&a, x, n, "grayscale/scale:0,100.25", cases[i].query, NULL);
         uint8_t *p = decoded(a.w.body.data, a.w.body.n, CONVD_GRAY, &info);
         EQ(cases[i].depth, info.depth);
-        if (info.depth == 16) EQ(25764, ((const uint16_t *)(const void *)p)[5]); /* 100.25 * 257 = 25764.25 */
+        if (info.depth == 16)
+            EQ(25764, ((const uint16_t *)(const void *)p)[5]); /* 100.25 * 257 = 25764.25 */
         free(p);
         api_work_release(&a.w);
     }
@@ -277,7 +299,8 @@ TEST(alpha_is_composited_kept_or_taken_along)
     free(p);
     api_work_release(&a.w);
 
-    static const char *const flat[] = {"background=%s", "background=%s&alpha=keep&format=ppm", "background=%s&channels=rgba&format=bmp"};
+    static const char *const flat[] = {"background=%s", "background=%s&alpha=keep&format=ppm",
+                                       "background=%s&channels=rgba&format=bmp"};
     for (size_t i = 0; i < 3; i++) { /* over the background, by whichever way */
         char query[80];
         snprintf(query, sizeof query, flat[i], "#1080f0");
@@ -317,7 +340,10 @@ TEST(json_has_the_shape_of_the_contract)
     struct asked a;
     size_t n;
     uint8_t *x = test_picture(8, 6, 3, &n);
-    run(&a, x, n, "{\"steps\":[\"grayscale\",{\"id\":\"two\",\"op\":\"conv\",\"weight\":[\"identity\",\"identity\"],\"padding\":1}]}", "format=json", NULL);
+    run(&a, x, n,
+        "{\"steps\":[\"grayscale\",{\"id\":\"two\",\"op\":\"conv\",\"weight\":[\"identity\","
+        "\"identity\"],\"padding\":1}]}",
+        "format=json", NULL);
     const struct convd_value *v = test_json(test_body(&a.w), a.w.body.n);
     NEAR(8, test_at(v, "input/width")->number, 0);
     NEAR(6, test_at(v, "input/height")->number, 0);
@@ -330,8 +356,19 @@ TEST(json_has_the_shape_of_the_contract)
     for (uint32_t i = 0; i < 4; i++) NEAR(shape[i], test_at(o, "shape")->items[i].number, 0);
     EQ(2, test_at(o, "channels")->n);
     EQ(96, test_at(o, "values")->n);
-    static const char *const members[] = {"min", "max", "mean", "std", "sum", "l1", "l2", "zeros", "nonfinite", "entropy",
-                                          "histogram/min", "histogram/max", "histogram/counts"};
+    static const char *const members[] = {"min",
+                                          "max",
+                                          "mean",
+                                          "std",
+                                          "sum",
+                                          "l1",
+                                          "l2",
+                                          "zeros",
+                                          "nonfinite",
+                                          "entropy",
+                                          "histogram/min",
+                                          "histogram/max",
+                                          "histogram/counts"};
     for (size_t i = 0; i < 13; i++) {
         char path[64];
         snprintf(path, sizeof path, "stats/%s", members[i]);
@@ -359,14 +396,21 @@ TEST(json_has_the_shape_of_the_contract)
 
 TEST(values_are_listed_up_to_4096_or_when_asked)
 {
-    static const struct { const char *query; int w, h; size_t count; } cases[] = {
-        {"format=json", 64, 64, 4096}, {"format=json", 65, 64, 0}, {"format=json&values=all", 65, 64, 4160}, {"format=json&values=none", 4, 4, 0}};
+    static const struct {
+        const char *query;
+        int w, h;
+        size_t count;
+    } cases[] = {{"format=json", 64, 64, 4096},
+                 {"format=json", 65, 64, 0},
+                 {"format=json&values=all", 65, 64, 4160},
+                 {"format=json&values=none", 4, 4, 0}};
     for (size_t i = 0; i < 4; i++) {
         struct asked a;
         size_t n;
         uint8_t *x = test_picture(cases[i].w, cases[i].h, 3, &n);
         run(&a, x, n, "grayscale", cases[i].query, NULL);
-        const struct convd_value *v = convd_value_get(test_at(test_json(test_body(&a.w), a.w.body.n), "outputs/0"), "values");
+        const struct convd_value *v =
+            convd_value_get(test_at(test_json(test_body(&a.w), a.w.body.n), "outputs/0"), "values");
         EQ(cases[i].count, v ? v->n : 0);
         api_work_release(&a.w);
         free(x);
@@ -398,13 +442,15 @@ TEST(labels_answer_with_the_largest)
     memcpy(stripes, head, sizeof head - 1);
     n = sizeof stripes;
     for (int turn = 0; turn < 2; turn++) {
-        for (size_t i = 0; i < 1024; i++) stripes[sizeof head - 1 + i] = (turn ? i / 32 : i % 32) / 4 % 2 ? 255 : 0;
+        for (size_t i = 0; i < 1024; i++)
+            stripes[sizeof head - 1 + i] = (turn ? i / 32 : i % 32) / 4 % 2 ? 255 : 0;
         struct asked a;
         run(&a, stripes, n, "orientation", NULL, NULL);
         const struct convd_value *o = test_at(test_json(test_body(&a.w), a.w.body.n), "outputs/0");
         STR(turn ? "y" : "x", test_at(o, "answer")->string);
         EQ(2, test_at(o, "labels")->n);
-        OK(test_at(o, turn ? "values/0" : "values/1")->number < 1e-3 * test_at(o, turn ? "values/1" : "values/0")->number);
+        OK(test_at(o, turn ? "values/0" : "values/1")->number <
+           1e-3 * test_at(o, turn ? "values/1" : "values/0")->number);
         api_work_release(&a.w);
     }
 }
@@ -443,13 +489,17 @@ TEST(several_outputs_come_as_json_with_pictures)
 
     run(&a, x, n, "grayscale/abs", "from=image&format=npy", NULL); /* the picture itself */
     api_work_release(&a.w);
-    run(&a, x, n, "{\"steps\":[\"abs\"],\"output\":{\"from\":[\"s0\"]}}", NULL, NULL); /* a list of one is one */
+    run(&a, x, n, "{\"steps\":[\"abs\"],\"output\":{\"from\":[\"s0\"]}}", NULL,
+        NULL); /* a list of one is one */
     STR("image/png", a.w.media);
     api_work_release(&a.w);
     refuse(&a, x, n, "grayscale/abs", "from=*&format=npy", NULL);
     STR("out-of-range", api_code_word(a.w.faults->first->code));
     api_work_release(&a.w);
-    refuse(&a, x, n, "{\"steps\":[{\"id\":\"edge\",\"op\":\"abs\"}],\"output\":{\"from\":[\"edge\",\"edgy\"]}}", NULL, NULL);
+    refuse(
+        &a, x, n,
+        "{\"steps\":[{\"id\":\"edge\",\"op\":\"abs\"}],\"output\":{\"from\":[\"edge\",\"edgy\"]}}",
+        NULL, NULL);
     STR("/output/from/1", a.w.faults->first->pointer);
     STR("edge", a.w.faults->first->suggestion);
     api_work_release(&a.w);
@@ -560,8 +610,10 @@ TEST(a_whole_request_in_json)
     OK(api_base64_put(&b, x, n) && convd_bytes_put(&b, "", 1));
     static const char *const forms[] = {
         "{\"pipeline\":\"grayscale/scale:2\",\"image\":\"%s\"}",
-        "{\"image\":\"data:image/x-portable-pixmap;base64,%s\",\"pipeline\":[\"grayscale\",{\"op\":\"scale\",\"mul\":2}]}",
-        "{\"pipeline\":{\"steps\":[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"@k\"}],\"output\":{\"format\":\"png\"}},\"image\":\"%s\",\"tensors\":{\"k\":[[0,0,0],[0,2,0],[0,0,0]]}}",
+        "{\"image\":\"data:image/"
+        "x-portable-pixmap;base64,%s\",\"pipeline\":[\"grayscale\",{\"op\":\"scale\",\"mul\":2}]}",
+        "{\"pipeline\":{\"steps\":[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"@k\"}],\"output\":"
+        "{\"format\":\"png\"}},\"image\":\"%s\",\"tensors\":{\"k\":[[0,0,0],[0,2,0],[0,0,0]]}}",
     };
     struct convd_bytes first = {0};
     for (size_t i = 0; i < 3; i++) {
@@ -574,23 +626,31 @@ TEST(a_whole_request_in_json)
         EQ(0, memcmp(first.data, w.body.data, first.n));
         api_work_release(&w);
     }
-    static const struct { const char *text, *code, *pointer; } bad[] = {
+    static const struct {
+        const char *text, *code, *pointer;
+    } bad[] = {
         {"{\"pipeline\":[\"abs\"]}", "missing", "/image"},
         {"{\"image\":\"AAAA\"}", "missing", "/pipeline"},
         {"{\"pipeline\":[\"abs\"],\"image\":\"A A=\"}", "bad-image", "/image"},
         {"{\"pipeline\":[\"abs\"],\"image\":7}", "wrong-type", "/image"},
         {"{\"pipeline\":[\"abs\"],\"image\":\"data:image/png,xx\"}", "bad-image", "/image"},
         {"{\"pipeline\":[\"abs\"],\"image\":\"AAAA\"}", "unsupported-media-type", "/image"},
-        {"{\"pipeline\":[{\"op\":\"max_pool\",\"kernel_size\":0}],\"image\":\"AAAA\"}", "out-of-range", "/pipeline/0/kernel_size"},
-        {"{\"pipeline\":{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]},\"image\":\"AAAA\"}", "out-of-range", "/pipeline/steps/0/kernel_size"},
-        {"{\"pipeline\":\"abs/max_pool:0\",\"image\":\"AAAA\"}", "out-of-range", "/pipeline/steps/1/kernel_size"},
-        {"{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"form\":1}},\"image\":\"AAAA\"}", "unknown-member", "/pipeline/output/form"},
+        {"{\"pipeline\":[{\"op\":\"max_pool\",\"kernel_size\":0}],\"image\":\"AAAA\"}",
+         "out-of-range", "/pipeline/0/kernel_size"},
+        {"{\"pipeline\":{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]},\"image\":\"AAAA\"}",
+         "out-of-range", "/pipeline/steps/0/kernel_size"},
+        {"{\"pipeline\":\"abs/max_pool:0\",\"image\":\"AAAA\"}", "out-of-range",
+         "/pipeline/steps/1/kernel_size"},
+        {"{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"form\":1}},\"image\":\"AAAA\"}",
+         "unknown-member", "/pipeline/output/form"},
         {"{\"pipeline\":[\"abs\"],\"imgae\":\"AAAA\"}", "unknown-member", "/imgae"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[1,2],[3]]}}", "bad-shape", "/tensors/k/1"},
-        {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[1,2],[3,\"x\"]]}}", "wrong-type", "/tensors/k/1/1"},
+        {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[1,2],[3,\"x\"]]}}", "wrong-type",
+         "/tensors/k/1/1"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[]}}", "bad-shape", "/tensors/k"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[[[[1]]]]]}}", "bad-shape", "/tensors/k"},
-        {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":\"AAAA\"}}", "unsupported-media-type", "/tensors/k"},
+        {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":\"AAAA\"}}", "unsupported-media-type",
+         "/tensors/k"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":[]}", "wrong-type", "/tensors"},
         {"[]", "wrong-type", ""},
         {"{\"pipeline\":[\"abs\"],}", "bad-json", ""},
@@ -600,7 +660,8 @@ TEST(a_whole_request_in_json)
         struct api_work w;
         if (request(&w, bad[i].text)) T_FAIL("%s is accepted", bad[i].text);
         const struct convd_fault *f = w.faults->first;
-        if (strcmp(api_code_word(f->code), bad[i].code) != 0 || strcmp(f->pointer, bad[i].pointer) != 0)
+        if (strcmp(api_code_word(f->code), bad[i].code) != 0 ||
+            strcmp(f->pointer, bad[i].pointer) != 0)
             T_FAIL("%s: %s", bad[i].text, test_faults(w.faults));
         api_work_release(&w);
     }
@@ -613,17 +674,31 @@ TEST(a_whole_request_in_json)
 
 TEST(a_wrong_query_is_explained)
 {
-    static const struct { const char *query; int status; const char *words, *suggestion; } cases[] = {
-        {"fromat=png", 400, "fromat", "format"},       {"format=png&format=jpeg", 400, "twice", NULL},
-        {"quality=0", 422, "quality is 0", NULL},      {"quality=101", 422, "101", NULL},
-        {"quality=high", 422, "high", NULL},           {"quality=-1", 422, "-1", NULL},
-        {"compression=10", 422, "10", NULL},           {"depth=12", 422, "12", NULL},
-        {"view=channel:-1", 422, "channel:-1", NULL},  {"view=gird", 422, "gird", "grid"},
-        {"view=channel:", 422, "channel:", NULL},      {"normalize=minmaxx", 422, "minmaxx", "minmax"},
-        {"channels=cmyk", 422, "cmyk", NULL},          {"background=red", 422, "red", NULL},
-        {"background=%231234567", 422, "1234567", NULL}, {"alpha=kep", 422, "kep", "keep"},
-        {"orient=offf", 422, "off", "off"},               {"values=some", 422, "some", NULL},
-        {"from=nobody", 422, "nobody", NULL},          {"format=", 406, "format", NULL},
+    static const struct {
+        const char *query;
+        int status;
+        const char *words, *suggestion;
+    } cases[] = {
+        {"fromat=png", 400, "fromat", "format"},
+        {"format=png&format=jpeg", 400, "twice", NULL},
+        {"quality=0", 422, "quality is 0", NULL},
+        {"quality=101", 422, "101", NULL},
+        {"quality=high", 422, "high", NULL},
+        {"quality=-1", 422, "-1", NULL},
+        {"compression=10", 422, "10", NULL},
+        {"depth=12", 422, "12", NULL},
+        {"view=channel:-1", 422, "channel:-1", NULL},
+        {"view=gird", 422, "gird", "grid"},
+        {"view=channel:", 422, "channel:", NULL},
+        {"normalize=minmaxx", 422, "minmaxx", "minmax"},
+        {"channels=cmyk", 422, "cmyk", NULL},
+        {"background=red", 422, "red", NULL},
+        {"background=%231234567", 422, "1234567", NULL},
+        {"alpha=kep", 422, "kep", "keep"},
+        {"orient=offf", 422, "off", "off"},
+        {"values=some", 422, "some", NULL},
+        {"from=nobody", 422, "nobody", NULL},
+        {"format=", 406, "format", NULL},
         {"labels=a", 400, "labels", NULL},
     };
     size_t n;
@@ -632,14 +707,19 @@ TEST(a_wrong_query_is_explained)
         struct asked a;
         refuse(&a, x, n, "abs", cases[i].query, NULL);
         const struct convd_fault *f = a.w.faults->first;
-        if (api_faults_status(a.w.faults) != cases[i].status || !strstr(f->detail, cases[i].words) || !f->expected)
-            T_FAIL("%s: %d %s", cases[i].query, api_faults_status(a.w.faults), test_faults(a.w.faults));
+        if (api_faults_status(a.w.faults) != cases[i].status ||
+            !strstr(f->detail, cases[i].words) || !f->expected)
+            T_FAIL("%s: %d %s", cases[i].query, api_faults_status(a.w.faults),
+                   test_faults(a.w.faults));
         if (cases[i].suggestion) STR(cases[i].suggestion, f->suggestion);
         STR("", f->pointer);
         api_work_release(&a.w);
     }
     struct asked a;
-    run(&a, x, n, "abs", "background=00ff00&orient=off&quality=50&compression=9&depth=8&alpha=composite&channels=rgb&view=auto&normalize=none", NULL);
+    run(&a, x, n, "abs",
+        "background=00ff00&orient=off&quality=50&compression=9&depth=8&alpha=composite&channels="
+        "rgb&view=auto&normalize=none",
+        NULL);
     api_work_release(&a.w);
     free(x);
 }
@@ -651,11 +731,20 @@ TEST(the_etag_is_of_all_that_decides_the_bytes)
     size_t n, m;
     uint8_t *x = test_picture(9, 9, 3, &n), *y = test_picture(9, 9, 3, &m);
     y[m - 1] ^= 1;
-    static const struct { const char *pipeline, *query, *accept; bool other, same; } cases[] = {
-        {"grayscale", "", NULL, false, true},  {"[\"grayscale\"]", "", NULL, false, true}, {"grayscale", "", "image/png", false, true},
-        {"grayscale", "", "image/jpeg", false, false}, {"grayscale/abs", "", NULL, false, false}, {"grayscale", "normalize=minmax", NULL, false, false},
-        {"grayscale", "quality=7", NULL, false, false}, {"grayscale", "depth=16", NULL, false, false}, {"grayscale", "", NULL, true, false},
-        {"grayscale", "format=json", NULL, false, false}, {"grayscale", "from=image", NULL, false, false}};
+    static const struct {
+        const char *pipeline, *query, *accept;
+        bool other, same;
+    } cases[] = {{"grayscale", "", NULL, false, true},
+                 {"[\"grayscale\"]", "", NULL, false, true},
+                 {"grayscale", "", "image/png", false, true},
+                 {"grayscale", "", "image/jpeg", false, false},
+                 {"grayscale/abs", "", NULL, false, false},
+                 {"grayscale", "normalize=minmax", NULL, false, false},
+                 {"grayscale", "quality=7", NULL, false, false},
+                 {"grayscale", "depth=16", NULL, false, false},
+                 {"grayscale", "", NULL, true, false},
+                 {"grayscale", "format=json", NULL, false, false},
+                 {"grayscale", "from=image", NULL, false, false}};
     struct asked a;
     run(&a, x, n, "grayscale", "", NULL);
     char etag[40];
@@ -666,7 +755,8 @@ TEST(the_etag_is_of_all_that_decides_the_bytes)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ask(&a, cases[i].other ? y : x, n, cases[i].pipeline, cases[i].query, cases[i].accept);
         OK(api_work_prepare(&a.w));
-        if ((strcmp(etag, a.w.etag) == 0) != cases[i].same) T_FAIL("%s?%s: %s", cases[i].pipeline, cases[i].query, a.w.etag);
+        if ((strcmp(etag, a.w.etag) == 0) != cases[i].same)
+            T_FAIL("%s?%s: %s", cases[i].pipeline, cases[i].query, a.w.etag);
         api_work_release(&a.w);
     }
     free(x);
@@ -675,12 +765,27 @@ TEST(the_etag_is_of_all_that_decides_the_bytes)
 
 /* ---- memory ---- */
 
-static const struct { const char *pipeline, *query; int channels; } loads[] = {
-    {"edges", "", 3},           {"edges", "format=jpeg", 3},  {"edges", "format=webp", 3},         {"features", "", 3},
-    {"features", "format=npy", 3}, {"edges-xy", "format=json&values=all", 3}, {"edges", "from=*", 3}, {"dense", "from=*&format=webp", 3},
-    {"filter:identity", "alpha=keep", 4}, {"grayscale", "alpha=keep&depth=16", 4}, {"filter:identity", "channels=rgba&format=jpeg", 4},
-    {"sobel_x", "format=hdr", 3}, {"sobel_x", "normalize=signed&depth=16", 1}, {"grayscale/abs", "from=*&format=safetensors", 3},
-    {"gaussian:9", "view=grid&format=ppm", 3}, {"orientation", "", 3}, {"median:5", "format=bmp", 3},
+static const struct {
+    const char *pipeline, *query;
+    int channels;
+} loads[] = {
+    {"edges", "", 3},
+    {"edges", "format=jpeg", 3},
+    {"edges", "format=webp", 3},
+    {"features", "", 3},
+    {"features", "format=npy", 3},
+    {"edges-xy", "format=json&values=all", 3},
+    {"edges", "from=*", 3},
+    {"dense", "from=*&format=webp", 3},
+    {"filter:identity", "alpha=keep", 4},
+    {"grayscale", "alpha=keep&depth=16", 4},
+    {"filter:identity", "channels=rgba&format=jpeg", 4},
+    {"sobel_x", "format=hdr", 3},
+    {"sobel_x", "normalize=signed&depth=16", 1},
+    {"grayscale/abs", "from=*&format=safetensors", 3},
+    {"gaussian:9", "view=grid&format=ppm", 3},
+    {"orientation", "", 3},
+    {"median:5", "format=bmp", 3},
 };
 
 TEST(a_run_takes_no_more_than_its_plan_said)
@@ -692,13 +797,16 @@ TEST(a_run_takes_no_more_than_its_plan_said)
         struct asked a;
         ask(&a, x, n, loads[i].pipeline, loads[i].query, NULL);
         a.w.memory = &c->memory;
-        if (!api_work_prepare(&a.w)) T_FAIL("%s?%s: %s", loads[i].pipeline, loads[i].query, test_faults(a.w.faults));
+        if (!api_work_prepare(&a.w))
+            T_FAIL("%s?%s: %s", loads[i].pipeline, loads[i].query, test_faults(a.w.faults));
         size_t said = a.w.bytes, prepared = c->most;
         OK(prepared < 4u << 20);
         OK(api_work_run(&a.w, NULL, NULL));
-        if (c->most > said) T_FAIL("%s?%s: took %zu, said %zu", loads[i].pipeline, loads[i].query, c->most, said);
+        if (c->most > said)
+            T_FAIL("%s?%s: took %zu, said %zu", loads[i].pipeline, loads[i].query, c->most, said);
         if (said - a.w.info.work_bytes > 12 * c->most) /* the bound is one that can be reached */
-            T_FAIL("%s?%s: took %zu, said %zu: far too much", loads[i].pipeline, loads[i].query, c->most, said);
+            T_FAIL("%s?%s: took %zu, said %zu: far too much", loads[i].pipeline, loads[i].query,
+                   c->most, said);
         api_work_release(&a.w);
         counting_free(c);
         free(x);
@@ -760,7 +868,9 @@ TEST(without_memory_there_is_a_fault_and_nothing_stays)
             struct counting *c = counting_new();
             struct asked a;
             ask(&a, x, n, "grayscale/residual-not/abs", queries[i], NULL);
-            a.w.pipeline = i % 2 ? "{\"steps\":[{\"op\":\"residual\",\"steps\":[\"edges\"]},\"abs\"]}" : "edges/dense";
+            a.w.pipeline = i % 2
+                               ? "{\"steps\":[{\"op\":\"residual\",\"steps\":[\"edges\"]},\"abs\"]}"
+                               : "edges/dense";
             a.w.pipeline_n = strlen(a.w.pipeline);
             a.w.memory = &c->memory;
             c->fail_at = at;

@@ -23,12 +23,19 @@ static struct api_work fuzz_work(const char *text, size_t n, enum api_pipeline_f
 {
     static const char picture[] = "P6\n5 4\n255\n"
                                   "012345678901234567890123456789012345678901234567890123456789";
-    return (struct api_work){.library = fuzz_library(), .threads = 1, .form = form, .pipeline = text, .pipeline_n = n,
-                             .image = picture, .image_n = sizeof picture - 1,
-                             .limits = {.plan = {.memory = 8u << 20, .macs = 1e6, .steps = 40, .expanded = 200}}};
+    return (struct api_work){
+        .library = fuzz_library(),
+        .threads = 1,
+        .form = form,
+        .pipeline = text,
+        .pipeline_n = n,
+        .image = picture,
+        .image_n = sizeof picture - 1,
+        .limits = {.plan = {.memory = 8u << 20, .macs = 1e6, .steps = 40, .expanded = 200}}};
 }
 
-static char *fuzz_printed(const char *text, size_t n, enum api_pipeline_form form, const char *format)
+static char *fuzz_printed(const char *text, size_t n, enum api_pipeline_form form,
+                          const char *format)
 {
     struct api_work w = fuzz_work(text, n, form);
     char *out = NULL;
@@ -53,7 +60,8 @@ static void fuzz_round_trip(const char *text, size_t n, enum api_pipeline_form f
     if (!again || strcmp(spec, again) != 0) abort();
     char *chain = fuzz_printed(spec, strlen(spec), API_PIPELINE, "chain");
     if (chain) {
-        char *back = fuzz_printed(chain, strlen(chain), API_PIPELINE, "spec"), *twice = fuzz_printed(chain, strlen(chain), API_PIPELINE, "chain");
+        char *back = fuzz_printed(chain, strlen(chain), API_PIPELINE, "spec"),
+             *twice = fuzz_printed(chain, strlen(chain), API_PIPELINE, "chain");
         if (!back || !twice || strcmp(chain, twice) != 0) abort();
         free(back);
         free(twice);
@@ -70,7 +78,9 @@ static void fuzz_run(const char *text, size_t n, enum api_pipeline_form form)
     if (!api_work_prepare(&w) || !api_work_run(&w, NULL, NULL)) {
         struct convd_bytes b = {0};
         struct convd_faults *f = convd_faults_new();
-        if (!w.faults->first || !api_problem_write(w.faults, "fuzz", &b) || !api_json_scan((const char *)b.data, b.n, f)) abort();
+        if (!w.faults->first || !api_problem_write(w.faults, "fuzz", &b) ||
+            !api_json_scan((const char *)b.data, b.n, f))
+            abort();
         convd_faults_free(f);
         convd_bytes_release(&b);
     }
