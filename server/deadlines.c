@@ -17,7 +17,9 @@
 
 #define RATE        1024   /* bytes a second that a body, and an answer, must make */
 #define KEEP_ALIVE  15000  /* ms a connection may rest between requests            */
+#define MISSED      250    /* ms after which an end of the client's should have been noticed */
 #define LINGER      2000   /* ms that a refused body is swallowed                  */
+#define CLOSE_WAIT   8      /* TCP_CLOSE_WAIT of netinet/tcp.h, which linux/tcp.h excludes */
 #define EXPIRED_MOST 64    /* requests told to stop in one round; the rest a quarter of a second later */
 
 void deadlines_init(struct deadlines *d, struct server *server)
@@ -35,13 +37,19 @@ void deadlines_release(struct deadlines *d)
     pthread_mutex_destroy(&d->lock);
 }
 
-/* Bytes the kernel has received for this connection, or (acked) the client has taken of ours. */
-static uint64_t transferred(int fd, bool acked)
+/* What the kernel knows of a connection. */
+struct progress {
+    uint64_t received; /* bytes that came              */
+    uint64_t taken;    /* bytes of ours that arrived   */
+    bool ended;        /* the client will send no more */
+};
+
+static struct progress progress_of(int fd)
 {
     struct tcp_info info = {0};
     socklen_t n = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0) return 0;
-    return acked ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0) return (struct progress){0};
+    return (struct progress){info.tcpi_bytes_received, info.tcpi_bytes_acked, info.tcpi_state == CLOSE_WAIT};
 }
 
 struct connection *deadlines_open(struct deadlines *d, int fd)
@@ -78,8 +86,8 @@ void deadlines_enter(struct deadlines *d, struct connection *c, enum connection_
     c->request = rq;
     if (!cut) {
         c->state = state;
-        if (state == CONNECTION_IDLE) c->mark = transferred(c->fd, false);
-        if (state == CONNECTION_SENDING) c->mark = transferred(c->fd, true);
+        if (state == CONNECTION_IDLE) c->mark = progress_of(c->fd).received;
+        if (state == CONNECTION_SENDING) c->mark = progress_of(c->fd).taken;
         if (state == CONNECTION_BODY || state == CONNECTION_SWALLOW) c->mark = c->body = 0;
     }
     pthread_mutex_unlock(&d->lock);
@@ -141,7 +149,7 @@ static void cut(struct connection *c)
 static void too_slow(struct deadlines *d, struct connection *c, const char *what)
 {
     char text[1024], id[65];
-    if (c->state != CONNECTION_OPEN || transferred(c->fd, false) > 0) {
+    if (c->state != CONNECTION_OPEN || progress_of(c->fd).received > 0) {
         request_make_id(d->server, id);
         size_t n = reply_raw(text, sizeof text, API_TOO_SLOW, id, what, false);
         answer(c, 408, id, text, n);
@@ -182,14 +190,17 @@ static bool client_left(int fd)
 static struct request *look(struct deadlines *d, struct connection *c, int64_t now, bool *left)
 {
     switch (c->state) {
-    case CONNECTION_IDLE:
-        if (transferred(c->fd, false) != c->mark) { /* the next request has begun */
+    case CONNECTION_IDLE: {
+        struct progress p = progress_of(c->fd);
+        bool missed = p.ended && now - c->since >= MISSED; /* the library can miss an end that came with the last request */
+        if (missed || now - c->since >= d->keep_alive) {
+            cut(c);
+        } else if (p.received != c->mark) { /* the next request has begun */
             c->state = CONNECTION_OPEN;
             c->since = now;
-        } else if (now - c->since >= d->keep_alive) {
-            cut(c);
         }
         return NULL;
+    }
     case CONNECTION_OPEN:
     case CONNECTION_HEADERS:
         if (now - c->since >= d->header) too_slow(d, c, "the headers did not arrive in time");
@@ -199,7 +210,7 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
         if (starved(d, c, c->body, now)) too_slow(d, c, "the body arrives at less than 1 KiB/s");
         return NULL;
     case CONNECTION_SENDING:
-        if (starved(d, c, transferred(c->fd, true), now) && !all_taken(c->fd)) cut(c);
+        if (starved(d, c, progress_of(c->fd).taken, now) && !all_taken(c->fd)) cut(c);
         return NULL;
     case CONNECTION_LINGER:
         if (now - c->since >= d->linger) cut(c);

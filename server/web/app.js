@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 const chain = $("chain"), format = $("format"), file = $("file"), error = $("error"), key = $("key");
 
 let picture = null; // the File or Blob that is sent
+let fitting = "png"; // the extension of what fitted best last time
 let running = null; // the AbortController of the request under way
 const shown = { before: "", after: "" }; // object URLs, to be given back
 
@@ -18,7 +19,7 @@ const quote = (s) => (/^[A-Za-z0-9_.\/:=,@%+-]+$/.test(s) ? s : "'" + s.replace(
 
 function curlLine() {
   const name = picture ? picture.name : "photo.png";
-  const extension = { "": "png", jpeg: "jpg" }[format.value] ?? format.value;
+  const extension = format.value ? { jpeg: "jpg" }[format.value] ?? format.value : fitting;
   const words = ["curl", "-F", quote("img=@" + name)];
   if (key.value) words.push("-H", "'Authorization: Bearer KEY'");
   words.push(quote(location.origin + path() + query()), "-o", "out." + extension);
@@ -102,6 +103,8 @@ async function showAnswer(response, blob, ms) {
   }
   $("after-facts").textContent = dimensions;
   const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+  fitting = named && !format.value ? named[1].split(".").pop() : fitting;
+  $("curl").textContent = curlLine();
   $("save").hidden = false;
   $("save").href = json ? URL.createObjectURL(blob) : shown.after;
   $("save").download = named ? named[1] : "answer";
