@@ -9,6 +9,7 @@
 #include "../core/simd/simd.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xxhash.h>
@@ -280,7 +281,7 @@ static bool make_etag(struct api_work *w)
     XXH3_state_t s;
     XXH3_128bits_reset(&s);
     hash_text(&s, CONVD_VERSION);
-    hash_text(&s, convd_simd_choose(NULL)->name);
+    hash_text(&s, convd_simd_choose(getenv("CONVD_ISA"))->name);
     hash_text(&s, w->output->format.name);
     XXH3_128bits_update(&s, text.data, text.n);
     const struct api_options *o = &w->output->o;
