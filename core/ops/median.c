@@ -30,8 +30,8 @@ static struct layout layout(const struct convd_site *s, ptrdiff_t rows)
     struct layout l = {.block = convd_rank_layout(s, rows)};
     l.nan = (size_t)l.block.rows * (size_t)l.block.row * sizeof(float);
     l.way = (l.nan + (size_t)l.block.rows + 63) & ~(size_t)63;
-    l.bytes = l.way + (size_t)l.block.row * 3 * sizeof(float);
-    if (p->kernel_size.h * p->kernel_size.w > MEDIAN_NETWORK)
+    l.bytes = l.way;
+    if (p->kernel_size.h * p->kernel_size.w > MEDIAN_SELECT)
         l.bytes = l.way + convd_median_slide_scratch(&l.block);
     return l;
 }
@@ -68,7 +68,7 @@ static void forward(const struct convd_call *call)
     const struct layout l = layout(call->site, y->y1 - y->y0);
     unsigned char *nan = (unsigned char *)call->scratch + l.nan;
     void *way = (char *)call->scratch + l.way;
-    bool slide = k.h * k.w > MEDIAN_NETWORK;
+    bool slide = k.h * k.w > MEDIAN_SELECT;
     for (ptrdiff_t c = 0; c < y->c; c++) {
         struct convd_rank_block b = convd_rank_block(call, c, call->scratch);
         for (ptrdiff_t r = 0; r < b.rows; r++) nan[r] = has_nan(b.data + r * b.row, b.w);
@@ -76,10 +76,7 @@ static void forward(const struct convd_call *call)
         for (ptrdiff_t i = 0; i < y->y1 - y->y0; i++) {
             float *out = convd_row(y, c, y->y0 + i);
             const float *x = b.data + i * b.row;
-            if (k.h == 3 && k.w == 3)
-                convd_median_3x3(out, y->w, x, b.row, way);
-            else if (!slide)
-                convd_median_network(out, y->w, x, b.row, k.h, k.w);
+            if (!slide) convd_median_select(out, y->w, x, b.row, k.h, k.w);
             spread_nan(out, y->w, x, b.row, nan + i, &k);
         }
     }

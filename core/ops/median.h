@@ -1,16 +1,13 @@
-/* median.h: three ways to the middle number of a window, each exact for floats. NaN is not their business: they may
+/* median.h: two ways to the middle number of a window, each exact for floats. NaN is not their business: they may
  * answer anything for a window that holds one. */
 #ifndef CONVD_OPS_MEDIAN_H
 #define CONVD_OPS_MEDIAN_H
 #include "rank.h"
 
-/* One output row; x points to its first padded row, rows are b->row apart. */
-void convd_median_3x3(float *y, ptrdiff_t n, const float *x, ptrdiff_t row,
-                      float *spare); /* spare: 3 rows */
-
-enum { MEDIAN_NETWORK = 49 }; /* most taps the selection network takes */
-void convd_median_network(float *y, ptrdiff_t n, const float *x, ptrdiff_t row, ptrdiff_t kh,
-                          ptrdiff_t kw);
+enum { MEDIAN_SELECT = 49 }; /* most taps that are selected by comparing */
+/* One output row of n; x points to its first padded row, rows are `row` apart. */
+void convd_median_select(float *y, ptrdiff_t n, const float *x, ptrdiff_t row, ptrdiff_t kh,
+                         ptrdiff_t kw);
 
 /* Large windows: a histogram over the ranks of the block's numbers slides along each row. */
 size_t convd_median_slide_scratch(const struct convd_rank_block *b); /* bytes */
