@@ -31,8 +31,9 @@ struct png {
     int depth, colour, interlace;
     bool transparent; /* tRNS before IDAT */
     int orientation;
-    size_t idat;      /* bytes of all IDAT */
-    size_t end;       /* behind IEND       */
+    size_t idat;      /* bytes of all IDAT                           */
+    size_t kept;      /* of other chunks, unpacked: libspng keeps it */
+    size_t end;       /* behind IEND                                 */
 };
 enum { GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGBA = 6 };
 
@@ -67,6 +68,12 @@ static bool read_ihdr(const uint8_t *data, size_t n, struct png *p, struct convd
         return bad(f, "unknown compression, filter or interlace method");
     return true;
 }
+/* Bytes that libspng may keep of a chunk. */
+static size_t kept_bytes(const uint8_t *type, size_t length)
+{
+    bool packed = memcmp(type, "iCCP", 4) == 0 || memcmp(type, "zTXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0;
+    return packed && length > CHUNK_MOST / MOST_EXPANSION ? CHUNK_MOST : packed ? length * MOST_EXPANSION : length;
+}
 /* Walks the chunks to IEND. */
 static bool walk(const uint8_t *data, size_t n, struct png *p, struct convd_faults *f)
 {
@@ -80,9 +87,11 @@ static bool walk(const uint8_t *data, size_t n, struct png *p, struct convd_faul
             return bad(f, "the file is cut off inside a chunk");
         if (memcmp(type, "IDAT", 4) == 0)
             p->idat += length;
-        else if (memcmp(type, "tRNS", 4) == 0 && !p->idat)
+        else
+            p->kept += kept_bytes(type, length);
+        if (memcmp(type, "tRNS", 4) == 0 && !p->idat)
             p->transparent = true;
-        else if (memcmp(type, "eXIf", 4) == 0)
+        if (memcmp(type, "eXIf", 4) == 0)
             p->orientation = convd_exif_orientation(body, length);
         at += 12 + length;
         if (memcmp(type, "IEND", 4) == 0) {
@@ -135,8 +144,8 @@ static bool details(const uint8_t *data, size_t n, struct convd_image_info *i, s
     i->file_channels = samples(&p);
     i->alpha = i->file_channels == 2 || i->file_channels == 4;
     i->orientation = p.orientation;
-    /* libspng: its state, zlib's window, three rows; unpacked chunks. Adam7 needs the picture as delivered. */
-    i->work_bytes = (256u << 10) + CACHE_MOST + 4 * delivered_row(&p);
+    /* libspng: its state, zlib's window, rows; other chunks. Adam7 needs the picture as delivered. */
+    i->work_bytes = (256u << 10) + (p.kept < CACHE_MOST ? p.kept : CACHE_MOST) + 4 * delivered_row(&p);
     if (p.interlace)
         i->work_bytes += delivered_row(&p) * p.height;
     return true;
