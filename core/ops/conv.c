@@ -380,12 +380,12 @@ static void outputs(const struct convd_call *call, const float *const *t, ptrdif
         }
 }
 
-/* 1x1, no border, no stride, and rows without gaps: the band is one long row. */
+/* 1x1, no stride, no border (or the size would not be the same), rows without gaps: the band is one long row. */
 static bool is_flat(const struct convd_call *call, const struct convd_window *w)
 {
     const struct convd_shape *x = &call->site->x[0], *y = &call->site->y;
     return w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && y->h == x->h && y->w == x->w &&
-           w->top == 0 && w->left == 0 && call->x->row == x->w && call->y->row == y->w;
+           call->x->row == x->w && call->y->row == y->w;
 }
 
 static void forward(const struct convd_call *call)

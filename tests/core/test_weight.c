@@ -92,6 +92,24 @@ TEST(inits_have_the_spread_they_promise)
     }
 }
 
+TEST(the_normal_is_exact_where_its_word_is_near_zero)
+{
+    /* log((w0 + 1) / 2^32) is steep there: the smallest word of two million */
+    uint32_t w[4], least = UINT32_MAX, angle = 0, at = 0;
+    for (uint32_t i = 0; i < 1u << 21; i++) {
+        convd_philox(5, i, w);
+        if (w[0] < least) {
+            least = w[0];
+            angle = w[1];
+            at = i;
+        }
+    }
+    OK(least < 20000);
+    const double want = sqrt(-2 * log((least + 1.0) / 4294967296.0)) * cos(2 * M_PI * angle / 4294967296.0);
+    const ptrdiff_t dim[4] = {1 << 21, 1, 1, 1};
+    NEAR(want, convd_weight_number(CONVD_NORMAL, 5, 1, dim, at), 6e-8 * fabs(want));
+}
+
 TEST(identity_and_zeros_are_what_they_say)
 {
     float out[4 * 2 * 3 * 5];
