@@ -186,6 +186,9 @@ bool convd_plan_run(const struct convd_plan *p, const struct convd_run *run, str
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for a workspace of %zu bytes", p->workspace);
         return false;
     }
+    char nothing; /* a plan that needs no workspace still has a place for it: offsets on NULL are undefined */
+    if (!e.workspace)
+        e.workspace = &nothing;
     if (run->saturated)
         memset(run->saturated, 0, p->n_outputs * sizeof *run->saturated);
     bool done = run_stages(&e);
