@@ -15,6 +15,7 @@ VARIANT ?=
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev
+PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -77,6 +78,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 HARDEN   :=
 OPT      := -O1
 OPT_HOT  := -O1 -fexpensive-optimizations
+else ifeq ($(VARIANT),fuzz)
+override CC := clang
+SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN   :=
+OPT      := -O1
+OPT_HOT  := -O1
 else ifeq ($(VARIANT),tsan)
 SANITIZE := -fsanitize=thread -fno-omit-frame-pointer
 HARDEN   :=
@@ -99,8 +106,8 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man install uninstall clean docker
-.PHONY: install-packages-run install-packages-test install-packages-lint
+.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz install uninstall clean docker
+.PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
 all: $(LIBRARIES) $(PROGRAM)
@@ -178,6 +185,8 @@ install-packages-run:
 	@tools/install-packages $(PACKAGES_RUN)
 install-packages-test:
 	@tools/install-packages $(PACKAGES_TEST)
+install-packages-fuzz:
+	@tools/install-packages $(PACKAGES_FUZZ)
 install-packages-lint:
 	@tools/install-packages $(PACKAGES_LINT)
 
@@ -263,8 +272,18 @@ uninstall:
 docker:
 	@tools/container-build convd:$(VERSION)
 
+## fuzz: libFuzzer on every target of tests/fuzz, SECONDS=20 each
+fuzz: install-packages-fuzz
+	@$(MAKE) $(JOBS) --no-print-directory VARIANT=fuzz run-fuzz
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+SECONDS ?= 20
+$(FUZZERS): %: %.o $(B)/api.a $(B)/libconvd.a
+	@echo '  LD      $@' && $(CC) -o $@ $^ -fsanitize=fuzzer $(LINK) $(API_LIBS) $(CORE_LIBS) -lm
+run-fuzz: $(FUZZERS)
+	@tools/run-fuzz $(SECONDS) $^
+
 ## clean: remove what was built
 clean:
 	rm -rf build
 
--include $(shell find $(B) \( -path build/asan -o -path build/tsan \) ! -path '$(B)' -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(B) \( -path build/asan -o -path build/tsan -o -path build/fuzz \) ! -path '$(B)' -prune -o -name '*.d' -print 2>/dev/null)
