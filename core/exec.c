@@ -56,6 +56,14 @@ static struct convd_view band_view(const struct exec *e, char *slot, size_t b, i
                                .y0 = own.y0, .y1 = own.y1, .row = s->w, .plane = (held.y1 - held.y0) * s->w};
 }
 
+/* Where what v gathered of sample n is, or NULL. */
+static void *digest_data(const struct exec *e, int v, ptrdiff_t n)
+{
+    const struct convd_plan_node *x = &e->p->nodes[v];
+    size_t sample = x->site.y.n == 1 ? 0 : (size_t)n;
+    return x->digest_bytes ? e->workspace + x->digest_offset + sample * x->digest_bytes : NULL;
+}
+
 /* ---- one node of one band ---- */
 
 static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int v, const struct convd_view *y)
@@ -73,7 +81,8 @@ static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int
         const struct convd_shape *s = &e->p->nodes[u].site.y;
         in[i] = convd_in_stage(e->p, u, number) ? band_view(e, slot, b, u) : full_view(e, u, n, (struct convd_rows){0, s->h});
     }
-    const struct convd_call call = {.site = &x->site, .x = in, .y = y, .scratch = (float *)(void *)(slot + e->stage->scratch_offset)};
+    const struct convd_call call = {.site = &x->site, .x = in, .y = y, .scratch = (float *)(void *)(slot + e->stage->scratch_offset),
+                                    .digest = digest_data(e, v, n)};
     node->op->forward(&call);
 }
 
@@ -161,12 +170,47 @@ static bool is_source(const struct convd_plan *p, int v)
     return p->graph->nodes[v].kind != CONVD_NODE_STEP;
 }
 
+/* ---- what is gathered of whole maps before bands run ---- */
+
+struct gathering {
+    const struct exec *e;
+    int v;
+};
+
+static void gather(void *arg, size_t n, size_t slot)
+{
+    const struct gathering *g = arg;
+    const struct exec *e = g->e;
+    const struct convd_node *node = &e->p->graph->nodes[g->v];
+    const struct convd_plan_node *x = &e->p->nodes[g->v];
+    struct convd_view in[64]; /* MOST_INPUTS of the contract */
+    uint64_t start = e->run->step_ns ? now_ns() : 0;
+    (void)slot;
+    for (size_t i = 0; i < node->n_inputs; i++)
+        in[i] = full_view(e, node->inputs[i], (ptrdiff_t)n, (struct convd_rows){0, x->site.x[i].h});
+    const struct convd_call call = {.site = &x->site, .x = in, .digest = digest_data(e, g->v, (ptrdiff_t)n)};
+    node->op->digest(&call);
+    if (e->run->step_ns)
+        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[g->v], now_ns() - start, memory_order_relaxed);
+}
+
+static void gather_stage(const struct exec *e)
+{
+    for (size_t k = 0; k < e->stage->n; k++) {
+        struct gathering g = {e, e->stage->nodes[k]};
+        const struct convd_plan_node *x = &e->p->nodes[g.v];
+        if (x->digest_bytes)
+            convd_pool_for(e->run->pool, (size_t)x->site.y.n, e->stage->slots, gather, &g);
+    }
+}
+
 static bool run_stages(struct exec *e)
 {
     const struct convd_plan *p = e->p;
     for (size_t i = 0; i < p->n_stages; i++) {
         e->stage = &p->stages[i];
         size_t tasks = e->stage->bands * (size_t)e->stage->samples;
+        gather_stage(e);
         convd_pool_for(e->run->pool, tasks, e->stage->slots, run_band, e);
         if (atomic_load(&e->stopped))
             return false;

@@ -426,6 +426,24 @@ static bool place_bands(struct convd_plan *p, struct convd_stage *s)
     return true;
 }
 
+/* What ops gather of whole maps: kept for the whole run, behind everything else. */
+static bool place_digests(struct convd_plan *p)
+{
+    for (size_t v = 1; v < p->graph->n_nodes; v++) {
+        struct convd_plan_node *x = &p->nodes[v];
+        const struct convd_op *op = node_of(p, (int)v)->op;
+        size_t bytes;
+        x->digest_bytes = 0;
+        if (!x->needed || !op || !op->digest)
+            continue;
+        x->digest_offset = align(p->workspace);
+        x->digest_bytes = align(op->digest_bytes(&x->site));
+        if (!convd_mul(x->digest_bytes, (size_t)x->site.y.n, &bytes) || !convd_add(x->digest_offset, bytes, &p->workspace))
+            return false;
+    }
+    return true;
+}
+
 bool convd_plan_layout(struct convd_plan *p)
 {
     if (!cut_stages(p) || !place_full(p))
@@ -447,5 +465,5 @@ bool convd_plan_layout(struct convd_plan *p)
     for (size_t o = 0; o < p->n_outputs; o++)
         if (p->outputs[o].node == CONVD_IMAGE && !p->nodes[CONVD_IMAGE].given)
             p->workspace = p->row_offset + map_bytes(p->nodes[CONVD_IMAGE].site.y, 1);
-    return true;
+    return place_digests(p);
 }

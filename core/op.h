@@ -54,6 +54,7 @@ struct convd_call {
     const struct convd_view *x;  /* one for each input                                                    */
     const struct convd_view *y;  /* rows [y->y0,y->y1) are to be written, all channels                    */
     float *scratch;              /* as `scratch` asked, 64-byte aligned, contents undefined               */
+    void *digest;                /* what `digest` made of this sample, 64-byte aligned; NULL without it   */
 };
 
 /* One call of backward: y and everything before it was computed, dL/dy is known. */
@@ -104,6 +105,11 @@ struct convd_op {
     /* Bytes of scratch that a call for at most `rows` output rows needs. NULL: none. */
     size_t (*scratch)(const struct convd_site *s, ptrdiff_t rows);
     void (*forward)(const struct convd_call *c);
+    /* For ops each of whose numbers depends on a whole map (so that `rows` is false): what all bands want to know of it,
+     * gathered once a sample before they run. digest_bytes says its size, digest writes call->digest from the whole
+     * inputs (no y, no scratch). NULL: nothing. */
+    size_t (*digest_bytes)(const struct convd_site *s);
+    void (*digest)(const struct convd_call *c);
     /* dL/dx and dL/d weights from dL/dy. NULL: no_gradient says why in words ("…: its result jumps"). */
     void (*backward)(const struct convd_back *b);
     const char *no_gradient;

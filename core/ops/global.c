@@ -56,3 +56,18 @@ float convd_global_max(const struct convd_view *x, ptrdiff_t c)
     for (int k = 0; k < LANES; k++) top = larger(top, part[k]);
     return top;
 }
+
+float convd_global_min(const struct convd_view *x, ptrdiff_t c)
+{
+    float part[LANES], top = *convd_row(x, c, 0);
+    for (int k = 0; k < LANES; k++) part[k] = top;
+    for (ptrdiff_t i = 0; i < x->h; i++) {
+        const float *row = convd_row(x, c, i);
+        ptrdiff_t j = 0;
+        for (; j + LANES <= x->w; j += LANES)
+            for (int k = 0; k < LANES; k++) part[k] = smaller(part[k], row[j + k]);
+        for (; j < x->w; j++) top = smaller(top, row[j]);
+    }
+    for (int k = 0; k < LANES; k++) top = smaller(top, part[k]);
+    return top;
+}

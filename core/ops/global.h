@@ -11,8 +11,9 @@ void convd_global_window(const struct convd_site *s, struct convd_window *w);
 
 /* The sum of a whole channel, in double. */
 double convd_global_sum(const struct convd_view *x, ptrdiff_t c);
-/* Its largest number; NaN wins. */
+/* Its largest and its smallest number; NaN wins. */
 float convd_global_max(const struct convd_view *x, ptrdiff_t c);
+float convd_global_min(const struct convd_view *x, ptrdiff_t c);
 
 #define GLOBAL_ROW                                                                                 \
     .group = CONVD_POOLING, .algorithm = "direct", .shape = convd_global_shape,                    \

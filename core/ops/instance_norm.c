@@ -59,33 +59,59 @@ static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
     return state;
 }
 
+/* Of each channel. */
+struct digest {
+    double mean, factor;
+};
+
+static size_t digest_bytes(const struct convd_site *s)
+{
+    return (size_t)s->y.c * sizeof(struct digest);
+}
+
+enum { LANES = 8 }; /* partial sums side by side */
+
 static double variance(const struct convd_view *x, ptrdiff_t c, double mean)
 {
-    double sum = 0;
+    double part[LANES] = {0}, sum = 0;
     for (ptrdiff_t i = 0; i < x->h; i++) {
         const float *row = convd_row(x, c, i);
-        for (ptrdiff_t j = 0; j < x->w; j++)
-            sum += ((double)row[j] - mean) * ((double)row[j] - mean);
+        ptrdiff_t j = 0;
+        for (; j + LANES <= x->w; j += LANES)
+            for (int k = 0; k < LANES; k++)
+                part[k] += ((double)row[j + k] - mean) * ((double)row[j + k] - mean);
+        for (; j < x->w; j++) sum += ((double)row[j] - mean) * ((double)row[j] - mean);
     }
+    for (int k = 0; k < LANES; k++) sum += part[k];
     return sum / ((double)x->h * (double)x->w);
+}
+
+static void digest(const struct convd_call *call)
+{
+    const double eps = ((const struct params *)call->site->params)->eps;
+    const struct convd_view *x = call->x;
+    struct digest *d = call->digest;
+    for (ptrdiff_t c = 0; c < x->c; c++) {
+        d[c].mean = convd_global_sum(x, c) / ((double)x->h * (double)x->w);
+        double var = variance(x, c, d[c].mean);
+        /* a constant channel without eps would be 0 / 0 */
+        d[c].factor = var + eps > 0 ? 1 / sqrt(var + eps) : var != var ? var : 0;
+    }
 }
 
 static void forward(const struct convd_call *call)
 {
-    const double eps = ((const struct params *)call->site->params)->eps;
     const struct state *state = call->site->state;
+    const struct digest *d = call->digest;
     const struct convd_view *x = call->x, *y = call->y;
     for (ptrdiff_t c = 0; c < y->c; c++) {
-        double mean = convd_global_sum(x, c) / ((double)x->h * (double)x->w),
-               var = variance(x, c, mean);
-        /* a constant channel without eps would be 0 / 0 */
-        double factor = var + eps > 0 ? 1 / sqrt(var + eps) : var != var ? var : 0;
+        const double mean = d[c].mean, factor = d[c].factor * (double)state->weight[c],
+                     bias = (double)state->bias[c];
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
             const float *from = convd_row(x, c, i);
             float *to = convd_row(y, c, i);
             for (ptrdiff_t j = 0; j < y->w; j++)
-                to[j] = (float)(((double)from[j] - mean) * factor * (double)state->weight[c] +
-                                (double)state->bias[c]);
+                to[j] = (float)(((double)from[j] - mean) * factor + bias);
         }
     }
 }
@@ -105,5 +131,7 @@ const struct convd_op convd_op_instance_norm = {
     .window = convd_global_window,
     .rows = convd_global_rows,
     .prepare = prepare,
+    .digest_bytes = digest_bytes,
+    .digest = digest,
     .forward = forward,
 };

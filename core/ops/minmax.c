@@ -23,27 +23,35 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
     c->macs = 2 * (double)s->y.c * (double)s->y.h * (double)s->y.w;
 }
 
-static void range(const struct convd_view *x, float *lo, float *hi)
+/* Smallest and largest number of the sample. */
+struct digest {
+    float lo, hi;
+};
+
+static size_t digest_bytes(const struct convd_site *s)
 {
-    *lo = INFINITY;
-    *hi = -INFINITY;
-    for (ptrdiff_t c = 0; c < x->c; c++)
-        for (ptrdiff_t i = 0; i < x->h; i++) {
-            const float *v = convd_row(x, c, i);
-            for (ptrdiff_t j = 0; j < x->w; j++) {
-                *lo = smaller(*lo, v[j]);
-                *hi = larger(*hi, v[j]);
-            }
-        }
+    (void)s;
+    return sizeof(struct digest);
+}
+
+static void digest(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x;
+    struct digest *d = call->digest;
+    float lo = INFINITY, hi = -INFINITY;
+    for (ptrdiff_t c = 0; c < x->c; c++) {
+        hi = larger(hi, convd_global_max(x, c));
+        lo = smaller(lo, convd_global_min(x, c));
+    }
+    *d = (struct digest){lo, hi};
 }
 
 static void forward(const struct convd_call *call)
 {
     const struct params *p = call->site->params;
     const struct convd_view *x = call->x, *y = call->y;
-    float lo, hi;
-    range(x, &lo, &hi);
-    double min = (double)lo, span = (double)hi - min, by = p->high - p->low;
+    const struct digest *d = call->digest;
+    double min = (double)d->lo, span = (double)d->hi - min, by = p->high - p->low;
     for (ptrdiff_t c = 0; c < y->c; c++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
             const float *from = convd_row(x, c, i);
@@ -66,5 +74,7 @@ const struct convd_op convd_op_minmax = {
     .cost = cost,
     .window = convd_global_window,
     .rows = convd_global_rows,
+    .digest_bytes = digest_bytes,
+    .digest = digest,
     .forward = forward,
 };

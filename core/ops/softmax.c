@@ -28,11 +28,19 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
     c->macs = 3 * (double)s->y.c * (double)s->y.h * (double)s->y.w;
 }
 
-/* A row each of largest numbers and of sums: along the height for all columns at once, along the channels alike. */
+/* Along the channels: a row each of sums and of largest numbers, for all columns at once. */
 static size_t scratch(const struct convd_site *s, ptrdiff_t n)
 {
     (void)n;
     return (size_t)s->x[0].w * (sizeof(double) + sizeof(float));
+}
+
+/* Along the height: the same two rows for each channel, all sums first. */
+static size_t digest_bytes(const struct convd_site *s)
+{
+    const struct params *p = s->params;
+    size_t columns = (size_t)s->x[0].c * (size_t)s->x[0].w;
+    return p->dim == DIM_HEIGHT ? columns * (sizeof(double) + sizeof(float)) : 0;
 }
 
 /* Which rows one softmax runs over, for all columns at once: channels of row i, or rows of channel c. */
@@ -78,29 +86,43 @@ static void along_width(float *y, const float *x, ptrdiff_t w)
     for (ptrdiff_t j = 0; j < w; j++) y[j] = (float)((double)expf(x[j] - top) / sum);
 }
 
+static void digest(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x;
+    double *sum = call->digest;
+    float *top = (float *)(sum + x->c * x->w);
+    for (ptrdiff_t c = 0; c < x->c; c++)
+        gather(&(struct lines){c, 0, DIM_HEIGHT}, x, x->h, top + c * x->w, sum + c * x->w);
+}
+
+static void forward_channel(const struct convd_call *call)
+{
+    const struct convd_view *x = call->x, *y = call->y;
+    double *sum = (double *)(void *)call->scratch;
+    float *top = (float *)(sum + x->w);
+    for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+        gather(&(struct lines){0, i, DIM_CHANNEL}, x, x->c, top, sum);
+        for (ptrdiff_t c = 0; c < x->c; c++)
+            write(convd_row(y, c, i), convd_row(x, c, i), top, sum, x->w);
+    }
+}
+
 static void forward(const struct convd_call *call)
 {
     const int dim = ((const struct params *)call->site->params)->dim;
     const struct convd_view *x = call->x, *y = call->y;
-    double *sum = (double *)(void *)call->scratch;
-    float *top = (float *)(sum + x->w);
-    if (dim == DIM_CHANNEL)
-        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            const struct lines l = {0, i, dim};
-            gather(&l, x, x->c, top, sum);
-            for (ptrdiff_t c = 0; c < x->c; c++)
-                write(convd_row(y, c, i), convd_row(x, c, i), top, sum, x->w);
-        }
-    else
-        for (ptrdiff_t c = 0; c < x->c; c++) {
-            const struct lines l = {c, 0, dim};
-            if (dim == DIM_HEIGHT) gather(&l, x, x->h, top, sum);
-            for (ptrdiff_t i = y->y0; i < y->y1; i++)
-                if (dim == DIM_HEIGHT)
-                    write(convd_row(y, c, i), convd_row(x, c, i), top, sum, x->w);
-                else
-                    along_width(convd_row(y, c, i), convd_row(x, c, i), x->w);
-        }
+    const double *sum = call->digest;
+    const float *top = (const float *)(dim == DIM_HEIGHT ? sum + x->c * x->w : NULL);
+    if (dim == DIM_CHANNEL) {
+        forward_channel(call);
+        return;
+    }
+    for (ptrdiff_t c = 0; c < x->c; c++)
+        for (ptrdiff_t i = y->y0; i < y->y1; i++)
+            if (dim == DIM_WIDTH)
+                along_width(convd_row(y, c, i), convd_row(x, c, i), x->w);
+            else
+                write(convd_row(y, c, i), convd_row(x, c, i), top + c * x->w, sum + c * x->w, x->w);
 }
 
 const struct convd_op convd_op_softmax = {
@@ -117,5 +139,7 @@ const struct convd_op convd_op_softmax = {
     .window = window,
     .rows = rows,
     .scratch = scratch,
+    .digest_bytes = digest_bytes,
+    .digest = digest,
     .forward = forward,
 };
