@@ -71,7 +71,7 @@ struct api_work {
     enum api_pipeline_form form;
     const char *pipeline;              /* text; segments of a chain are percent-decoded later, by api_chain   */
     size_t pipeline_n;
-    const struct convd_value *pipeline_value; /* or: already parsed                                           */
+    const struct convd_value *pipeline_value; /* or: the member `pipeline` of a JSON request, parsed              */
     const char *request;               /* or, in place of pipeline, image and tensors: the JSON form of a whole request
                                           as it came, {"pipeline", "image", "tensors"}; pipeline may still be given  */
     size_t request_n;
@@ -111,7 +111,8 @@ void api_work_release(struct api_work *w); /* also after a failed prepare */
 
 /* ---- the same up to the plan, for explain; size instead of a picture ---- */
 struct api_size { ptrdiff_t width, height, channels; };
-/* format: json chain spec text. w->image may be NULL when size is given. Appends to w->body, sets media. */
+/* format: json (also NULL), text, chain, spec. size: in place of a picture, or NULL; channels is what the pipeline sees.
+ * chain and spec need neither. Appends to w->body, sets media. */
 bool api_explain(struct api_work *w, const struct api_size *size, const char *format);
 
 /* ---- the catalogue, as JSON ---- */

@@ -72,8 +72,10 @@ bool api_output_nodes(struct api_output *out, const struct convd_graph *g, struc
     bool listed = o->given & API_GIVEN(FROM);
     size_t n = !listed ? 1 : o->from_all ? collect(g->written, g, NULL) : o->n_from;
     if (n > API_MOST_OUTPUTS) {
-        convd_fault_limit(f, CONVD_OUT_OF_RANGE, o->from_query ? NULL : "output/from",
-                          API_MOST_OUTPUTS, (double)n, "%zu outputs", n);
+        size_t mark = o->from_query ? f->len : convd_enter(f, "output");
+        convd_fault_limit(f, CONVD_OUT_OF_RANGE, o->from_query ? NULL : "from", API_MOST_OUTPUTS,
+                          (double)n, "%zu outputs", n);
+        convd_leave(f, mark);
         return false;
     }
     out->targets = convd_arena_array(mem, n ? n : 1, sizeof *out->targets);

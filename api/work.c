@@ -45,6 +45,12 @@ static size_t memory_limit(const struct api_work *w)
 
 /* ---- the JSON form of a request ---- */
 
+/* The request is one JSON text, so that its pipeline stands at /pipeline and its picture at /image. */
+static bool in_json(const struct api_work *w)
+{
+    return w->request || w->pipeline_value;
+}
+
 static const char *const request_members[] = {"pipeline", "image", "tensors"};
 
 static const char *request_member(const void *unused, size_t i)
@@ -103,7 +109,7 @@ static bool read_request(struct api_work *w, struct convd_value *v)
 static void read_pipeline(struct api_work *w, struct api_output *out)
 {
     struct convd_faults *f = w->faults;
-    size_t mark = w->request ? convd_enter(f, "pipeline") : f->len;
+    size_t mark = in_json(w) ? convd_enter(f, "pipeline") : f->len;
     if (w->pipeline_value) {
         /* JSON inside a string is not unpacked: a string is a chain or a name. */
         if (w->pipeline_value->kind == CONVD_STRING)
@@ -177,15 +183,15 @@ static struct convd_decode_options decode_options(const struct api_work *w)
 
 static bool read_header(struct api_work *w, const struct api_size *size)
 {
-    if (w->image) {
+    if (w->image && !size) {
         const struct convd_decode_options d = decode_options(w);
-        size_t mark = w->request ? convd_enter(w->faults, "image") : w->faults->len;
+        size_t mark = in_json(w) ? convd_enter(w->faults, "image") : w->faults->len;
         bool fine = convd_image_info(w->image, w->image_n, &d, &w->info, w->faults);
         convd_leave(w->faults, mark);
         return fine;
     }
     if (!size) {
-        convd_fault_expected(w->faults, CONVD_MISSING, w->request ? "image" : NULL,
+        convd_fault_expected(w->faults, CONVD_MISSING, in_json(w) ? "image" : NULL,
                              "a file part img, the picture's bytes as the body, or a member image",
                              "no image came");
         return false;
@@ -373,7 +379,7 @@ static bool decode(struct api_work *w, struct held *h)
     if (w->info.alpha_bytes) h->alpha = convd_take(&w->counted, w->info.alpha_bytes);
     bool fine = h->pixels && (h->alpha || !w->info.alpha_bytes);
     if (!fine) convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the picture");
-    size_t mark = w->request ? convd_enter(w->faults, "image") : w->faults->len;
+    size_t mark = in_json(w) ? convd_enter(w->faults, "image") : w->faults->len;
     fine = fine && convd_image_decode(&w->info, w->image, w->image_n, &d, &w->counted, h->pixels,
                                       h->alpha, w->faults);
     convd_leave(w->faults, mark);

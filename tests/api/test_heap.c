@@ -7,13 +7,13 @@
 static bool watching;
 static size_t heap;
 
-#define WATCH(RETURN, NAME, PARAMETERS, ARGUMENTS)                                                                 \
-    RETURN __real_##NAME PARAMETERS;                                                                               \
-    RETURN __wrap_##NAME PARAMETERS;                                                                               \
-    RETURN __wrap_##NAME PARAMETERS                                                                                \
-    {                                                                                                              \
-        heap += watching;                                                                                          \
-        return __real_##NAME ARGUMENTS;                                                                            \
+#define WATCH(RETURN, NAME, PARAMETERS, ARGUMENTS)                                                 \
+    RETURN __real_##NAME PARAMETERS;                                                               \
+    RETURN __wrap_##NAME PARAMETERS;                                                               \
+    RETURN __wrap_##NAME PARAMETERS                                                                \
+    {                                                                                              \
+        heap += watching;                                                                          \
+        return __real_##NAME ARGUMENTS;                                                            \
     }
 WATCH(void *, malloc, (size_t n), (n))
 WATCH(void *, calloc, (size_t k, size_t n), (k, n))
@@ -25,8 +25,11 @@ static const struct {
 } cases[] = {
     {"edges", "bmp"},
     {"grayscale/gaussian:5/max_pool:2", "ppm"},
-    {"{\"steps\":[\"grayscale\",{\"op\":\"filter\",\"kernel\":[[0,1,0],[1,-4,1],[0,1,0]]},\"abs\"]}", "ppm"},
-    {"{\"input\":{\"channels\":\"gray\"},\"steps\":[{\"op\":\"residual\",\"steps\":[\"edges\"]}]}", "json"},
+    {"{\"steps\":[\"grayscale\",{\"op\":\"filter\",\"kernel\":[[0,1,0],[1,-4,1],[0,1,0]]},\"abs\"]"
+     "}",
+     "ppm"},
+    {"{\"input\":{\"channels\":\"gray\"},\"steps\":[{\"op\":\"residual\",\"steps\":[\"edges\"]}]}",
+     "json"},
     {"features", "bmp"},
     {"features", "npy"},
     {"edges-xy/global_sum_pool", "json"},

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct api_library *fuzz_library(void)
+static inline const struct api_library *fuzz_library(void)
 {
     static struct api_library *lib;
     if (!lib) {
@@ -19,7 +19,7 @@ static const struct api_library *fuzz_library(void)
 }
 
 /* A work with limits that keep a single run short. */
-static struct api_work fuzz_work(const char *text, size_t n, enum api_pipeline_form form)
+static inline struct api_work fuzz_work(const char *text, size_t n, enum api_pipeline_form form)
 {
     static const char picture[] = "P6\n5 4\n255\n"
                                   "012345678901234567890123456789012345678901234567890123456789";
@@ -34,7 +34,7 @@ static struct api_work fuzz_work(const char *text, size_t n, enum api_pipeline_f
         .limits = {.plan = {.memory = 8u << 20, .macs = 1e6, .steps = 40, .expanded = 200}}};
 }
 
-static char *fuzz_printed(const char *text, size_t n, enum api_pipeline_form form,
+static inline char *fuzz_printed(const char *text, size_t n, enum api_pipeline_form form,
                           const char *format)
 {
     struct api_work w = fuzz_work(text, n, form);
@@ -52,7 +52,7 @@ static char *fuzz_printed(const char *text, size_t n, enum api_pipeline_form for
 }
 
 /* What can be read prints as a spec and, where one can say it, as a chain; both read back as the same pipeline. */
-static void fuzz_round_trip(const char *text, size_t n, enum api_pipeline_form form)
+static inline void fuzz_round_trip(const char *text, size_t n, enum api_pipeline_form form)
 {
     char *spec = fuzz_printed(text, n, form, "spec");
     if (!spec) return;
@@ -72,7 +72,7 @@ static void fuzz_round_trip(const char *text, size_t n, enum api_pipeline_form f
 }
 
 /* Plans and runs; a refusal is a problem that is JSON. */
-static void fuzz_run(const char *text, size_t n, enum api_pipeline_form form)
+static inline void fuzz_run(const char *text, size_t n, enum api_pipeline_form form)
 {
     struct api_work w = fuzz_work(text, n, form);
     if (!api_work_prepare(&w) || !api_work_run(&w, NULL, NULL)) {
