@@ -322,6 +322,33 @@ struct answer get(const struct server *s, const char *path)
     return fetch(s, &(struct fetch){.path = path});
 }
 
+double gauge(const struct server *of, const char *name)
+{
+    struct answer m = get(of, "/metrics");
+    char line[128];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = m.body ? strstr(m.body, line) : NULL;
+    double v = at ? atof(at + strlen(line)) : -1;
+    answer_release(&m);
+    return v;
+}
+
+bool becomes(const struct server *of, const char *name, double value, double seconds)
+{
+    for (double end = now() + seconds; now() < end; pause_ms(50))
+        if (gauge(of, name) == value) return true;
+    return false;
+}
+
+bool falls_to(const struct server *s, const char *name, double most, double seconds)
+{
+    for (double end = now() + seconds; now() < end; pause_ms(50)) {
+        double v = gauge(s, name);
+        if (v >= 0 && v <= most) return true;
+    }
+    return false;
+}
+
 void *ppm(int w, int h, size_t *n)
 {
     char head[64];

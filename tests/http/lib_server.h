@@ -57,6 +57,12 @@ struct fetch {
 struct answer fetch(const struct server *s, const struct fetch *f);
 struct answer get(const struct server *s, const char *path);
 
+/* A sample of /metrics, by name and labels; -1: there is none. */
+double gauge(const struct server *s, const char *name);
+/* Waits until it has a value, or is at most that. */
+bool becomes(const struct server *s, const char *name, double value, double seconds);
+bool falls_to(const struct server *s, const char *name, double most, double seconds);
+
 /* A PPM of w x h: x and y ramps, and something between. The caller frees. */
 void *ppm(int w, int h, size_t *n);
 double now(void); /* seconds */

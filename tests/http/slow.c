@@ -124,24 +124,6 @@ static int start_work(const struct server *to, const char *path)
     return fd;
 }
 
-static double gauge(const struct server *of, const char *name)
-{
-    struct answer m = get(of, "/metrics");
-    char line[128];
-    snprintf(line, sizeof line, "\n%s ", name);
-    const char *at = m.body ? strstr(m.body, line) : NULL;
-    double v = at ? atof(at + strlen(line)) : -1;
-    answer_release(&m);
-    return v;
-}
-
-static bool becomes(const struct server *of, const char *name, double value, double seconds)
-{
-    for (double end = now() + seconds; now() < end; usleep(50000))
-        if (gauge(of, name) == value) return true;
-    return false;
-}
-
 TEST(work_that_takes_too_long_is_504)
 {
     int fd = start_work(&s, LONG_WORK);
