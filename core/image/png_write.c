@@ -1,11 +1,13 @@
-/* png_write.c: PNG out. One zlib stream by libdeflate over rows of one filter; 8 and 16 bits, gray, gray+alpha, RGB, RGBA.
- * This is where most of the time of a request goes, so that the choices were measured: README.md of this folder. */
+/* png_write.c: PNG out. One zlib stream over rows of one filter; 8 and 16 bits, gray, gray+alpha, RGB, RGBA. By default
+ * literals alone where repeats are few (edges, most photos), else libdeflate's level 1; a compression that was asked for is
+ * libdeflate's level. This is where most of the time of a request goes, so that the choices were measured: README.md. */
 #include <libdeflate.h>
 #include <string.h>
+#include "literals.h"
 #include "png.h"
 
-#define LEVEL_DEFAULT 1
-#define IDAT_MOST     INT32_MAX
+#define IDAT_MOST INT32_MAX
+#define LOSS_MOST 0.2 /* share of the size that a fifth of the time is worth */
 
 static uint8_t *put32(uint8_t *p, uint32_t v)
 {
@@ -75,13 +77,28 @@ static bool filtered_bytes(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int dep
     return convd_mul((size_t)w, (size_t)channels * (size_t)(depth / 8), row) && convd_add(*row, 1, &line) &&
            convd_mul(line, (size_t)h, filtered);
 }
+static size_t packed_bound(size_t n)
+{
+    size_t a = libdeflate_zlib_compress_bound(NULL, n), b = convd_literals_bound(n);
+    return a > b ? a : b;
+}
+/* Returns 0 without memory. */
+static size_t pack(const uint8_t *x, size_t n, uint8_t *y, size_t room, int compression)
+{
+    if (compression < 0 && convd_literals_loss(x, n) < LOSS_MOST)
+        return convd_literals_pack(x, n, y);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(compression < 0 ? 1 : compression);
+    size_t made = c ? libdeflate_zlib_compress(c, x, n, y, room) : 0;
+    libdeflate_free_compressor(c);
+    return made;
+}
 size_t convd_png_bound(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int depth)
 {
     enum { COMPRESSOR = 2 << 20 };
     size_t filtered, row;
     if (!filtered_bytes(w, h, channels, depth, &filtered, &row))
         return SIZE_MAX;
-    return filtered + row + libdeflate_zlib_compress_bound(NULL, filtered) + FIXED + COMPRESSOR;
+    return filtered + row + packed_bound(filtered) + FIXED + COMPRESSOR;
 }
 bool convd_png_encode(const struct convd_picture *p, const struct convd_encode_options *o, struct convd_bytes *out,
                       struct convd_faults *f)
@@ -92,22 +109,20 @@ bool convd_png_encode(const struct convd_picture *p, const struct convd_encode_o
                     p->width, p->height);
         return false;
     }
-    struct libdeflate_compressor *c = libdeflate_alloc_compressor(o->compression < 0 ? LEVEL_DEFAULT : o->compression);
     uint8_t *x = convd_take(out->memory, row + n); /* zeros above the first row, filtered rows */
-    size_t room = c ? libdeflate_zlib_compress_bound(c, n) : 0, made = 0;
-    if (c && x && convd_bytes_reserve(out, FIXED + room)) {
+    size_t room = packed_bound(n), made = 0;
+    if (x && convd_bytes_reserve(out, FIXED + room)) {
         filter_rows(p, x + row, x);
         uint8_t *y = out->data + out->n;
         memcpy(y, "\x89PNG\r\n\x1a\n", 8);
         y = ihdr(y + 8, p);
-        made = libdeflate_zlib_compress(c, x + row, n, y + 8, room);
+        made = pack(x + row, n, y + 8, room, o->compression);
         y = chunk(chunk(y, "IDAT", made), "IEND", 0);
         if (made)
             out->n = (size_t)(y - out->data);
     }
     if (!made)
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory to write a PNG");
-    convd_give(out->memory, x, n + row);
-    libdeflate_free_compressor(c);
+    convd_give(out->memory, x, row + n);
     return made > 0;
 }

@@ -81,6 +81,25 @@ TEST(more_compression_makes_a_photo_smaller)
     decoded_free(&d);
     free(file);
 }
+/* By default repeats are looked for only where they pay: never much larger than with them. */
+TEST(the_default_is_near_level_1_on_a_photo_and_equal_on_a_flat_picture)
+{
+    size_t n;
+    uint8_t *file = exact_file("images/photos/camera.png", &n);
+    struct decoded d = decode_picture(file, n);
+    OK(d.good);
+    for (int flat = 0; flat < 2; flat++) {
+        if (flat)
+            for (size_t k = 0; k < d.info.bytes; k++) d.pixels[k] = k / 20 % 3 ? 200 : 100;
+        struct convd_bytes png = written(d.pixels, d.info.input.width, d.info.input.height, 1, 8, -1);
+        struct convd_bytes level1 = written(d.pixels, d.info.input.width, d.info.input.height, 1, 8, 1);
+        OK((double)png.n <= (flat ? 1 : 1.15) * (double)level1.n);
+        convd_bytes_release(&png);
+        convd_bytes_release(&level1);
+    }
+    decoded_free(&d);
+    free(file);
+}
 TEST(encoding_appends)
 {
     struct convd_faults *f = convd_faults_new();
