@@ -32,9 +32,7 @@ static void forward(const struct convd_call *call)
             if (y != r) memcpy(y, r, (size_t)out->w * sizeof(float));
             continue;
         }
-        const float *g = convd_row(x, 1, i), *b = convd_row(x, 2, i);
-        INDEPENDENT
-        for (ptrdiff_t j = 0; j < out->w; j++) y[j] = 0.299F * r[j] + 0.587F * g[j] + 0.114F * b[j];
+        call->site->simd->luma(r, convd_row(x, 1, i), convd_row(x, 2, i), y, (size_t)out->w);
     }
 }
 
