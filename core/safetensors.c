@@ -173,8 +173,9 @@ static const struct {
     const char *name;
     char kind;
     int size;
-} dtypes[] = {{"F64", 'f', 8}, {"F32", 'f', 4}, {"F16", 'f', 2}, {"BF16", 'b', 2}, {"I64", 'i', 8}, {"I32", 'i', 4}, {"I16", 'i', 2},
-              {"I8", 'i', 1},  {"U64", 'u', 8}, {"U32", 'u', 4}, {"U16", 'u', 2},  {"U8", 'u', 1},  {"BOOL", 'u', 1}};
+} dtypes[] = {{"F64", 'f', 8}, {"F32", 'f', 4}, {"F16", 'f', 2}, {"BF16", 'b', 2}, {"I64", 'i', 8},
+              {"I32", 'i', 4}, {"I16", 'i', 2}, {"I8", 'i', 1},  {"U64", 'u', 8},  {"U32", 'u', 4},
+              {"U16", 'u', 2}, {"U8", 'u', 1},  {"BOOL", 'u', 1}};
 
 /* What a tensor's object says, before it is compared with the file. */
 struct entry {

@@ -60,7 +60,7 @@ static int by_weight(const void *a, const void *b)
 static void depths(const struct leaf *leaf, int n, int *depth)
 {
     uint32_t weight[2 * LITERALS];
-    int parent[2 * LITERALS], at[2 * LITERALS], next_leaf = 0, next_node = n;
+    int parent[2 * LITERALS] = {0}, at[2 * LITERALS], next_leaf = 0, next_node = n;
     for (int i = 0; i < n; i++) weight[i] = leaf[i].weight;
     for (int node = n; node < 2 * n - 1; node++) {
         weight[node] = 0;

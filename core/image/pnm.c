@@ -162,7 +162,8 @@ static bool decode(const uint8_t *data, size_t n, const struct convd_image_info 
     for (uint32_t y = 0; y < p.height; y++) {
         void *row = convd_sink_row(sink);
         if (!(p.kind < '4' ? ascii_row(data, n, &p, row, samples) : raw_row(data, &p, row, samples)))
-            return bad(f, p.kind < '4' ? "a number is missing, or above the largest value" : "a sample is above the largest value");
+            return bad(f, p.kind < '4' ? "a number is missing, or above the largest value"
+                                       : "a sample is above the largest value");
         convd_sink_put(sink);
     }
     return true;

@@ -74,7 +74,8 @@ TEST(minmax_spreads_each_map_and_leaves_out_what_is_not_finite)
     const float x[] = {-2, 0, 2, NAN, /**/ 5, 5, 5, 5, /**/ 10, 20, INFINITY, -INFINITY};
     uint8_t y[5 * 5];
     struct convd_view_options o = {.normalize = CONVD_NORM_MINMAX, .depth = 8};
-    EQ(3, convd_draw(x, shape(1, 3, 2, 2), &(struct convd_view_options){.kind = CONVD_VIEW_GRID, .normalize = CONVD_NORM_MINMAX, .depth = 8}, y));
+    struct convd_view_options grid = {.kind = CONVD_VIEW_GRID, .normalize = CONVD_NORM_MINMAX, .depth = 8};
+    EQ(3, convd_draw(x, shape(1, 3, 2, 2), &grid, y));
     const uint8_t right[25] = {0, 128, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 0};
     for (int i = 0; i < 25; i++) EQ(right[i], y[i]);
     /* As a picture the three share one range: colours stay what they were to each other. */

@@ -116,7 +116,7 @@ TEST(hostile_files_are_refused_and_show_no_memory)
             print_error("%s: %s\n", r.column[0], d.good ? "read" : d.words);
             wrong++;
         }
-        bool large = d.info.bytes > 50e6;
+        bool large = d.info.bytes > 50000000;
         decoded_free(&d);
         if (!large && shows_memory(data, n)) {
             print_error("%s: shows memory\n", r.column[0]);
@@ -552,7 +552,9 @@ TEST(what_a_format_cannot_hold_is_a_fault)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct convd_faults *f = convd_faults_new();
         struct convd_bytes out = {0};
-        struct convd_picture p = {.data = x, .width = wrong[i].w, .height = wrong[i].h, .channels = wrong[i].c, .depth = wrong[i].depth};
+        struct convd_picture p = {.data = x, .width = wrong[i].w, .height = wrong[i].h};
+        p.channels = wrong[i].c;
+        p.depth = wrong[i].depth;
         OK(!convd_image_encode(convd_codec_named(wrong[i].codec), &p, NULL, &out, f));
         EQ(1, convd_faults_count(f));
         EQ(0, out.n);

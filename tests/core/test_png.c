@@ -135,7 +135,8 @@ TEST(a_wrong_byte_in_the_header_is_refused)
     static const struct {
         int at;
         uint8_t value;
-    } wrong[] = {{24, 3}, {24, 0}, {24, 32}, {25, 1}, {25, 5}, {25, 7}, {26, 1}, {27, 1}, {28, 2}, {16, 0x80}, {20, 0xff}, {12, 'X'}, {11, 12}};
+    } wrong[] = {{24, 3}, {24, 0}, {24, 32}, {25, 1}, {25, 5}, {25, 7}, {26, 1},
+                 {27, 1}, {28, 2}, {16, 0x80}, {20, 0xff}, {12, 'X'}, {11, 12}};
     uint8_t x[64] = {0};
     struct convd_bytes png = written(x, 8, 8, 1, 8, 1);
     EQ(0, code_of(png.data, png.n));
