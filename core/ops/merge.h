@@ -2,7 +2,8 @@
  * each of C, H and W the inputs agree or are 1 (C x 1 x 1 scales channels, 1 x H x W is a mask, 1 x 1 x 1 one number).
  *
  * A file writes op(a, b) and MERGE(op), or MERGE_ENDS(first, op, last) when numbers are changed on the way in and out
- * (hypot squares them and takes the root). Between first and last numbers are of type TYPE (float unless said). */
+ * (hypot squares them and takes the root). Between first and last numbers are of type TYPE (float unless said). Two rows
+ * of full width are merged in one loop; anything else is gathered block by block. */
 #ifndef CONVD_OPS_MERGE_H
 #define CONVD_OPS_MERGE_H
 #include "row.h"
@@ -43,13 +44,27 @@ static inline const float *merge_row(const struct convd_view *x, ptrdiff_t c, pt
         float *y = convd_row(call->y, c, i) + j0;                                                  \
         for (ptrdiff_t j = 0; j < n; j++) y[j] = (float)LAST(sum[j], call->site->n);               \
     }                                                                                              \
-    static void forward(const struct convd_call *call)                                             \
+    static void merge_pair(const float *a, const float *b, float *y, ptrdiff_t n)                  \
+    {                                                                                              \
+        INDEPENDENT                                                                                \
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = (float)LAST(OP(FIRST(a[j]), FIRST(b[j])), 2);     \
+    }                                                                                              \
+    static void merge_line(const struct convd_call *call, ptrdiff_t c, ptrdiff_t i)                \
     {                                                                                              \
         const struct convd_view *y = call->y;                                                      \
-        for (ptrdiff_t c = 0; c < y->c; c++)                                                       \
-            for (ptrdiff_t i = y->y0; i < y->y1; i++)                                              \
-                for (ptrdiff_t j = 0; j < y->w; j += MERGE_BLOCK)                                  \
-                    merge_part(call, c, i, j, least(MERGE_BLOCK, y->w - j));                       \
+        ptrdiff_t step_a, step_b;                                                                  \
+        const float *a = merge_row(&call->x[0], c, i, &step_a);                                    \
+        const float *b = merge_row(&call->x[1], c, i, &step_b);                                    \
+        if (call->site->n == 2 && step_a && step_b)                                                \
+            merge_pair(a, b, convd_row(y, c, i), y->w);                                            \
+        else                                                                                       \
+            for (ptrdiff_t j = 0; j < y->w; j += MERGE_BLOCK)                                      \
+                merge_part(call, c, i, j, least(MERGE_BLOCK, y->w - j));                           \
+    }                                                                                              \
+    static void forward(const struct convd_call *call)                                             \
+    {                                                                                              \
+        for (ptrdiff_t c = 0; c < call->y->c; c++)                                                 \
+            for (ptrdiff_t i = call->y->y0; i < call->y->y1; i++) merge_line(call, c, i);          \
     }
 
 #define MERGE_SAME(X)           (X)
