@@ -48,6 +48,7 @@ void request_drop(struct request *rq)
     workers_promise_keep(rq, 0);
     upload_release(rq);
     if (rq->has_work) api_work_release(&rq->work);
+    convd_bytes_release(&rq->bytes);
     convd_arena_release(&rq->mem);
     convd_give(memory, rq, sizeof *rq);
 }
