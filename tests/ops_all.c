@@ -451,6 +451,9 @@ static size_t agree(const struct convd_op *op, const char *params, bool special,
                 other = run(&a, x, bands[i]);
                 expect_same(op, params, s, "in bands", whole, other, count_of(a.y));
                 free(other);
+                other = run(&b, x, bands[i]); /* its input holds the rows that were asked for and no more */
+                expect_same(op, params, s, "in bands of its input", whole, other, count_of(a.y));
+                free(other);
             }
             free(whole);
             ran++;
