@@ -6,28 +6,38 @@
 #include <ctype.h>
 
 /* Parameters to run an op with, beside its defaults; the first line of an op also says what it needs. */
-static const struct { const char *op, *params; } variants[] = {
+static const struct {
+    const char *op, *params;
+} variants[] = {
     {"conv", "{\"weight\":[\"identity\"]}"},
-    {"conv", "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":5,\"kernel_size\":[3,2]},\"padding\":[2,1,0,3],\"stride\":[1,2]}"},
-    {"conv", "{\"weight\":{\"init\":\"uniform\",\"seed\":3,\"out_channels\":2,\"kernel_size\":3},\"padding\":\"same\",\"padding_mode\":\"circular\","
+    {"conv", "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":5,\"kernel_size\":[3,"
+             "2]},\"padding\":[2,1,0,3],\"stride\":[1,2]}"},
+    {"conv", "{\"weight\":{\"init\":\"uniform\",\"seed\":3,\"out_channels\":2,\"kernel_size\":3},"
+             "\"padding\":\"same\",\"padding_mode\":\"circular\","
              "\"dilation\":3,\"bias\":{\"init\":\"zeros\",\"seed\":3}}"},
-    {"conv_transpose", "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":2,\"kernel_size\":3}}"},
-    {"conv_transpose", "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":3,\"kernel_size\":[2,4]},\"stride\":[3,2],\"dilation\":[1,2],"
+    {"conv_transpose",
+     "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":2,\"kernel_size\":3}}"},
+    {"conv_transpose", "{\"weight\":{\"init\":\"he_normal\",\"seed\":3,\"out_channels\":3,\"kernel_"
+                       "size\":[2,4]},\"stride\":[3,2],\"dilation\":[1,2],"
                        "\"output_padding\":[2,1],\"padding\":[1,0,0,1],\"flip\":true}"},
     {"filter", "{\"kernel\":\"sobel_x\"}"},
-    {"filter", "{\"kernel\":{\"name\":\"gaussian\",\"size\":9},\"padding_mode\":\"symmetric\",\"delta\":3}"},
+    {"filter",
+     "{\"kernel\":{\"name\":\"gaussian\",\"size\":9},\"padding_mode\":\"symmetric\",\"delta\":3}"},
     {"max_pool", "{\"kernel_size\":2}"},
     {"max_pool", "{\"kernel_size\":3,\"stride\":2,\"padding\":1,\"ceil_mode\":true}"},
     {"max_pool", "{\"kernel_size\":[1,3],\"stride\":1,\"dilation\":[1,2],\"padding\":[0,3]}"},
     {"min_pool", "{\"kernel_size\":2,\"ceil_mode\":true}"},
     {"min_pool", "{\"kernel_size\":[4,3],\"stride\":[3,1],\"padding\":\"same\"}"},
     {"avg_pool", "{\"kernel_size\":2}"},
-    {"avg_pool", "{\"kernel_size\":3,\"stride\":2,\"padding\":1,\"ceil_mode\":true,\"count_include_pad\":false}"},
-    {"avg_pool", "{\"kernel_size\":[2,5],\"stride\":1,\"padding\":[1,4,0,2],\"divisor_override\":3}"},
+    {"avg_pool", "{\"kernel_size\":3,\"stride\":2,\"padding\":1,\"ceil_mode\":true,\"count_include_"
+                 "pad\":false}"},
+    {"avg_pool",
+     "{\"kernel_size\":[2,5],\"stride\":1,\"padding\":[1,4,0,2],\"divisor_override\":3}"},
     {"sum_pool", "{\"kernel_size\":2,\"ceil_mode\":true}"},
     {"sum_pool", "{\"kernel_size\":3,\"stride\":1,\"padding\":2,\"dilation\":[2,1]}"},
     {"lp_pool", "{\"kernel_size\":2}"},
-    {"lp_pool", "{\"kernel_size\":3,\"stride\":2,\"padding\":1,\"norm_type\":2.5,\"ceil_mode\":true}"},
+    {"lp_pool",
+     "{\"kernel_size\":3,\"stride\":2,\"padding\":1,\"norm_type\":2.5,\"ceil_mode\":true}"},
     {"adaptive_avg_pool", "{\"output_size\":[3,2]}"},
     {"adaptive_avg_pool", "{\"output_size\":[7,19]}"},
     {"adaptive_max_pool", "{\"output_size\":[2,5]}"},
@@ -58,9 +68,12 @@ static const struct { const char *op, *params; } variants[] = {
     {"pixel_shuffle", "{\"factor\":3}"},
     {"pixel_unshuffle", "{\"factor\":1}"},
     {"pixel_unshuffle", "{\"factor\":2}"},
-    {"linear", "{\"weight\":{\"init\":\"xavier_uniform\",\"seed\":3,\"out_features\":3},\"bias\":{\"init\":\"normal\",\"seed\":3}}"},
-    {"batch_norm", "{\"weight\":{\"init\":\"normal\",\"seed\":3},\"bias\":2,\"mean\":0.5,\"var\":4,\"eps\":0.1}"},
-    {"instance_norm", "{\"weight\":{\"init\":\"normal\",\"seed\":3},\"bias\":{\"init\":\"uniform\",\"seed\":3}}"},
+    {"linear", "{\"weight\":{\"init\":\"xavier_uniform\",\"seed\":3,\"out_features\":3},\"bias\":{"
+               "\"init\":\"normal\",\"seed\":3}}"},
+    {"batch_norm",
+     "{\"weight\":{\"init\":\"normal\",\"seed\":3},\"bias\":2,\"mean\":0.5,\"var\":4,\"eps\":0.1}"},
+    {"instance_norm",
+     "{\"weight\":{\"init\":\"normal\",\"seed\":3},\"bias\":{\"init\":\"uniform\",\"seed\":3}}"},
     {"lrn", "{\"size\":3}"},
     {"lrn", "{\"size\":4,\"alpha\":0.5,\"beta\":0.5,\"k\":2}"},
     {"normalize", "{\"mean\":1,\"std\":2}"},
@@ -81,7 +94,8 @@ static const struct { const char *op, *params; } variants[] = {
     {"rotate", "{\"turns\":2}"},
     {"rotate", "{\"turns\":-1}"},
     {"residual", "{\"steps\":[\"relu\"]}"},
-    {"residual", "{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":3,\"stride\":2,\"padding\":1},{\"op\":\"concat\",\"inputs\":[\"s0\",\"s0\"]}],"
+    {"residual", "{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":3,\"stride\":2,\"padding\":1},{"
+                 "\"op\":\"concat\",\"inputs\":[\"s0\",\"s0\"]}],"
                  "\"projection\":true}"},
     {"dense", "{\"steps\":[{\"op\":\"select\",\"channels\":0}],\"layers\":3}"},
     {"csp", "{\"steps\":[\"neg\"],\"split\":0.4}"},
@@ -101,8 +115,7 @@ static struct convd_value parse(const char *json, struct convd_arena *mem, struc
 static const char *needs(const struct convd_op *op)
 {
     for (size_t i = 0; i < VARIANTS; i++)
-        if (strcmp(variants[i].op, op->name) == 0)
-            return variants[i].params;
+        if (strcmp(variants[i].op, op->name) == 0) return variants[i].params;
     return "{}";
 }
 
@@ -122,13 +135,16 @@ TEST(every_row_says_what_it_must)
 {
     for (size_t i = 0; i < convd_op_count(); i++) {
         const struct convd_op *op = convd_op_at(i);
-        if (!tidy(op->summary) || !tidy(op->source) || !op->forward == !op->expand || (op->forward && !op->algorithm))
+        if (!tidy(op->summary) || !tidy(op->source) || !op->forward == !op->expand ||
+            (op->forward && !op->algorithm))
             T_FAIL("%s: summary, source, algorithm, and forward or expand", op->name);
-        if (op->prepare && !op->cost) T_FAIL("%s makes a state and does not say how large", op->name);
+        if (op->prepare && !op->cost)
+            T_FAIL("%s makes a state and does not say how large", op->name);
         for (const struct convd_param *p = op->params; p && p->name; p++) {
             if (!tidy(p->summary)) T_FAIL("%s: %s has no summary", op->name, p->name);
             if (p->lo > p->hi) T_FAIL("%s: %s has no range", op->name, p->name);
-            if (convd_param_find(op->params, p->name) != p) T_FAIL("%s: %s twice", op->name, p->name);
+            if (convd_param_find(op->params, p->name) != p)
+                T_FAIL("%s: %s twice", op->name, p->name);
             if (p->offset >= op->params_size) T_FAIL("%s: %s lies outside", op->name, p->name);
         }
         OK(convd_op_at(i) == convd_op_find(op->name));
@@ -141,7 +157,8 @@ static void aliases_lead_to(const struct convd_op *op)
     char words[512], *save = NULL;
     snprintf(words, sizeof words, "%s", op->aliases ? op->aliases : "");
     for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-        if (convd_op_find(w) != op) T_FAIL("%s: the alias %s leads to %s", op->name, w, convd_op_find(w)->name);
+        if (convd_op_find(w) != op)
+            T_FAIL("%s: the alias %s leads to %s", op->name, w, convd_op_find(w)->name);
 }
 
 static void names_of_parameters_are_apart(const struct convd_op *op)
@@ -150,10 +167,12 @@ static void names_of_parameters_are_apart(const struct convd_op *op)
         static const char *const taken[] = {"id", "op", "input", "inputs", "learn", "name"};
         char words[512], *save = NULL;
         for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
-            if (strcmp(p->name, taken[k]) == 0 || convd_word_in(p->aliases, taken[k])) T_FAIL("%s: %s is %s", op->name, p->name, taken[k]);
+            if (strcmp(p->name, taken[k]) == 0 || convd_word_in(p->aliases, taken[k]))
+                T_FAIL("%s: %s is %s", op->name, p->name, taken[k]);
         snprintf(words, sizeof words, "%s", p->aliases ? p->aliases : "");
         for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-            if (convd_param_find(op->params, w) != p) T_FAIL("%s: the alias %s of %s is another's", op->name, w, p->name);
+            if (convd_param_find(op->params, w) != p)
+                T_FAIL("%s: the alias %s of %s is another's", op->name, w, p->name);
     }
 }
 
@@ -175,7 +194,8 @@ struct bound {
 };
 
 /* Binds what the op needs, with one member more (in place of the same one): name = v. */
-static void bind_with(struct bound *b, const struct convd_op *op, const char *name, const struct convd_value *v)
+static void bind_with(struct bound *b, const struct convd_op *op, const char *name,
+                      const struct convd_value *v)
 {
     convd_arena_init(&b->mem, NULL, 0);
     b->f = convd_faults_new();
@@ -184,10 +204,11 @@ static void bind_with(struct bound *b, const struct convd_op *op, const char *na
     size_t n = 0;
     for (uint32_t i = 0; i < base.n; i++)
         if (!name || strcmp(base.members[i].name, name) != 0)
-            args[n++] = (struct convd_arg){.name = base.members[i].name, .value = &base.members[i].value};
-    if (name && v)
-        args[n++] = (struct convd_arg){.name = name, .value = v};
-    b->bind = (struct convd_bind){.faults = b->f, .mem = &b->mem, .rows = op->params, .what = op->name, .max_kernel = 129};
+            args[n++] =
+                (struct convd_arg){.name = base.members[i].name, .value = &base.members[i].value};
+    if (name && v) args[n++] = (struct convd_arg){.name = name, .value = v};
+    b->bind = (struct convd_bind){
+        .faults = b->f, .mem = &b->mem, .rows = op->params, .what = op->name, .max_kernel = 129};
     b->bind.into = convd_arena_zero(&b->mem, op->params_size + 16);
     convd_place_set(b->f, "/steps/0");
     b->fine = convd_params_bind(&b->bind, args, n);
@@ -204,27 +225,35 @@ static void accepts(const struct convd_op *op, const struct convd_param *p, doub
     struct bound b;
     const struct convd_value v = convd_number(x);
     bind_with(&b, op, p->name, &v);
-    if (!b.fine) T_FAIL("%s: %s = %.17g is refused: %s", op->name, p->name, x, convd_faults_first(b.f)->detail);
+    if (!b.fine)
+        T_FAIL("%s: %s = %.17g is refused: %s", op->name, p->name, x,
+               convd_faults_first(b.f)->detail);
     unbind(&b);
 }
 
-static void refuses(const struct convd_op *op, const char *name, const struct convd_value *v, int code)
+static void refuses(const struct convd_op *op, const char *name, const struct convd_value *v,
+                    int code)
 {
     struct bound b;
     char pointer[128];
     bind_with(&b, op, name, v);
     const struct convd_fault *f = convd_faults_first(b.f);
-    if (b.fine || !f) T_FAIL("%s: %s = %s is not refused", op->name, name, v ? convd_value_show(&b.mem, v) : "nothing");
+    if (b.fine || !f)
+        T_FAIL("%s: %s = %s is not refused", op->name, name,
+               v ? convd_value_show(&b.mem, v) : "nothing");
     snprintf(pointer, sizeof pointer, "/steps/0/%s", name);
-    if (strncmp(f->pointer, pointer, strlen(pointer)) != 0) T_FAIL("%s: %s points at %s", op->name, name, f->pointer);
+    if (strncmp(f->pointer, pointer, strlen(pointer)) != 0)
+        T_FAIL("%s: %s points at %s", op->name, name, f->pointer);
     if (f->code != code) T_FAIL("%s: %s is %s", op->name, name, convd_code_word(f->code));
-    if (!f->detail || !*f->detail || !f->expected || !*f->expected) T_FAIL("%s: %s says nothing", op->name, name);
+    if (!f->detail || !*f->detail || !f->expected || !*f->expected)
+        T_FAIL("%s: %s says nothing", op->name, name);
     unbind(&b);
 }
 
 static bool counts(const struct convd_param *p)
 {
-    return p->type == CONVD_P_INT || p->type == CONVD_P_PAIR || p->type == CONVD_P_PADDING || p->type == CONVD_P_INTS;
+    return p->type == CONVD_P_INT || p->type == CONVD_P_PAIR || p->type == CONVD_P_PADDING ||
+           p->type == CONVD_P_INTS;
 }
 
 static bool measures(const struct convd_param *p)
@@ -232,7 +261,8 @@ static bool measures(const struct convd_param *p)
     return p->type == CONVD_P_NUMBER || p->type == CONVD_P_NUMPAIR || p->type == CONVD_P_NUMBERS;
 }
 
-static void refuses_number(const struct convd_op *op, const struct convd_param *p, double x, int code)
+static void refuses_number(const struct convd_op *op, const struct convd_param *p, double x,
+                           int code)
 {
     const struct convd_value v = convd_number(x);
     refuses(op, p->name, &v, code);
@@ -243,13 +273,12 @@ TEST(ranges_hold_at_their_ends_and_not_past_them)
     for (size_t i = 0; i < convd_op_count(); i++) {
         const struct convd_op *op = convd_op_at(i);
         for (const struct convd_param *p = op->params; p && p->name; p++) {
-            if ((!counts(p) && !measures(p)) || (p->lo == 0 && p->hi == 0))
-                continue;
+            if ((!counts(p) && !measures(p)) || (p->lo == 0 && p->hi == 0)) continue;
             const double ends[] = {p->lo, p->hi};
             for (int k = 0; k < 2; k++) {
-                if (isinf(ends[k]))
-                    continue;
-                double past = counts(p) ? ends[k] + (k ? 1 : -1) : nextafter(ends[k], k ? INFINITY : -INFINITY);
+                if (isinf(ends[k])) continue;
+                double past = counts(p) ? ends[k] + (k ? 1 : -1)
+                                        : nextafter(ends[k], k ? INFINITY : -INFINITY);
                 accepts(op, p, ends[k]);
                 refuses_number(op, p, past, CONVD_OUT_OF_RANGE);
             }
@@ -259,23 +288,20 @@ TEST(ranges_hold_at_their_ends_and_not_past_them)
 
 TEST(wrong_types_and_unknown_names_are_refused_at_their_place)
 {
-    const struct convd_value yes = convd_boolean(true), word = convd_string("no such word"), nothing = {.kind = CONVD_NULL};
+    const struct convd_value yes = convd_boolean(true), word = convd_string("no such word"),
+                             nothing = {.kind = CONVD_NULL};
     const struct convd_value seven = convd_number(7);
     for (size_t i = 0; i < convd_op_count(); i++) {
         const struct convd_op *op = convd_op_at(i);
         refuses(op, "no_such_parameter", &seven, CONVD_UNKNOWN_MEMBER);
         for (const struct convd_param *p = op->params; p && p->name; p++) {
             refuses(op, p->name, &nothing, CONVD_WRONG_TYPE);
-            if (p->type != CONVD_P_BOOL)
-                refuses(op, p->name, &yes, CONVD_WRONG_TYPE);
-            if (counts(p))
-                refuses_number(op, p, 1.5, CONVD_WRONG_TYPE);
+            if (p->type != CONVD_P_BOOL) refuses(op, p->name, &yes, CONVD_WRONG_TYPE);
+            if (counts(p)) refuses_number(op, p, 1.5, CONVD_WRONG_TYPE);
             if (counts(p) || measures(p) || p->type == CONVD_P_BOOL)
                 refuses(op, p->name, &word, CONVD_WRONG_TYPE);
-            if (p->type == CONVD_P_WORD)
-                refuses(op, p->name, &word, CONVD_OUT_OF_RANGE);
-            if (!p->def)
-                refuses(op, p->name, NULL, CONVD_MISSING);
+            if (p->type == CONVD_P_WORD) refuses(op, p->name, &word, CONVD_OUT_OF_RANGE);
+            if (!p->def) refuses(op, p->name, NULL, CONVD_MISSING);
         }
     }
 }
@@ -290,11 +316,12 @@ TEST(parameters_print_and_read_back)
         if (!b.fine) T_FAIL("%s: %s", op->name, convd_faults_first(b.f)->detail);
         for (const struct convd_param *p = op->params; p && p->name; p++) {
             const struct convd_value v = convd_param_value(p, b.bind.into, &b.mem);
-            if (v.kind == CONVD_NULL)
-                continue; /* left out */
+            if (v.kind == CONVD_NULL) continue; /* left out */
             struct bound again;
             bind_with(&again, op, p->name, &v);
-            if (!again.fine) T_FAIL("%s: %s = %s is not read back", op->name, p->name, convd_value_show(&b.mem, &v));
+            if (!again.fine)
+                T_FAIL("%s: %s = %s is not read back", op->name, p->name,
+                       convd_value_show(&b.mem, &v));
             const struct convd_value w = convd_param_value(p, again.bind.into, &again.mem);
             if (!convd_value_equal(&v, &w)) T_FAIL("%s: %s changes", op->name, p->name);
             unbind(&again);
@@ -318,24 +345,24 @@ struct job {
 };
 
 /* One step of op, on the image `inputs` times; behind: "scale" first, so that its input may be overwritten. */
-static struct convd_value step_value(struct job *j, const struct convd_op *op, const char *params, const char *from)
+static struct convd_value step_value(struct job *j, const struct convd_op *op, const char *params,
+                                     const char *from)
 {
     const struct convd_value p = parse(params, &j->mem, j->f);
     struct convd_member *m = convd_arena_array(&j->mem, p.n + 2u, sizeof *m);
     struct convd_value *names = convd_arena_array(&j->mem, inputs_of(op), sizeof *names);
-    for (size_t i = 0; i < inputs_of(op); i++)
-        names[i] = convd_string(from);
+    for (size_t i = 0; i < inputs_of(op); i++) names[i] = convd_string(from);
     m[0] = (struct convd_member){"op", convd_string(op->name)};
-    if (p.n)
-        memcpy(m + 1, p.members, p.n * sizeof *m);
-    m[p.n + 1] = (struct convd_member){"inputs", {.kind = CONVD_ARRAY, .n = (uint32_t)inputs_of(op), .items = names}};
-    if (inputs_of(op) == 1)
-        m[p.n + 1] = (struct convd_member){"input", convd_string(from)};
+    if (p.n) memcpy(m + 1, p.members, p.n * sizeof *m);
+    m[p.n + 1] = (struct convd_member){
+        "inputs", {.kind = CONVD_ARRAY, .n = (uint32_t)inputs_of(op), .items = names}};
+    if (inputs_of(op) == 1) m[p.n + 1] = (struct convd_member){"input", convd_string(from)};
     return (struct convd_value){.kind = CONVD_OBJECT, .n = p.n + 2, .members = m};
 }
 
 /* Plans; plan is NULL when the shape was refused, which must be a fault of the right kind at the step. */
-static void plan(struct job *j, const struct convd_op *op, const char *params, struct convd_shape x, bool behind)
+static void plan(struct job *j, const struct convd_op *op, const char *params, struct convd_shape x,
+                 bool behind)
 {
     *j = (struct job){0};
     convd_arena_init(&j->mem, NULL, 0);
@@ -345,13 +372,20 @@ static void plan(struct job *j, const struct convd_op *op, const char *params, s
         parse("{\"op\":\"scale\",\"id\":\"before\"}", &j->mem, j->f),
         step_value(j, op, params, behind ? "before" : "image"),
     };
-    const struct convd_value list = {.kind = CONVD_ARRAY, .n = behind ? 2 : 1, .items = behind ? steps : steps + 1};
+    const struct convd_value list = {
+        .kind = CONVD_ARRAY, .n = behind ? 2 : 1, .items = behind ? steps : steps + 1};
     convd_enter(j->f, "steps");
     j->node = convd_graph_steps(j->g, &list);
     convd_leave(j->f, 0);
     const struct convd_fault *f = convd_faults_first(j->f);
-    if (j->node < 0 || f) T_FAIL("%s %s: %s %s", op->name, params, f ? f->pointer : "", f ? f->detail : "");
-    const struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = x.n, .height = x.h, .width = x.w, .stored = x.c, .channels = x.c};
+    if (j->node < 0 || f)
+        T_FAIL("%s %s: %s %s", op->name, params, f ? f->pointer : "", f ? f->detail : "");
+    const struct convd_input in = {.pixels = CONVD_F32_NCHW,
+                                   .n = x.n,
+                                   .height = x.h,
+                                   .width = x.w,
+                                   .stored = x.c,
+                                   .channels = x.c};
     const struct convd_output out = {.node = j->node, .pixels = CONVD_F32_NCHW};
     j->plan = convd_plan_new(j->g, &in, &out, 1, NULL, 4, j->f);
     f = convd_faults_first(j->f);
@@ -359,9 +393,10 @@ static void plan(struct job *j, const struct convd_op *op, const char *params, s
         j->y = convd_plan_shape(j->plan, j->node);
         return;
     }
-    if (!f || (f->code != CONVD_BAD_SHAPE && f->code != CONVD_OUT_OF_RANGE) || strncmp(f->pointer, "/steps/", 7) != 0)
-        T_FAIL("%s %s on %tdx%tdx%td: %s %s", op->name, params, x.c, x.h, x.w, f ? convd_code_word(f->code) : "no fault",
-               f ? f->detail : "");
+    if (!f || (f->code != CONVD_BAD_SHAPE && f->code != CONVD_OUT_OF_RANGE) ||
+        strncmp(f->pointer, "/steps/", 7) != 0)
+        T_FAIL("%s %s on %tdx%tdx%td: %s %s", op->name, params, x.c, x.h, x.w,
+               f ? convd_code_word(f->code) : "no fault", f ? f->detail : "");
 }
 
 static void done(struct job *j)
@@ -386,12 +421,15 @@ static float *run(struct job *j, const float *x, size_t bands)
     float *room = malloc((n + 2 * GUARD) * sizeof *room), *own = malloc(n * sizeof *own + 1);
     char *space = convd_take(NULL, work + GUARD);
     OK(room && own && space);
-    for (size_t i = 0; i < n + 2 * GUARD; i++)
-        room[i] = untouched;
+    for (size_t i = 0; i < n + 2 * GUARD; i++) room[i] = untouched;
     memset(space, 0xff, work + GUARD); /* NaN: what is read and was not written shows */
-    OK(convd_plan_run(j->plan, &(struct convd_run){.input = x, .outputs = (void *[]){room + GUARD}, .workspace = space}, j->f));
+    OK(convd_plan_run(
+        j->plan,
+        &(struct convd_run){.input = x, .outputs = (void *[]){room + GUARD}, .workspace = space},
+        j->f));
     for (size_t i = 0; i < GUARD; i++) {
-        if (room[i] != untouched || room[n + GUARD + i] != untouched) T_FAIL("written outside the output");
+        if (room[i] != untouched || room[n + GUARD + i] != untouched)
+            T_FAIL("written outside the output");
         if ((unsigned char)space[work + i] != 0xff) T_FAIL("written behind the workspace");
     }
     memcpy(own, room + GUARD, n * sizeof *own);
@@ -405,13 +443,13 @@ static bool same(float a, float b)
     return a == b || (a != a && b != b);
 }
 
-static void expect_same(const struct convd_op *op, const char *params, struct convd_shape x, const char *what, const float *a,
-                        const float *b, size_t n)
+static void expect_same(const struct convd_op *op, const char *params, struct convd_shape x,
+                        const char *what, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!same(a[i], b[i]))
-            T_FAIL("%s %s on %tdx%tdx%tdx%td, %s: number %zu is %.9g and %.9g", op->name, params, x.n, x.c, x.h, x.w, what, i,
-                   (double)a[i], (double)b[i]);
+            T_FAIL("%s %s on %tdx%tdx%tdx%td, %s: number %zu is %.9g and %.9g", op->name, params,
+                   x.n, x.c, x.h, x.w, what, i, (double)a[i], (double)b[i]);
 }
 
 static void fill(float *x, size_t n, struct t_rng *r, bool special)
@@ -419,14 +457,13 @@ static void fill(float *x, size_t n, struct t_rng *r, bool special)
     static const float odd[] = {NAN, INFINITY, -INFINITY, 1e-40F, -1e-40F, 3e38F, -3e38F, 0, -0.0F};
     for (size_t i = 0; i < n; i++) {
         x[i] = (float)t_uniform(r, -4, 4);
-        if (special && t_random(r) % 4 == 0)
-            x[i] = odd[t_random(r) % (sizeof odd / sizeof *odd)];
+        if (special && t_random(r) % 4 == 0) x[i] = odd[t_random(r) % (sizeof odd / sizeof *odd)];
     }
 }
 
 static const struct convd_shape shapes[] = {
-    {1, 1, 1, 1}, {1, 3, 1, 7},   {1, 2, 7, 1},  {2, 3, 5, 4},  {1, 4, 2, 3},
-    {1, 9, 6, 6}, {1, 17, 3, 5},  {1, 5, 13, 17}, {1, 3, 24, 20}, {3, 1, 8, 31},
+    {1, 1, 1, 1}, {1, 3, 1, 7},  {1, 2, 7, 1},   {2, 3, 5, 4},   {1, 4, 2, 3},
+    {1, 9, 6, 6}, {1, 17, 3, 5}, {1, 5, 13, 17}, {1, 3, 24, 20}, {3, 1, 8, 31},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -451,7 +488,8 @@ static size_t agree(const struct convd_op *op, const char *params, bool special,
                 other = run(&a, x, bands[i]);
                 expect_same(op, params, s, "in bands", whole, other, count_of(a.y));
                 free(other);
-                other = run(&b, x, bands[i]); /* its input holds the rows that were asked for and no more */
+                other = run(
+                    &b, x, bands[i]); /* its input holds the rows that were asked for and no more */
                 expect_same(op, params, s, "in bands of its input", whole, other, count_of(a.y));
                 free(other);
             }
@@ -473,14 +511,21 @@ static void all_agree(bool special)
         for (size_t v = 0; v < VARIANTS; v++)
             if (strcmp(variants[v].op, op->name) == 0) {
                 listed = true;
-                if (agree(op, variants[v].params, special, &r) == 0) T_FAIL("%s %s runs on no shape", op->name, variants[v].params);
+                if (agree(op, variants[v].params, special, &r) == 0)
+                    T_FAIL("%s %s runs on no shape", op->name, variants[v].params);
             }
         if (!listed && agree(op, "{}", special, &r) == 0) T_FAIL("%s runs on no shape", op->name);
     }
 }
 
-TEST(the_cut_does_not_change_numbers) { all_agree(false); }
-TEST(odd_numbers_do_no_harm) { all_agree(true); }
+TEST(the_cut_does_not_change_numbers)
+{
+    all_agree(false);
+}
+TEST(odd_numbers_do_no_harm)
+{
+    all_agree(true);
+}
 
 TEST(nan_comes_through)
 {
@@ -489,17 +534,16 @@ TEST(nan_comes_through)
         const struct convd_shape s = {1, 9, 6, 6};
         float x[9 * 36];
         struct job j;
-        for (size_t k = 0; k < 9 * 36; k++)
-            x[k] = NAN;
+        for (size_t k = 0; k < 9 * 36; k++) x[k] = NAN;
         plan(&j, op, needs(op), s, false);
         OK(j.plan || strcmp(op->name, "grayscale") == 0);
         if (j.plan) {
             float *y = run(&j, x, 1);
             size_t nan = 0, n = count_of(j.y);
-            for (size_t k = 0; k < n; k++)
-                nan += y[k] != y[k];
+            for (size_t k = 0; k < n; k++) nan += y[k] != y[k];
             bool border = strcmp(op->name, "pad") == 0; /* what pad puts around is a number */
-            if (nan == 0 || (nan < n && !border)) T_FAIL("%s: %zu of %zu numbers are NaN", op->name, nan, n);
+            if (nan == 0 || (nan < n && !border))
+                T_FAIL("%s: %zu of %zu numbers are NaN", op->name, nan, n);
             free(y);
         }
         done(&j);
@@ -512,8 +556,7 @@ TEST(examples_run)
 {
     for (size_t i = 0; i < convd_op_count(); i++) {
         const struct convd_op *op = convd_op_at(i);
-        if (!op->example)
-            continue;
+        if (!op->example) continue;
         struct convd_faults *f = convd_faults_new();
         struct convd_graph *g = convd_graph_new(NULL, f);
         char chain[256], *save = NULL;
@@ -524,13 +567,15 @@ TEST(examples_run)
             node = convd_graph_segment(g, s);
             shown |= node > 0 && g->nodes[node].op == op;
         }
-        const struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 24, .width = 20, .stored = 3, .channels = 3};
+        const struct convd_input in = {
+            .pixels = CONVD_U8_HWC, .n = 1, .height = 24, .width = 20, .stored = 3, .channels = 3};
         const struct convd_output out = {.node = node, .pixels = CONVD_F32_NCHW};
         struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 1, f);
-        if (!p || !shown) T_FAIL("%s: %s: %s", op->name, op->example, p ? "does not show it" : convd_faults_first(f)->detail);
+        if (!p || !shown)
+            T_FAIL("%s: %s: %s", op->name, op->example,
+                   p ? "does not show it" : convd_faults_first(f)->detail);
         uint8_t x[24 * 20 * 3];
-        for (size_t k = 0; k < sizeof x; k++)
-            x[k] = (uint8_t)(k * 37);
+        for (size_t k = 0; k < sizeof x; k++) x[k] = (uint8_t)(k * 37);
         float *y = malloc(count_of(convd_plan_shape(p, node)) * sizeof *y);
         OK(y && convd_plan_run(p, &(struct convd_run){.input = x, .outputs = (void *[]){y}}, f));
         free(y);

@@ -18,8 +18,8 @@ void suite_begin(struct suite *s, const char *name)
 
 void suite_end(struct suite *s)
 {
-    print_message("%s: %zu passed, %zu failed, %zu skipped\n", s->folder, s->counts.passed, s->counts.failed,
-                  s->counts.skipped);
+    print_message("%s: %zu passed, %zu failed, %zu skipped\n", s->folder, s->counts.passed,
+                  s->counts.failed, s->counts.skipped);
     api_library_free(s->library);
     convd_faults_free(s->faults);
     convd_arena_release(&s->case_mem);
@@ -75,8 +75,7 @@ double number(const struct convd_value *v, const char *member, double otherwise)
 size_t tensor_count(const struct convd_tensor *t)
 {
     size_t n = 1;
-    for (int d = 0; d < t->rank; d++)
-        n *= (size_t)t->dim[d];
+    for (int d = 0; d < t->rank; d++) n *= (size_t)t->dim[d];
     return n;
 }
 
@@ -85,7 +84,8 @@ struct convd_tensor case_tensor(struct suite *s, const char *path, const char *n
     size_t n;
     void *data = suite_file(s, path, &n);
     struct convd_stored stored;
-    if (!convd_npy_open(data, n, &stored, &s->case_mem, s->faults)) T_FAIL("%s/%s is no npy", s->folder, path);
+    if (!convd_npy_open(data, n, &stored, &s->case_mem, s->faults))
+        T_FAIL("%s/%s is no npy", s->folder, path);
     struct convd_tensor t = {.name = name, .rank = stored.rank};
     memcpy(t.dim, stored.dim, sizeof t.dim);
     t.data = convd_arena_array(&s->case_mem, stored.count ? stored.count : 1, sizeof *t.data);
@@ -98,31 +98,38 @@ struct convd_tensor case_tensor(struct suite *s, const char *path, const char *n
 struct convd_shape case_shape(const struct convd_tensor *t)
 {
     ptrdiff_t d[4] = {1, 1, 1, 1};
-    for (int i = 0; i < t->rank; i++)
-        d[4 - t->rank + i] = t->dim[i];
+    for (int i = 0; i < t->rank; i++) d[4 - t->rank + i] = t->dim[i];
     return (struct convd_shape){d[0], d[1], d[2], d[3]};
 }
 
 static bool refuse(const struct suite *s, char why[256])
 {
     const struct convd_fault *f = convd_faults_first(s->faults);
-    snprintf(why, 256, "%s %s: %s", f ? f->pointer : "", f ? convd_code_word(f->code) : "", f ? f->detail : "no result");
+    snprintf(why, 256, "%s %s: %s", f ? f->pointer : "", f ? convd_code_word(f->code) : "",
+             f ? f->detail : "no result");
     return false;
 }
 
-static bool run_plan(struct suite *s, struct convd_graph *g, int node, const struct convd_tensor *image,
-                     struct convd_tensor *out, char why[256])
+static bool run_plan(struct suite *s, struct convd_graph *g, int node,
+                     const struct convd_tensor *image, struct convd_tensor *out, char why[256])
 {
     const struct convd_shape x = case_shape(image);
-    const struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = x.n, .height = x.h, .width = x.w, .stored = x.c, .channels = x.c};
+    const struct convd_input in = {.pixels = CONVD_F32_NCHW,
+                                   .n = x.n,
+                                   .height = x.h,
+                                   .width = x.w,
+                                   .stored = x.c,
+                                   .channels = x.c};
     const struct convd_output want = {.node = node, .pixels = CONVD_F32_NCHW};
     struct convd_plan *p = convd_plan_new(g, &in, &want, 1, NULL, 1, s->faults);
-    if (!p)
-        return refuse(s, why);
+    if (!p) return refuse(s, why);
     const struct convd_shape y = convd_plan_shape(p, node);
     *out = (struct convd_tensor){.name = "", .rank = 4, .dim = {y.n, y.c, y.h, y.w}};
     out->data = convd_arena_array(&s->case_mem, tensor_count(out), sizeof *out->data);
-    bool fine = out->data && convd_plan_run(p, &(struct convd_run){.input = image->data, .outputs = (void *[]){out->data}}, s->faults);
+    bool fine = out->data &&
+                convd_plan_run(
+                    p, &(struct convd_run){.input = image->data, .outputs = (void *[]){out->data}},
+                    s->faults);
     convd_plan_free(p);
     return fine || refuse(s, why);
 }
@@ -135,12 +142,13 @@ bool case_run(struct suite *s, const struct convd_value *steps, const struct con
     if (!g) T_FAIL("no memory for a graph");
     convd_graph_setup(g, api_library_names(s->library), NULL);
     bool fine = true;
-    for (size_t i = 0; i < n; i++)
-        fine &= convd_graph_tensor(g, &tensors[i]);
+    for (size_t i = 0; i < n; i++) fine &= convd_graph_tensor(g, &tensors[i]);
     convd_enter(s->faults, "steps");
     int node = convd_graph_steps(g, steps->kind == CONVD_ARRAY ? steps : &one);
     convd_leave(s->faults, 0);
-    fine = fine && node >= 0 && convd_faults_count(s->faults) == 0 ? run_plan(s, g, node, image, out, why) : refuse(s, why);
+    fine = fine && node >= 0 && convd_faults_count(s->faults) == 0
+               ? run_plan(s, g, node, image, out, why)
+               : refuse(s, why);
     convd_graph_free(g);
     return fine;
 }
@@ -149,8 +157,7 @@ void case_result(struct suite *s, const char *name, bool passed, const char *why
 {
     s->counts.passed += passed;
     s->counts.failed += !passed;
-    if (!passed)
-        print_error("failed: %s/%s: %s\n", s->folder, name, why);
+    if (!passed) print_error("failed: %s/%s: %s\n", s->folder, name, why);
 }
 
 void case_skipped(struct suite *s, const char *name, const char *why)
@@ -162,23 +169,22 @@ void case_skipped(struct suite *s, const char *name, const char *why)
 double largest(const struct convd_tensor *t)
 {
     double most = 0;
-    for (size_t i = 0; i < tensor_count(t); i++)
-        most = fmax(most, fabs((double)t->data[i]));
+    for (size_t i = 0; i < tensor_count(t); i++) most = fmax(most, fabs((double)t->data[i]));
     return most;
 }
 
-bool tensors_agree(const struct convd_tensor *expected, const struct convd_tensor *got, double abs, double rel, double scale,
-                   char why[256])
+bool tensors_agree(const struct convd_tensor *expected, const struct convd_tensor *got, double abs,
+                   double rel, double scale, char why[256])
 {
     if (tensor_count(expected) != tensor_count(got)) {
-        snprintf(why, 256, "%zu numbers expected, %zu came", tensor_count(expected), tensor_count(got));
+        snprintf(why, 256, "%zu numbers expected, %zu came", tensor_count(expected),
+                 tensor_count(got));
         return false;
     }
     for (size_t i = 0; i < tensor_count(got); i++) {
         double e = (double)expected->data[i], g = (double)got->data[i];
         double room = abs + rel * (scale < 0 ? fabs(e) : scale);
-        if (e == g || (isnan(e) && isnan(g)) || fabs(e - g) <= room)
-            continue;
+        if (e == g || (isnan(e) && isnan(g)) || fabs(e - g) <= room) continue;
         snprintf(why, 256, "number %zu is %.9g, expected %.9g (tolerance %.3g)", i, g, e, room);
         return false;
     }

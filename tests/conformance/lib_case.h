@@ -8,12 +8,14 @@
 #include "../../core/tensor_file.h"
 #include "../t.h"
 
-struct counts { size_t passed, failed, skipped; };
+struct counts {
+    size_t passed, failed, skipped;
+};
 
 /* One set of cases: memory and what the runs share. */
 struct suite {
-    struct convd_arena mem;       /* manifest, names                    */
-    struct convd_arena case_mem;  /* one case: reset by suite_next      */
+    struct convd_arena mem;      /* manifest, names                    */
+    struct convd_arena case_mem; /* one case: reset by suite_next      */
     struct convd_faults *faults;
     struct api_library *library;
     char folder[512];
@@ -37,13 +39,14 @@ struct convd_tensor case_tensor(struct suite *s, const char *path, const char *n
 struct convd_shape case_shape(const struct convd_tensor *t);
 /* Runs steps (a list, one step, or a name) on image. False with words in why. */
 bool case_run(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
-              const struct convd_tensor *tensors, size_t n, struct convd_tensor *out, char why[256]);
+              const struct convd_tensor *tensors, size_t n, struct convd_tensor *out,
+              char why[256]);
 /* Passes, or says the name and why. */
 void case_result(struct suite *s, const char *name, bool passed, const char *why);
 void case_skipped(struct suite *s, const char *name, const char *why);
 size_t tensor_count(const struct convd_tensor *t);
 /* |got - expected| <= abs + rel * scale for every number; NaN where NaN is expected. scale < 0: each |expected|. */
-bool tensors_agree(const struct convd_tensor *expected, const struct convd_tensor *got, double abs, double rel, double scale,
-                   char why[256]);
+bool tensors_agree(const struct convd_tensor *expected, const struct convd_tensor *got, double abs,
+                   double rel, double scale, char why[256]);
 double largest(const struct convd_tensor *t);
 #endif

@@ -23,7 +23,7 @@ struct translation {
     struct convd_tensor bound[2 * VALUES];
     size_t n_bound;
     size_t n_steps;
-    bool last;          /* node */
+    bool last;             /* node */
     bool rows_are_samples; /* rank 2 is N x C, as for Gemm */
     char steps[ROOM];
     size_t length;
@@ -31,7 +31,8 @@ struct translation {
 
 /* ---- writing steps ---- */
 
-static void put(struct translation *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct translation *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void put(struct translation *t, const char *format, ...)
 {
     va_list args;
@@ -46,11 +47,13 @@ static void put(struct translation *t, const char *format, ...)
 static void begin(struct translation *t, const char *op, const char *input)
 {
     put(t, "%s{\"id\":\"n%zu\",\"op\":\"%s\"", t->n_steps ? "," : "", t->n_steps, op);
-    if (input)
-        put(t, ",\"input\":\"%s\"", input);
+    if (input) put(t, ",\"input\":\"%s\"", input);
     t->n_steps++;
 }
-static void end(struct translation *t) { put(t, "}"); }
+static void end(struct translation *t)
+{
+    put(t, "}");
+}
 
 static void plain(struct translation *t, const char *op, const char *input)
 {
@@ -79,8 +82,7 @@ static const char *word(const struct translation *t, const char *name, const cha
 static struct named *find(struct translation *t, const char *name)
 {
     for (size_t i = 0; name && *name && i < t->n_values; i++)
-        if (strcmp(t->values[i].name, name) == 0)
-            return &t->values[i];
+        if (strcmp(t->values[i].name, name) == 0) return &t->values[i];
     return NULL;
 }
 /* Input k of a node, or NULL. */
@@ -105,8 +107,7 @@ static const char *dim_of(double axis, int rank)
 static void put_list(struct translation *t, const char *name, const struct convd_value *v)
 {
     put(t, ",\"%s\":[", name);
-    for (uint32_t i = 0; i < v->n; i++)
-        put(t, "%s%.9g", i ? "," : "", v->items[i].number);
+    for (uint32_t i = 0; i < v->n; i++) put(t, "%s%.9g", i ? "," : "", v->items[i].number);
     put(t, "]");
 }
 
@@ -114,13 +115,15 @@ static void put_list(struct translation *t, const char *name, const struct convd
 static const char *put_padding(struct translation *t, const struct named *x, const double kernel[2])
 {
     const char *automatic = word(t, "auto_pad", "NOTSET");
-    const struct convd_value *pads = attribute(t, "pads"), *strides = attribute(t, "strides"), *dilations = attribute(t, "dilations");
+    const struct convd_value *pads = attribute(t, "pads"), *strides = attribute(t, "strides"),
+                             *dilations = attribute(t, "dilations");
     if (strcmp(automatic, "SAME_UPPER") == 0) {
         put(t, ",\"padding\":\"same\"");
     } else if (strcmp(automatic, "SAME_LOWER") == 0) {
         long before[2], after[2];
         for (int d = 0; d < 2; d++) {
-            double n = (double)x->tensor.dim[x->rank - 2 + d], s = strides ? strides->items[d].number : 1;
+            double n = (double)x->tensor.dim[x->rank - 2 + d],
+                   s = strides ? strides->items[d].number : 1;
             double reach = (kernel[d] - 1) * (dilations ? dilations->items[d].number : 1) + 1;
             long total = (long)fmax((ceil(n / s) - 1) * s + reach - n, 0);
             after[d] = total / 2;
@@ -139,21 +142,17 @@ static const char *conv(struct translation *t, const struct convd_value *node)
 {
     const struct named *x = input(t, node, 0), *w = input(t, node, 1), *b = input(t, node, 2);
     bool transposed = strcmp(text(node, "op"), "ConvTranspose") == 0;
-    if (transposed && attribute(t, "output_shape"))
-        return "output_shape is not the contract's";
-    if (!w || !w->tensor.data || w->rank != 4)
-        return "no 4-D weight";
+    if (transposed && attribute(t, "output_shape")) return "output_shape is not the contract's";
+    if (!w || !w->tensor.data || w->rank != 4) return "no 4-D weight";
     begin(t, transposed ? "conv_transpose" : "conv", x->map);
     put(t, ",\"weight\":\"%s\",\"groups\":%.0f", w->weight, real(t, "group", 1));
-    if (b)
-        put(t, ",\"bias\":\"%s\"", b->weight);
-    if (attribute(t, "strides"))
-        put_list(t, "stride", attribute(t, "strides"));
-    if (attribute(t, "dilations"))
-        put_list(t, "dilation", attribute(t, "dilations"));
+    if (b) put(t, ",\"bias\":\"%s\"", b->weight);
+    if (attribute(t, "strides")) put_list(t, "stride", attribute(t, "strides"));
+    if (attribute(t, "dilations")) put_list(t, "dilation", attribute(t, "dilations"));
     if (transposed && attribute(t, "output_padding"))
         put_list(t, "output_padding", attribute(t, "output_padding"));
-    const char *why = put_padding(t, x, (double[]){(double)w->tensor.dim[2], (double)w->tensor.dim[3]});
+    const char *why =
+        put_padding(t, x, (double[]){(double)w->tensor.dim[2], (double)w->tensor.dim[3]});
     end(t);
     return why;
 }
@@ -163,20 +162,19 @@ static const char *pool(struct translation *t, const struct convd_value *node)
     const struct named *x = input(t, node, 0);
     const struct convd_value *kernel = attribute(t, "kernel_shape");
     bool average = strcmp(text(node, "op"), "AveragePool") == 0;
-    if (!kernel || kernel->n != 2)
-        return "not 2-D";
+    if (!kernel || kernel->n != 2) return "not 2-D";
     begin(t, average ? "avg_pool" : "max_pool", x->map);
     put_list(t, "kernel_size", kernel);
     if (attribute(t, "strides"))
         put_list(t, "stride", attribute(t, "strides"));
     else
         put(t, ",\"stride\":1");
-    if (attribute(t, "dilations"))
-        put_list(t, "dilation", attribute(t, "dilations"));
+    if (attribute(t, "dilations")) put_list(t, "dilation", attribute(t, "dilations"));
     put(t, ",\"ceil_mode\":%s", real(t, "ceil_mode", 0) > 0 ? "true" : "false");
     if (average)
         put(t, ",\"count_include_pad\":%s", real(t, "count_include_pad", 0) > 0 ? "true" : "false");
-    const char *why = put_padding(t, x, (double[]){kernel->items[0].number, kernel->items[1].number});
+    const char *why =
+        put_padding(t, x, (double[]){kernel->items[0].number, kernel->items[1].number});
     end(t);
     return why;
 }
@@ -184,8 +182,7 @@ static const char *pool(struct translation *t, const struct convd_value *node)
 static const char *batch_norm(struct translation *t, const struct convd_value *node)
 {
     static const char *const names[] = {"weight", "bias", "mean", "var"};
-    if (real(t, "training_mode", 0) > 0)
-        return "statistics of the batch belong to learning";
+    if (real(t, "training_mode", 0) > 0) return "statistics of the batch belong to learning";
     begin(t, inputs(node) == 3 ? "instance_norm" : "batch_norm", input(t, node, 0)->map);
     for (uint32_t k = 1; k < inputs(node); k++)
         put(t, ",\"%s\":\"%s\"", names[k - 1], input(t, node, k)->weight);
@@ -196,11 +193,10 @@ static const char *batch_norm(struct translation *t, const struct convd_value *n
 
 static const char *lrn(struct translation *t, const struct convd_value *node)
 {
-    if (fmod(real(t, "size", 1), 2) == 0)
-        return "an even size leans to the other side in torch";
+    if (fmod(real(t, "size", 1), 2) == 0) return "an even size leans to the other side in torch";
     begin(t, "lrn", input(t, node, 0)->map);
-    put(t, ",\"size\":%.0f,\"alpha\":%.9g,\"beta\":%.9g,\"k\":%.9g", real(t, "size", 1), real(t, "alpha", 1e-4), real(t, "beta", 0.75),
-        real(t, "bias", 1));
+    put(t, ",\"size\":%.0f,\"alpha\":%.9g,\"beta\":%.9g,\"k\":%.9g", real(t, "size", 1),
+        real(t, "alpha", 1e-4), real(t, "beta", 0.75), real(t, "bias", 1));
     end(t);
     return NULL;
 }
@@ -208,37 +204,48 @@ static const char *lrn(struct translation *t, const struct convd_value *node)
 static bool whole(const float *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (v[i] != rintf(v[i]))
-            return false;
+        if (v[i] != rintf(v[i])) return false;
     return true;
 }
 
 static const char *resize(struct translation *t, const struct convd_value *node)
 {
     bool old = strcmp(text(node, "op"), "Upsample") == 0;
-    const struct named *x = input(t, node, 0), *scales = input(t, node, old ? 1 : 2), *sizes = input(t, node, 3);
-    const char *mode = word(t, "mode", "nearest"), *place = word(t, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
-    bool corners = strcmp(place, "align_corners") == 0, half = strcmp(place, "half_pixel") == 0 || strcmp(place, "pytorch_half_pixel") == 0;
+    const struct named *x = input(t, node, 0), *scales = input(t, node, old ? 1 : 2),
+                       *sizes = input(t, node, 3);
+    const char *mode = word(t, "mode", "nearest"),
+               *place =
+                   word(t, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+    bool corners = strcmp(place, "align_corners") == 0,
+         half = strcmp(place, "half_pixel") == 0 || strcmp(place, "pytorch_half_pixel") == 0;
     bool nearest = strcmp(mode, "nearest") == 0, cubic = strcmp(mode, "cubic") == 0;
-    if (scales && tensor_count(&scales->tensor) != 4)
-        scales = NULL;
-    if (x->rank != 4 || (!scales && !sizes))
-        return "no sizes";
-    if (nearest && !(strcmp(place, "asymmetric") == 0 && strcmp(word(t, "nearest_mode", old ? "floor" : "round_prefer_floor"), "floor") == 0) &&
-        !(half && scales && whole(scales->tensor.data, 4) && strcmp(word(t, "nearest_mode", "round_prefer_floor"), "round_prefer_floor") == 0))
+    if (scales && tensor_count(&scales->tensor) != 4) scales = NULL;
+    if (x->rank != 4 || (!scales && !sizes)) return "no sizes";
+    if (nearest &&
+        !(strcmp(place, "asymmetric") == 0 &&
+          strcmp(word(t, "nearest_mode", old ? "floor" : "round_prefer_floor"), "floor") == 0) &&
+        !(half && scales && whole(scales->tensor.data, 4) &&
+          strcmp(word(t, "nearest_mode", "round_prefer_floor"), "round_prefer_floor") == 0))
         return "nearest of another kind than floor(i * in / out)";
-    if (!nearest && !corners && !half)
-        return "coordinates of another kind";
-    if (strcmp(place, "pytorch_half_pixel") == 0 && sizes && (sizes->tensor.data[2] == 1 || sizes->tensor.data[3] == 1))
+    if (!nearest && !corners && !half) return "coordinates of another kind";
+    if (strcmp(place, "pytorch_half_pixel") == 0 && sizes &&
+        (sizes->tensor.data[2] == 1 || sizes->tensor.data[3] == 1))
         return "pytorch_half_pixel takes the first pixel for one, torch the middle";
-    if (cubic && (real(t, "exclude_outside", 0) > 0 || fabs(real(t, "cubic_coeff_a", -0.75) + 0.75) > 1e-6))
+    if (cubic &&
+        (real(t, "exclude_outside", 0) > 0 || fabs(real(t, "cubic_coeff_a", -0.75) + 0.75) > 1e-6))
         return "another cubic";
     begin(t, "resize", x->map);
-    put(t, ",\"mode\":\"%s\",\"align_corners\":%s", nearest ? "nearest" : cubic ? "bicubic" : "bilinear", corners ? "true" : "false");
+    put(t, ",\"mode\":\"%s\",\"align_corners\":%s",
+        nearest ? "nearest"
+        : cubic ? "bicubic"
+                : "bilinear",
+        corners ? "true" : "false");
     if (sizes)
-        put(t, ",\"size\":[%.0f,%.0f]", (double)sizes->tensor.data[2], (double)sizes->tensor.data[3]);
+        put(t, ",\"size\":[%.0f,%.0f]", (double)sizes->tensor.data[2],
+            (double)sizes->tensor.data[3]);
     else
-        put(t, ",\"scale_factor\":[%.9g,%.9g]", (double)scales->tensor.data[2], (double)scales->tensor.data[3]);
+        put(t, ",\"scale_factor\":[%.9g,%.9g]", (double)scales->tensor.data[2],
+            (double)scales->tensor.data[3]);
     end(t);
     return NULL;
 }
@@ -246,7 +253,8 @@ static const char *resize(struct translation *t, const struct convd_value *node)
 static const char *depth(struct translation *t, const struct convd_value *node)
 {
     bool to_space = strcmp(text(node, "op"), "DepthToSpace") == 0;
-    if (to_space ? strcmp(word(t, "mode", "DCR"), "CRD") != 0 : input(t, node, 0)->tensor.dim[1] != 1)
+    if (to_space ? strcmp(word(t, "mode", "DCR"), "CRD") != 0
+                 : input(t, node, 0)->tensor.dim[1] != 1)
         return "the other order of channels";
     begin(t, to_space ? "pixel_shuffle" : "pixel_unshuffle", input(t, node, 0)->map);
     put(t, ",\"factor\":%.0f", real(t, "blocksize", 1));
@@ -256,13 +264,12 @@ static const char *depth(struct translation *t, const struct convd_value *node)
 
 static const char *merge(struct translation *t, const struct convd_value *node)
 {
-    static const char *const names[][2] = {{"Add", "add"},     {"Sub", "sub"},     {"Mul", "multiply"}, {"Div", "divide"},
-                                           {"Max", "maximum"}, {"Min", "minimum"}, {"Mean", "mean"},    {"Sum", "add"}};
+    static const char *const names[][2] = {
+        {"Add", "add"},     {"Sub", "sub"},     {"Mul", "multiply"}, {"Div", "divide"},
+        {"Max", "maximum"}, {"Min", "minimum"}, {"Mean", "mean"},    {"Sum", "add"}};
     size_t i = 0;
-    while (strcmp(names[i][0], text(node, "op")) != 0)
-        i++;
-    if (inputs(node) < 2)
-        return "merging ops take two inputs and more";
+    while (strcmp(names[i][0], text(node, "op")) != 0) i++;
+    if (inputs(node) < 2) return "merging ops take two inputs and more";
     begin(t, names[i][1], NULL);
     put(t, ",\"inputs\":[");
     for (uint32_t k = 0; k < inputs(node); k++)
@@ -275,8 +282,7 @@ static const char *merge(struct translation *t, const struct convd_value *node)
 static const char *concat(struct translation *t, const struct convd_value *node)
 {
     const char *dim = dim_of(real(t, "axis", 1), input(t, node, 0)->rank);
-    if (!dim || strcmp(dim, "channel") != 0)
-        return "concat joins channels only";
+    if (!dim || strcmp(dim, "channel") != 0) return "concat joins channels only";
     begin(t, "concat", NULL);
     put(t, ",\"inputs\":[");
     for (uint32_t k = 0; k < inputs(node); k++)
@@ -301,8 +307,7 @@ static const char *clip(struct translation *t, const struct convd_value *node)
 static const char *power(struct translation *t, const struct convd_value *node)
 {
     const struct named *e = input(t, node, 1);
-    if (!e || !e->tensor.data || tensor_count(&e->tensor) != 1)
-        return "pow has one exponent";
+    if (!e || !e->tensor.data || tensor_count(&e->tensor) != 1) return "pow has one exponent";
     begin(t, "pow", input(t, node, 0)->map);
     put(t, ",\"exponent\":%.9g", (double)e->tensor.data[0]);
     end(t);
@@ -351,8 +356,7 @@ static const char *shaped(struct translation *t, const struct convd_value *node)
 static const char *softmax(struct translation *t, const struct convd_value *node)
 {
     const char *dim = dim_of(real(t, "axis", -1), input(t, node, 0)->rank);
-    if (!dim)
-        return "along the samples";
+    if (!dim) return "along the samples";
     begin(t, "softmax", input(t, node, 0)->map);
     put(t, ",\"dim\":\"%s\"}", dim);
     return NULL;
@@ -360,8 +364,7 @@ static const char *softmax(struct translation *t, const struct convd_value *node
 
 static const char *put_reduce(struct translation *t, const char *fn, const char *dim, const char *x)
 {
-    if (!dim)
-        return "along the samples";
+    if (!dim) return "along the samples";
     begin(t, "reduce", x);
     put(t, ",\"fn\":\"%s\",\"dim\":\"%s\"}", fn, dim);
     return NULL;
@@ -369,24 +372,28 @@ static const char *put_reduce(struct translation *t, const char *fn, const char 
 
 static const char *reduce(struct translation *t, const struct convd_value *node)
 {
-    static const char *const names[][3] = {{"ReduceSum", NULL, "sum"},   {"ReduceMean", NULL, "mean"}, {"ReduceMax", NULL, "max"},
-                                           {"ReduceMin", NULL, "min"},   {"ReduceL2", NULL, "l2"},     {"ReduceL1", "abs", "sum"},
+    static const char *const names[][3] = {{"ReduceSum", NULL, "sum"},
+                                           {"ReduceMean", NULL, "mean"},
+                                           {"ReduceMax", NULL, "max"},
+                                           {"ReduceMin", NULL, "min"},
+                                           {"ReduceL2", NULL, "l2"},
+                                           {"ReduceL1", "abs", "sum"},
                                            {"ReduceSumSquare", "square", "sum"}};
     const struct named *x = input(t, node, 0), *given = input(t, node, 1);
     const struct convd_value *axes = attribute(t, "axes");
     const char *from = x->map, *why = NULL;
     size_t i = 0;
-    while (strcmp(names[i][0], text(node, "op")) != 0)
-        i++;
-    if (!t->last && real(t, "keepdims", 1) == 0)
-        return "an axis that goes away in the middle";
+    while (strcmp(names[i][0], text(node, "op")) != 0) i++;
+    if (!t->last && real(t, "keepdims", 1) == 0) return "an axis that goes away in the middle";
     if (names[i][1]) {
         plain(t, names[i][1], from);
         from = NULL;
     }
     size_t n = given ? tensor_count(&given->tensor) : axes ? axes->n : (size_t)x->rank;
     for (size_t k = 0; k < n && !why; k++, from = NULL) {
-        double axis = given ? (double)given->tensor.data[k] : axes ? axes->items[k].number : (double)k;
+        double axis = given  ? (double)given->tensor.data[k]
+                      : axes ? axes->items[k].number
+                             : (double)k;
         why = put_reduce(t, names[i][2], dim_of(axis, x->rank), from);
     }
     return n ? why : "nothing to reduce";
@@ -395,28 +402,27 @@ static const char *reduce(struct translation *t, const struct convd_value *node)
 static const char *flatten(struct translation *t, const struct convd_value *node)
 {
     const struct named *x = input(t, node, 0);
-    if (x->rank != 4 || real(t, "axis", 1) != 1)
-        return "flatten keeps the samples";
+    if (x->rank != 4 || real(t, "axis", 1) != 1) return "flatten keeps the samples";
     plain(t, "flatten", x->map);
     return NULL;
 }
 
 static const char *pad(struct translation *t, const struct convd_value *node)
 {
-    const struct named *x = input(t, node, 0), *pads = input(t, node, 1), *value = input(t, node, 2);
+    const struct named *x = input(t, node, 0), *pads = input(t, node, 1),
+                       *value = input(t, node, 2);
     const struct convd_value *old = attribute(t, "pads");
     const char *mode = word(t, "mode", "constant");
     double p[8];
     if (x->rank != 4 || (!old && (!pads || tensor_count(&pads->tensor) != 8)))
         return "pads of another rank";
+    for (int k = 0; k < 8; k++) p[k] = old ? old->items[k].number : (double)pads->tensor.data[k];
     for (int k = 0; k < 8; k++)
-        p[k] = old ? old->items[k].number : (double)pads->tensor.data[k];
-    for (int k = 0; k < 8; k++)
-        if (p[k] < 0 || (k % 4 < 2 && p[k] != 0))
-            return "pads channels or takes rows off";
+        if (p[k] < 0 || (k % 4 < 2 && p[k] != 0)) return "pads channels or takes rows off";
     begin(t, "pad", x->map);
-    put(t, ",\"padding\":[%.0f,%.0f,%.0f,%.0f],\"padding_mode\":\"%s\",\"padding_value\":%.9g}", p[2], p[3], p[6], p[7],
-        strcmp(mode, "edge") == 0 ? "replicate" : mode, value ? (double)value->tensor.data[0] : real(t, "value", 0));
+    put(t, ",\"padding\":[%.0f,%.0f,%.0f,%.0f],\"padding_mode\":\"%s\",\"padding_value\":%.9g}",
+        p[2], p[3], p[6], p[7], strcmp(mode, "edge") == 0 ? "replicate" : mode,
+        value ? (double)value->tensor.data[0] : real(t, "value", 0));
     return NULL;
 }
 
@@ -427,7 +433,8 @@ static const char *gemm(struct translation *t, const struct convd_value *node)
     struct named *b = input(t, node, 1);
     if (real(t, "alpha", 1) != 1 || real(t, "beta", 1) != 1 || real(t, "transA", 0) != 0)
         return "alpha, beta or transA";
-    if (!t->rows_are_samples || !b->tensor.data || (c && (!c->tensor.data || (c->rank == 2 && c->tensor.dim[0] != 1))))
+    if (!t->rows_are_samples || !b->tensor.data ||
+        (c && (!c->tensor.data || (c->rank == 2 && c->tensor.dim[0] != 1))))
         return "no weight";
     if (c && tensor_count(&c->tensor) != (size_t)b->tensor.dim[real(t, "transB", 0) == 0 ? 1 : 0])
         return "a bias has one number for each output";
@@ -436,58 +443,77 @@ static const char *gemm(struct translation *t, const struct convd_value *node)
         ptrdiff_t in = w.dim[0], out = w.dim[1];
         float *turned = convd_arena_array(&t->s->case_mem, (size_t)(in * out), sizeof *turned);
         for (ptrdiff_t i = 0; i < in; i++)
-            for (ptrdiff_t o = 0; o < out; o++)
-                turned[o * in + i] = w.data[i * out + o];
+            for (ptrdiff_t o = 0; o < out; o++) turned[o * in + i] = w.data[i * out + o];
         w = (struct convd_tensor){.rank = 2, .dim = {out, in}, .data = turned};
     }
     w.name = convd_arena_printf(&t->s->case_mem, "turned%zu", t->n_steps);
     t->bound[t->n_bound++] = w;
     begin(t, "linear", x->map);
     put(t, ",\"weight\":\"@%s\"", w.name);
-    if (c)
-        put(t, ",\"bias\":\"%s\"", c->weight);
+    if (c) put(t, ",\"bias\":\"%s\"", c->weight);
     end(t);
     return NULL;
 }
 
 static const char *dropout(struct translation *t, const struct convd_value *node)
 {
-    if (need(node, "outputs")->n > 1)
-        return "the mask is not an answer of dropout";
+    if (need(node, "outputs")->n > 1) return "the mask is not an answer of dropout";
     plain(t, "dropout", input(t, node, 0)->map);
     return NULL;
 }
 
 /* Ops of the same meaning and no parameters. */
 static const char *const same[][2] = {
-    {"Abs", "abs"},   {"Neg", "neg"},   {"Exp", "exp"},         {"Log", "log"},   {"Sqrt", "sqrt"},         {"Sign", "sign"},
-    {"Relu", "relu"}, {"Tanh", "tanh"}, {"Sigmoid", "sigmoid"}, {"Round", "round"}, {"Softplus", "softplus"}, {"Identity", "dropout"},
-    {"HardSwish", "hard_swish"}, {"GlobalAveragePool", "global_avg_pool"}, {"GlobalMaxPool", "global_max_pool"},
+    {"Abs", "abs"},
+    {"Neg", "neg"},
+    {"Exp", "exp"},
+    {"Log", "log"},
+    {"Sqrt", "sqrt"},
+    {"Sign", "sign"},
+    {"Relu", "relu"},
+    {"Tanh", "tanh"},
+    {"Sigmoid", "sigmoid"},
+    {"Round", "round"},
+    {"Softplus", "softplus"},
+    {"Identity", "dropout"},
+    {"HardSwish", "hard_swish"},
+    {"GlobalAveragePool", "global_avg_pool"},
+    {"GlobalMaxPool", "global_max_pool"},
 };
 static const struct {
     const char *names; /* blank-separated */
     const char *(*translate)(struct translation *t, const struct convd_value *node);
 } others[] = {
-    {"Conv ConvTranspose", conv}, {"AveragePool MaxPool", pool}, {"BatchNormalization InstanceNormalization", batch_norm}, {"LRN", lrn},
-    {"Resize Upsample", resize}, {"DepthToSpace SpaceToDepth", depth}, {"Add Sub Mul Div Max Min Mean Sum", merge}, {"Concat", concat},
-    {"Clip", clip}, {"Pow", power}, {"LeakyRelu Elu Selu Celu HardSigmoid Reciprocal Softsign", shaped}, {"Softmax", softmax},
-    {"ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare", reduce}, {"Flatten", flatten}, {"Pad", pad},
-    {"Gemm", gemm}, {"Dropout", dropout},
+    {"Conv ConvTranspose", conv},
+    {"AveragePool MaxPool", pool},
+    {"BatchNormalization InstanceNormalization", batch_norm},
+    {"LRN", lrn},
+    {"Resize Upsample", resize},
+    {"DepthToSpace SpaceToDepth", depth},
+    {"Add Sub Mul Div Max Min Mean Sum", merge},
+    {"Concat", concat},
+    {"Clip", clip},
+    {"Pow", power},
+    {"LeakyRelu Elu Selu Celu HardSigmoid Reciprocal Softsign", shaped},
+    {"Softmax", softmax},
+    {"ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare", reduce},
+    {"Flatten", flatten},
+    {"Pad", pad},
+    {"Gemm", gemm},
+    {"Dropout", dropout},
 };
 
 static const char *translate(struct translation *t, const struct convd_value *node)
 {
     const char *op = text(node, "op");
-    if (strcmp(op, "Dropout") != 0 && !input(t, node, 0))
-        return "a node without input";
+    if (strcmp(op, "Dropout") != 0 && !input(t, node, 0)) return "a node without input";
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         if (strcmp(same[i][0], op) == 0) {
             plain(t, same[i][1], input(t, node, 0)->map);
             return NULL;
         }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (convd_word_in(others[i].names, op))
-            return others[i].translate(t, node);
+        if (convd_word_in(others[i].names, op)) return others[i].translate(t, node);
     return convd_arena_printf(&t->s->case_mem, "the contract has no %s", op);
 }
 
@@ -496,22 +522,20 @@ static const char *translate(struct translation *t, const struct convd_value *no
 static struct convd_tensor as_map(const struct translation *t, const struct convd_tensor *x)
 {
     struct convd_shape s = case_shape(x);
-    if (t->rows_are_samples && x->rank == 2)
-        s = (struct convd_shape){x->dim[0], x->dim[1], 1, 1};
+    if (t->rows_are_samples && x->rank == 2) s = (struct convd_shape){x->dim[0], x->dim[1], 1, 1};
     return (struct convd_tensor){.rank = 4, .dim = {s.n, s.c, s.h, s.w}, .data = x->data};
 }
 
 /* Binds one array of the case. The first that is data is the image. */
-static const char *bind(struct translation *t, const char *folder, const struct convd_value *entry, bool *image, struct convd_tensor *picture)
+static const char *bind(struct translation *t, const char *folder, const struct convd_value *entry,
+                        bool *image, struct convd_tensor *picture)
 {
     char path[1024];
-    if (t->n_values == VALUES)
-        return "too many arrays";
+    if (t->n_values == VALUES) return "too many arrays";
     snprintf(path, sizeof path, "%s/%s", folder, text(entry, "file"));
     struct named *v = &t->values[t->n_values];
     *v = (struct named){.name = text(entry, "name"), .rank = (int)need(entry, "shape")->n};
-    if (v->rank > 4)
-        return "more than four dimensions";
+    if (v->rank > 4) return "more than four dimensions";
     for (int d = 0; d < v->rank; d++)
         if (need(entry, "shape")->items[d].number == 0)
             return NULL; /* an empty list of axes: as if left out */
@@ -540,7 +564,9 @@ static void name_result(struct translation *t, const struct convd_value *node)
     *y = (struct named){.name = need(node, "outputs")->items[0].string, .rank = x ? x->rank : 4};
     for (uint32_t k = 1; k < inputs(node); k++) {
         const struct named *other = input(t, node, k);
-        y->rank = other && other->rank > y->rank && strcmp(text(node, "op"), "Conv") != 0 ? other->rank : y->rank;
+        y->rank = other && other->rank > y->rank && strcmp(text(node, "op"), "Conv") != 0
+                      ? other->rank
+                      : y->rank;
     }
     snprintf(y->map, sizeof y->map, "n%zu", t->n_steps - 1);
 }
@@ -554,14 +580,15 @@ static const char *run_case(struct suite *s, const char *folder, const char *nam
     char path[1024], why[256];
     bool image = false;
     snprintf(path, sizeof path, "%s/case.json", folder);
-    const struct convd_value c = suite_json(s, path), *nodes = need(&c, "nodes"), *output = &need(&c, "outputs")->items[0];
-    *t = (struct translation){.s = s, .rows_are_samples = strcmp(text(&nodes->items[0], "op"), "Gemm") == 0};
+    const struct convd_value c = suite_json(s, path), *nodes = need(&c, "nodes"),
+                             *output = &need(&c, "outputs")->items[0];
+    *t = (struct translation){
+        .s = s, .rows_are_samples = strcmp(text(&nodes->items[0], "op"), "Gemm") == 0};
     const struct convd_value *lists[] = {need(&c, "inputs"), need(&c, "params")};
     for (int l = 0; l < 2; l++)
         for (uint32_t i = 0; i < lists[l]->n; i++) {
             const char *not = bind(t, folder, &lists[l]->items[i], &image, &picture);
-            if (not)
-                return not;
+            if (not ) return not ;
         }
     put(t, "[");
     for (uint32_t i = 0; i < nodes->n; i++) {
@@ -570,8 +597,7 @@ static const char *run_case(struct suite *s, const char *folder, const char *nam
         const struct convd_value *defaults = need(&c, "defaults");
         t->defaults = i < defaults->n ? &defaults->items[i] : NULL;
         const char *not = t->n_values < VALUES ? translate(t, &nodes->items[i]) : "too many values";
-        if (not)
-            return not;
+        if (not ) return not ;
         name_result(t, &nodes->items[i]);
     }
     const struct named *answer = find(t, text(output, "name"));
@@ -579,36 +605,42 @@ static const char *run_case(struct suite *s, const char *folder, const char *nam
         plain(t, "dropout", answer->map);
     put(t, "]");
     struct convd_value steps;
-    if (!api_json_parse(t->steps, t->length, ROOM, &s->case_mem, s->faults, &steps)) T_FAIL("%s: %s", name, t->steps);
+    if (!api_json_parse(t->steps, t->length, ROOM, &s->case_mem, s->faults, &steps))
+        T_FAIL("%s: %s", name, t->steps);
     snprintf(path, sizeof path, "%s/%s", folder, text(output, "file"));
     const struct convd_tensor expected = case_tensor(s, path, "");
-    bool fine = case_run(s, &steps, &picture, t->bound, t->n_bound, &got, why) &&
-                tensors_agree(&expected, &got, number(&c, "atol", 0), number(&c, "rtol", 0), -1, why);
+    bool fine =
+        case_run(s, &steps, &picture, t->bound, t->n_bound, &got, why) &&
+        tensors_agree(&expected, &got, number(&c, "atol", 0), number(&c, "rtol", 0), -1, why);
     case_result(s, name, fine, why);
     return NULL;
 }
 
-static int visible(const struct dirent *d) { return d->d_name[0] != '.'; }
+static int visible(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
 
 static void run_category(struct suite *s, const char *category)
 {
     char path[1024];
     struct dirent **list;
     const char *root = getenv("TESTDATA");
-    snprintf(path, sizeof path, "%s%s%s/%s", s->folder[0] == '/' ? "" : root ? root : "tests/data", s->folder[0] == '/' ? "" : "/", s->folder,
-             category);
+    snprintf(path, sizeof path, "%s%s%s/%s",
+             s->folder[0] == '/' ? ""
+             : root              ? root
+                                 : "tests/data",
+             s->folder[0] == '/' ? "" : "/", s->folder, category);
     int n = scandir(path, &list, visible, alphasort);
     for (int i = 0; i < n; i++) {
         char folder[768];
         snprintf(folder, sizeof folder, "%s/%s", category, list[i]->d_name);
         const char *not = run_case(s, folder, list[i]->d_name);
-        if (not)
-            case_skipped(s, list[i]->d_name, not);
+        if (not ) case_skipped(s, list[i]->d_name, not );
         suite_next(s);
         free(list[i]);
     }
-    if (n >= 0)
-        free(list);
+    if (n >= 0) free(list);
 }
 
 static void run_folder(const char *name)
@@ -623,14 +655,16 @@ static void run_folder(const char *name)
     OK(passed > 0);
 }
 
-TEST(onnx_cases_come_out_the_same) { run_folder("onnx"); }
+TEST(onnx_cases_come_out_the_same)
+{
+    run_folder("onnx");
+}
 
 TEST(onnx_model_cases_come_out_the_same)
 {
     char path[1024];
     snprintf(path, sizeof path, "%s/onnx_models", getenv("FIXTURES") ? getenv("FIXTURES") : "");
-    if (getenv("FIXTURES") && access(path, R_OK) == 0)
-        run_folder("onnx_models");
+    if (getenv("FIXTURES") && access(path, R_OK) == 0) run_folder("onnx_models");
 }
 
 T_MAIN("conformance/onnx")

@@ -15,7 +15,8 @@ static size_t round_all(const struct convd_tensor *expected, struct convd_tensor
     for (size_t i = 0; i < tensor_count(got); i++) {
         float exact = got->data[i], rounded = to_u8(exact);
         bool half = fabsf(exact - floorf(exact) - 0.5F) < 1e-3F;
-        differ += tensor_count(expected) == tensor_count(got) && rounded != expected->data[i] && !half;
+        differ +=
+            tensor_count(expected) == tensor_count(got) && rounded != expected->data[i] && !half;
         got->data[i] = rounded;
     }
     return differ;
@@ -29,14 +30,14 @@ static void run(struct suite *s, const struct convd_value *c)
     const struct convd_tensor expected = case_tensor(s, text(c, "output"), "");
     struct convd_tensor tensor, got;
     char why[256];
-    if (kernel)
-        tensor = case_tensor(s, kernel, text(step, "kernel") + 1);
+    if (kernel) tensor = case_tensor(s, kernel, text(step, "kernel") + 1);
     if (!case_run(s, step, &image, &tensor, kernel != NULL, &got, why)) {
         case_result(s, name, false, why);
         return;
     }
     size_t differ = strcmp(text(c, "out_dtype"), "uint8") == 0 ? round_all(&expected, &got) : 0;
-    bool fine = tensors_agree(&expected, &got, number(tolerance, "abs", 0), number(tolerance, "rel", 0), largest(&expected), why);
+    bool fine = tensors_agree(&expected, &got, number(tolerance, "abs", 0),
+                              number(tolerance, "rel", 0), largest(&expected), why);
     if (fine && (double)differ > number(tolerance, "unequal", INFINITY)) {
         snprintf(why, sizeof why, "%zu numbers differ", differ);
         fine = false;
@@ -48,9 +49,9 @@ TEST(opencv_cases_come_out_the_same)
 {
     struct suite s;
     suite_begin(&s, "opencv");
-    const struct convd_value manifest = suite_json(&s, "manifest.json"), *cases = need(&manifest, "case");
-    for (uint32_t i = 0; i < cases->n; i++, suite_next(&s))
-        run(&s, &cases->items[i]);
+    const struct convd_value manifest = suite_json(&s, "manifest.json"),
+                             *cases = need(&manifest, "case");
+    for (uint32_t i = 0; i < cases->n; i++, suite_next(&s)) run(&s, &cases->items[i]);
     size_t failed = s.counts.failed, passed = s.counts.passed;
     suite_end(&s);
     EQ(0, failed);

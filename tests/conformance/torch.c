@@ -28,16 +28,19 @@ static void run(struct suite *s, const struct convd_value *c)
             case_result(s, name, false, "another shape");
             return;
         }
-    case_result(s, name, tensors_agree(&expected, &got, 0, number(c, "rel", 0), fmax(largest(&expected), 1e-3), why), why);
+    case_result(
+        s, name,
+        tensors_agree(&expected, &got, 0, number(c, "rel", 0), fmax(largest(&expected), 1e-3), why),
+        why);
 }
 
 TEST(torch_forward_cases_come_out_the_same)
 {
     struct suite s;
     suite_begin(&s, "torch");
-    const struct convd_value manifest = suite_json(&s, "manifest.json"), *cases = need(&manifest, "case");
-    for (uint32_t i = 0; i < cases->n; i++, suite_next(&s))
-        run(&s, &cases->items[i]);
+    const struct convd_value manifest = suite_json(&s, "manifest.json"),
+                             *cases = need(&manifest, "case");
+    for (uint32_t i = 0; i < cases->n; i++, suite_next(&s)) run(&s, &cases->items[i]);
     size_t failed = s.counts.failed, passed = s.counts.passed;
     suite_end(&s);
     EQ(0, failed);
