@@ -281,8 +281,8 @@ TEST(an_unknown_name_is_404_in_a_path_and_422_elsewhere)
 /* A name at the front or the end brings its input and output along. */
 TEST(names_bring_their_options)
 {
-    struct api_work w =
-        test_work(NULL, picture = test_picture(16, 16, 3, &picture_n), picture_n, "orientation");
+    picture = test_picture(16, 16, 3, &picture_n);
+    struct api_work w = test_work(NULL, picture, picture_n, "orientation");
     test_run(&w);
     STR("application/json", w.media);
     OK(strstr(test_body(&w), "\"labels\":[\"x\",\"y\"],\"answer\":"));
