@@ -7,9 +7,9 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(min), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9,
+    {AT(min), .type = CONVD_P_NUMBER, .def = "", .lo = -3e38, .hi = 3e38,
      .summary = "numbers below become this", .aliases = "lo low a_min minimum"},
-    {AT(max), .type = CONVD_P_NUMBER, .def = "", .lo = -1e9, .hi = 1e9,
+    {AT(max), .type = CONVD_P_NUMBER, .def = "", .lo = -3e38, .hi = 3e38,
      .summary = "numbers above become this", .aliases = "hi high a_max maximum"},
     CONVD_PARAM_END,
 };

@@ -22,5 +22,6 @@ const struct convd_op convd_op_dilate = {
     .example = "grayscale/dilate:3",
     .source = "cv::dilate",
     .algorithm = "running",
+    .cost = convd_rank_extreme_cost,
     .scratch = convd_rank_extreme_scratch,
 };

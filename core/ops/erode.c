@@ -22,5 +22,6 @@ const struct convd_op convd_op_erode = {
     .example = "grayscale/erode:3",
     .source = "cv::erode",
     .algorithm = "running",
+    .cost = convd_rank_extreme_cost,
     .scratch = convd_rank_extreme_scratch,
 };

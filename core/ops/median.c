@@ -91,5 +91,6 @@ const struct convd_op convd_op_median = {
     .source = "cv::medianBlur",
     .algorithm = "selection",
     .check = check,
+    .cost = convd_rank_cost,
     .scratch = scratch,
 };

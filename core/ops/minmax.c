@@ -8,10 +8,10 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(low), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9,
+    {AT(low), .type = CONVD_P_NUMBER, .def = "0", .lo = -3e38, .hi = 3e38,
      .summary = "the smallest number becomes this",
      .aliases = "alpha"},
-    {AT(high), .type = CONVD_P_NUMBER, .def = "255", .lo = -1e9, .hi = 1e9,
+    {AT(high), .type = CONVD_P_NUMBER, .def = "255", .lo = -3e38, .hi = 3e38,
      .summary = "the largest number becomes this",
      .aliases = "beta"},
     CONVD_PARAM_END,

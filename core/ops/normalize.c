@@ -7,8 +7,8 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(mean), .type = CONVD_P_NUMBERS, .lo = -1e9, .hi = 1e9, .summary = "what becomes 0"},
-    {AT(std), .type = CONVD_P_NUMBERS, .lo = -1e9, .hi = 1e9,
+    {AT(mean), .type = CONVD_P_NUMBERS, .lo = -3e38, .hi = 3e38, .summary = "what becomes 0"},
+    {AT(std), .type = CONVD_P_NUMBERS, .lo = -3e38, .hi = 3e38,
      .summary = "what becomes 1; not 0", .aliases = "stddev"},
     CONVD_PARAM_END,
 };

@@ -105,6 +105,13 @@ size_t convd_rank_extreme_scratch(const struct convd_site *s, ptrdiff_t rows)
     return (size_t)(b.rows + 1) * (size_t)b.row * sizeof(float); /* and a spare row */
 }
 
+void convd_rank_extreme_cost(const struct convd_site *s, struct convd_cost *c)
+{
+    const struct convd_rank_params *p = s->params;
+    c->macs = (double)s->y.c * (double)s->y.h * (double)s->y.w *
+              (double)(p->kernel_size.h + p->kernel_size.w);
+}
+
 void convd_rank_extreme(const struct convd_call *call, bool largest)
 {
     const struct convd_rank_params *p = call->site->params;

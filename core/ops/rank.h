@@ -33,11 +33,12 @@ bool convd_rank_rows(const struct convd_site *s, size_t i, struct convd_rows y,
 
 /* Largest or smallest of each window: runs of 1, 2, 4 … numbers are made from two shorter ones, down and then across, so
  * a window of k costs log2 k steps and not k. */
+void convd_rank_extreme_cost(const struct convd_site *s,
+                             struct convd_cost *c); /* rows, then columns */
 size_t convd_rank_extreme_scratch(const struct convd_site *s, ptrdiff_t rows);
 void convd_rank_extreme(const struct convd_call *call, bool largest);
 
 #define RANK_ROW                                                                                   \
     .group = CONVD_RANK, .params = params, .params_size = sizeof(struct convd_rank_params),        \
-    .cost = convd_rank_cost, .window = convd_rank_window, .rows = convd_rank_rows,                 \
-    .forward = forward
+    .window = convd_rank_window, .rows = convd_rank_rows, .forward = forward
 #endif

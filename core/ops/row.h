@@ -20,7 +20,7 @@
     }
 #define PADDING_VALUE(STRUCT)                                                                      \
     {                                                                                              \
-        OF(STRUCT, padding_value), .type = CONVD_P_NUMBER, .def = "0",                             \
+        OF(STRUCT, padding_value), .type = CONVD_P_NUMBER, .def = "0", .lo = -3e38, .hi = 3e38,    \
                                    .summary = "the value outside, for constant",                   \
                                    .aliases = "border_value borderValue value"                     \
     }

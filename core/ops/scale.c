@@ -6,9 +6,9 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(mul), .type = CONVD_P_NUMBER, .def = "1", .lo = -1e9, .hi = 1e9,
+    {AT(mul), .type = CONVD_P_NUMBER, .def = "1", .lo = -3e38, .hi = 3e38,
      .summary = "factor", .aliases = "alpha factor"},
-    {AT(add), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9,
+    {AT(add), .type = CONVD_P_NUMBER, .def = "0", .lo = -3e38, .hi = 3e38,
      .summary = "added after", .aliases = "beta offset bias"},
     CONVD_PARAM_END,
 };

@@ -7,11 +7,11 @@ struct params {
 };
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(value), .type = CONVD_P_NUMBER, .def = NULL, .lo = -1e9, .hi = 1e9,
+    {AT(value), .type = CONVD_P_NUMBER, .def = NULL, .lo = -3e38, .hi = 3e38,
      .summary = "the level", .aliases = "thresh level"},
-    {AT(above), .type = CONVD_P_NUMBER, .def = "255", .lo = -1e9, .hi = 1e9,
+    {AT(above), .type = CONVD_P_NUMBER, .def = "255", .lo = -3e38, .hi = 3e38,
      .summary = "the answer above the level", .aliases = "maxval"},
-    {AT(below), .type = CONVD_P_NUMBER, .def = "0", .lo = -1e9, .hi = 1e9,
+    {AT(below), .type = CONVD_P_NUMBER, .def = "0", .lo = -3e38, .hi = 3e38,
      .summary = "the answer at and below the level"},
     CONVD_PARAM_END,
 };
