@@ -74,6 +74,30 @@ static inline struct convd_rows convd_share(ptrdiff_t n, size_t part, size_t par
     return (struct convd_rows){(ptrdiff_t)((size_t)n * part / parts), (ptrdiff_t)((size_t)n * (part + 1) / parts)};
 }
 
+/* One number of y. */
+struct convd_place { ptrdiff_t c, i, j; };
+/* What a number of y is made from, for the probe and for where in the picture it comes from: tap (a,b) of channel q
+ * stands at row y + a * dy, column x + b * dx of channel c + q of one input. Places outside the map hold what mode
+ * (enum convd_mode of border.h) and value say. */
+enum convd_look_kind {
+    CONVD_LOOK_INPUTS,           /* those numbers, as they are or as some function of them: no window     */
+    CONVD_LOOK_WINDOW,           /* some function of a window                                             */
+    CONVD_LOOK_WINNER,           /* one of the window's numbers                                           */
+    CONVD_LOOK_SUM,              /* the sum of the window's numbers, each times its weight, and bias      */
+};
+struct convd_look {
+    enum convd_look_kind kind;
+    size_t input;
+    ptrdiff_t c, channels;
+    ptrdiff_t y, x, kh, kw, dy, dx;
+    int mode;
+    float value;
+    double bias;
+    bool mixed;                  /* rows and columns follow from more than a row or a column of y each    */
+};
+/* Words of another language that only one op uses: in its templates $name stands for it. */
+struct convd_helper { const char *name, *text; };
+
 struct convd_expand;
 
 struct convd_op {
@@ -119,6 +143,20 @@ struct convd_op {
     bool (*weight_shape)(const struct convd_site *s, size_t row, struct convd_tensor *t);
     /* The written numbers changed in place: makes `state` new from them. NULL: state refers to them. */
     void (*pack)(const struct convd_site *s, void *state);
+    /* NULL: the numbers at the same place of every input (at 0 where an input is spread), of the whole map where
+     * `window` says so. Called for steps that are prepared. */
+    void (*look)(const struct convd_site *s, struct convd_place at, struct convd_look *l);
+    /* For CONVD_LOOK_SUM: the weight of tap (a,b) of the look's channel q. */
+    double (*weigh)(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a, ptrdiff_t b);
+    const char *(*algorithm_of)(const struct convd_site *s); /* where one word does not do; NULL: algorithm */
+    /* The step as an expression of a program: {x} is the input, {x0} {x1} … one of several, {xs} all of them, {PARAM} a
+     * parameter, {WEIGHT:2,3} numbers of that shape, {join: + } all inputs with something between them, $name a
+     * helper. api/code.h has all of it. The functions come first, for words that parameters or shapes decide; NULL from
+     * both: the step cannot be said. */
+    const char *torch, *opencv;
+    const char *(*torch_of)(const struct convd_site *s, struct convd_arena *mem);
+    const char *(*opencv_of)(const struct convd_site *s, struct convd_arena *mem);
+    const struct convd_helper *helpers; /* the op's own; ends with a name that is NULL */
     /* Blocks have this in place of shape … forward: makes the steps it stands for with the calls in graph.h; returns
      * the node of the result or -1 after a fault. */
     int (*expand)(struct convd_expand *e);
