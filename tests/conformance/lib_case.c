@@ -1,5 +1,6 @@
 /* lib_case.c: see lib_case.h. */
 #include "lib_case.h"
+#include "../../core/grad.h"
 
 void suite_begin(struct suite *s, const char *name)
 {
@@ -134,21 +135,82 @@ static bool run_plan(struct suite *s, struct convd_graph *g, int node,
     return fine || refuse(s, why);
 }
 
-bool case_run(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
-              const struct convd_tensor *tensors, size_t n, struct convd_tensor *out, char why[256])
+/* The graph of the steps, and its last node; NULL after faults. */
+static struct convd_graph *build(struct suite *s, const struct convd_value *steps, const struct convd_tensor *tensors, size_t n,
+                                 int *node)
 {
     struct convd_graph *g = convd_graph_new(NULL, s->faults);
     const struct convd_value one = {.kind = CONVD_ARRAY, .n = 1, .items = steps};
     if (!g) T_FAIL("no memory for a graph");
     convd_graph_setup(g, api_library_names(s->library), NULL);
     bool fine = true;
-    for (size_t i = 0; i < n; i++) fine &= convd_graph_tensor(g, &tensors[i]);
+    for (size_t i = 0; i < n; i++)
+        fine &= convd_graph_tensor(g, &tensors[i]);
     convd_enter(s->faults, "steps");
-    int node = convd_graph_steps(g, steps->kind == CONVD_ARRAY ? steps : &one);
+    *node = convd_graph_steps(g, steps->kind == CONVD_ARRAY ? steps : &one);
     convd_leave(s->faults, 0);
-    fine = fine && node >= 0 && convd_faults_count(s->faults) == 0
-               ? run_plan(s, g, node, image, out, why)
-               : refuse(s, why);
+    if (fine && *node >= 0 && convd_faults_count(s->faults) == 0)
+        return g;
+    convd_graph_free(g);
+    return NULL;
+}
+
+bool case_run(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
+              const struct convd_tensor *tensors, size_t n, struct convd_tensor *out, char why[256])
+{
+    int node;
+    struct convd_graph *g = build(s, steps, tensors, n, &node);
+    bool fine = g ? run_plan(s, g, node, image, out, why) : refuse(s, why);
+    convd_graph_free(g);
+    return fine;
+}
+
+/* Finds each gradient that is asked for by its name, and runs. */
+static bool run_gradient(struct suite *s, const struct convd_grad *d, const struct convd_tensor *image, const float *upstream,
+                         struct convd_tensor *out, size_t n, size_t threads, char why[256])
+{
+    const struct convd_wrt *w;
+    float *into[256] = {0};
+    for (size_t i = 0; (w = convd_grad_wrt(d, i)) && i < 256; i++)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(w->name, out[k].name) == 0) {
+                EQ(tensor_count(&out[k]), w->count);
+                out[k].data = into[i] = convd_arena_array(&s->case_mem, w->count, sizeof(float));
+            }
+    for (size_t k = 0; k < n; k++)
+        if (!out[k].data) T_FAIL("no gradient is named %s", out[k].name);
+    struct convd_pool *pool = threads > 1 ? convd_pool_new(threads) : NULL;
+    const struct convd_grad_run run = {.input = image->data, .upstream = upstream, .gradients = into, .pool = pool};
+    bool fine = convd_grad_run(d, &run, s->faults);
+    convd_pool_free(pool);
+    return fine || refuse(s, why);
+}
+
+bool case_gradient(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
+                   const struct convd_tensor *tensors, size_t n, const struct convd_tensor *upstream, size_t threads,
+                   struct convd_tensor *out, char why[256])
+{
+    int node;
+    struct convd_graph *g = build(s, steps, tensors, n, &node);
+    if (!g)
+        return refuse(s, why);
+    const struct convd_shape x = case_shape(image);
+    const struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = x.n, .height = x.h, .width = x.w, .stored = x.c, .channels = x.c};
+    struct convd_grad *d = convd_grad_new(g, &in, node, false, NULL, threads, s->faults);
+    bool fine = d != NULL;
+    if (d) {
+        const struct convd_shape y = convd_grad_shape(d);
+        EQ(tensor_count(upstream), y.n * y.c * y.h * y.w);
+        out[0] = *image;
+        for (size_t i = 0; i < n; i++)
+            out[1 + i] = tensors[i];
+        for (size_t i = 0; i <= n; i++)
+            out[i].data = NULL;
+        fine = run_gradient(s, d, image, upstream->data, out, n + 1, threads, why);
+    } else {
+        refuse(s, why);
+    }
+    convd_grad_free(d);
     convd_graph_free(g);
     return fine;
 }

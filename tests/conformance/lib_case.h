@@ -41,6 +41,11 @@ struct convd_shape case_shape(const struct convd_tensor *t);
 bool case_run(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
               const struct convd_tensor *tensors, size_t n, struct convd_tensor *out,
               char why[256]);
+/* The gradients of image (out[0]) and of each tensor (out[1 + i], by name), from dL/d output. With more threads than one
+ * the work is cut for them. False with words in why. */
+bool case_gradient(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
+                   const struct convd_tensor *tensors, size_t n, const struct convd_tensor *upstream, size_t threads,
+                   struct convd_tensor *out, char why[256]);
 /* Passes, or says the name and why. */
 void case_result(struct suite *s, const char *name, bool passed, const char *why);
 void case_skipped(struct suite *s, const char *name, const char *why);
