@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,6 +34,7 @@ static void become(const struct server *s, const char *const *words)
 {
     const char *program = getenv("CONVD"), *argv[32] = {"convd", "serve", "--listen", "127.0.0.1:0"};
     for (size_t n = 4; *words && n < 31; words++) argv[n++] = *words;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no daemon behind */
     int out = open(s->log, O_WRONLY | O_APPEND);
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(out, 1);
