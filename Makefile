@@ -106,7 +106,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz install uninstall clean docker
+.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -159,7 +159,7 @@ $(B)/convd: $(MAIN_OBJ) $(B)/server.a $(B)/api.a $(B)/libconvd.a
 # A test program is one file, linked with its folder's lib_*.c and with everything but main.c. A line
 # "/* link: FLAGS */" in it adds linker flags.
 $(TESTS:%=%.o): CPPFLAGS += -I.
-$(HELP_OBJ): CPPFLAGS += -I.
+$(HELP_OBJ) $(B)/tests/bench/soak.o: CPPFLAGS += -I.
 define TEST_RULE
 $(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(patsubst %/,%,$(dir $(1))))) \
     $(B)/server.a $(B)/api.a $(B)/libconvd.a
@@ -218,7 +218,7 @@ lint-checks:
 	@tools/lint-text
 	@FLAGS='-std=gnu11 -D_GNU_SOURCE= -I. -Icore $(PKG_CFLAGS) $(WARNINGS) -Werror -fsyntax-only' \
 	    SOURCES='$(CORE_SRC) $(API_SRC) $(SERVER_SRC) $(wildcard server/main.c)' \
-	    TESTS='$(TEST_SRC) $(wildcard tests/core/embed.c) $(HELP_OBJ:$(B)/%.o=%.c)' \
+	    TESTS='$(TEST_SRC) $(wildcard tests/core/embed.c tests/bench/*.c tests/fuzz/*.c) $(HELP_OBJ:$(B)/%.o=%.c)' \
 	    TEMPLATES='$(TEMPLATES)' ISAS='$(ISAS)' $(foreach i,$(ISAS),ISA_FLAGS_$i='$(ISA_$i)') \
 	    HEADERS='$(filter-out banned.h core/simd/taps_tile.h,$(shell git ls-files '*.h' 2>/dev/null))' tools/lint-c
 	@$(CPPCHECK) core api server
@@ -281,6 +281,16 @@ $(FUZZERS): %: %.o $(B)/api.a $(B)/libconvd.a
 	@echo '  LD      $@' && $(CC) -o $@ $^ -fsanitize=fuzzer $(LINK) $(API_LIBS) $(CORE_LIBS) -lm
 run-fuzz: $(FUZZERS)
 	@tools/run-fuzz $(SECONDS) $^
+
+## soak: 16 connections of good and bad requests against the daemon, SOAK=60 seconds
+soak: install-packages-test
+	@$(MAKE) $(JOBS) --no-print-directory run-soak
+SOAK ?= 60
+$(B)/tests/bench/soak: $(B)/tests/bench/soak.o $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,tests/http)) $(B)/server.a $(B)/api.a \
+    $(B)/libconvd.a
+	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(TEST_LIBS) $(SERVER_LIBS) $(API_LIBS) $(CORE_LIBS) -lm
+run-soak: all $(B)/tests/bench/soak
+	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) $(B)/tests/bench/soak $(SOAK)
 
 ## clean: remove what was built
 clean:
