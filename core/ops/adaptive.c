@@ -33,6 +33,21 @@ void convd_adaptive_window(const struct convd_site *s, struct convd_window *w)
     };
 }
 
+void convd_adaptive_look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t y = adaptive_start(at.i, s->x[0].h, s->y.h),
+                    x = adaptive_start(at.j, s->x[0].w, s->y.w);
+    *l = (struct convd_look){.kind = CONVD_LOOK_WINDOW,
+                             .c = at.c,
+                             .channels = 1,
+                             .y = y,
+                             .x = x,
+                             .kh = adaptive_end(at.i, s->x[0].h, s->y.h) - y,
+                             .kw = adaptive_end(at.j, s->x[0].w, s->y.w) - x,
+                             .dy = 1,
+                             .dx = 1};
+}
+
 bool convd_adaptive_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                          struct convd_rows *x)
 {

@@ -29,6 +29,7 @@ void convd_adaptive_cost(const struct convd_site *s, struct convd_cost *c);
 void convd_adaptive_window(const struct convd_site *s, struct convd_window *w);
 bool convd_adaptive_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                          struct convd_rows *x);
+void convd_adaptive_look(const struct convd_site *s, struct convd_place at, struct convd_look *l);
 size_t convd_adaptive_scratch(const struct convd_site *s, ptrdiff_t rows); /* a row of doubles */
 
 #define ADAPTIVE_ROW                                                                               \

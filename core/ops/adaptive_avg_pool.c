@@ -31,6 +31,21 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_adaptive_look(s, at, l);
+    l->kind = CONVD_LOOK_SUM;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    struct convd_look l;
+    (void)q, (void)a, (void)b;
+    convd_adaptive_look(s, at, &l);
+    return 1 / ((double)l.kh * (double)l.kw);
+}
+
 const struct convd_op convd_op_adaptive_avg_pool = {
     .name = "adaptive_avg_pool",
     ADAPTIVE_ROW,
@@ -38,4 +53,6 @@ const struct convd_op convd_op_adaptive_avg_pool = {
     .aliases = "adaptive_avg_pool2d AdaptiveAvgPool2d",
     .example = "grayscale/adaptive_avg_pool:4",
     .source = "torch.nn.functional.adaptive_avg_pool2d",
+    .look = look,
+    .weigh = weigh,
 };

@@ -31,6 +31,12 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_adaptive_look(s, at, l);
+    l->kind = CONVD_LOOK_WINNER;
+}
+
 const struct convd_op convd_op_adaptive_max_pool = {
     .name = "adaptive_max_pool",
     ADAPTIVE_ROW,
@@ -38,4 +44,5 @@ const struct convd_op convd_op_adaptive_max_pool = {
     .aliases = "adaptive_max_pool2d AdaptiveMaxPool2d",
     .example = "grayscale/adaptive_max_pool:4",
     .source = "torch.nn.functional.adaptive_max_pool2d",
+    .look = look,
 };

@@ -27,6 +27,33 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, NULL, finish);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_window_look(s, at, l);
+    l->kind = CONVD_LOOK_SUM;
+}
+
+/* True for a tap that counts as one of those the sum is divided by. */
+static bool counts(const struct convd_window_axis *a, ptrdiff_t at, bool padded)
+{
+    return padded ? at >= -a->before && at < a->n + a->after : at >= 0 && at < a->n;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct convd_window_params *p = s->params;
+    const struct convd_window_axes w = convd_window_axes(s);
+    const bool padded = p->divisor_override || p->count_include_pad;
+    const double taps = (double)convd_window_taps(&w.y, at.i, padded) *
+                        (double)convd_window_taps(&w.x, at.j, padded);
+    (void)q;
+    if (!counts(&w.y, convd_window_start(&w.y, at.i) + a * w.y.dilation, padded) ||
+        !counts(&w.x, convd_window_start(&w.x, at.j) + b * w.x.dilation, padded))
+        return 0;
+    return 1 / (p->divisor_override ? (double)p->divisor_override : taps);
+}
+
 const struct convd_op convd_op_avg_pool = {
     .name = "avg_pool",
     WINDOW_ROW,
@@ -35,4 +62,6 @@ const struct convd_op convd_op_avg_pool = {
         "avg_pool2d avgpool2d avgpool AvgPool AvgPool2d AveragePool AveragePooling2D mean_pool",
     .example = "grayscale/avg_pool:2",
     .source = "torch.nn.functional.avg_pool2d",
+    .look = look,
+    .weigh = weigh,
 };

@@ -35,6 +35,12 @@ static void forward(const struct convd_call *call)
                        (size_t)y->w * sizeof(float));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    *l = (struct convd_look){.c = at.c, .channels = 1, .y = at.i, .x = at.j, .kh = 1, .kw = 1};
+    while (l->c >= s->x[l->input].c) l->c -= s->x[l->input++].c;
+}
+
 const struct convd_op convd_op_concat = {
     .name = "concat",
     .group = CONVD_MERGING,
@@ -46,4 +52,5 @@ const struct convd_op convd_op_concat = {
     .max_inputs = 64,
     .shape = shape,
     .forward = forward,
+    .look = look,
 };

@@ -416,6 +416,34 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    const struct state *state = s->state;
+    const struct bank *b = &state->bank;
+    struct convd_window w;
+    window(s, &w);
+    *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
+                             .c = at.c / (b->o / p->groups) * b->c,
+                             .channels = b->c,
+                             .y = at.i * w.sh - w.top,
+                             .x = at.j * w.sw - w.left,
+                             .kh = w.kh,
+                             .kw = w.kw,
+                             .dy = w.dh,
+                             .dx = w.dw,
+                             .mode = p->padding_mode,
+                             .value = (float)p->padding_value,
+                             .bias = (double)state->bias[at.c]};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct state *state = s->state;
+    return (double)number(s, &state->bank, at.c, q, a, b);
+}
+
 const struct convd_op convd_op_conv = {
     .name = "conv",
     .group = CONVD_CONVOLUTION,
@@ -434,4 +462,6 @@ const struct convd_op convd_op_conv = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

@@ -299,6 +299,79 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* ---- the probe ---- */
+
+/* The taps that meet row (or column) i of the result, as a window on the input: those t for which i + before - t *
+ * dilation is a multiple of the stride. They follow each other at equal distances. */
+struct meeting {
+    ptrdiff_t first, step,
+        n;            /* the tap that meets the first number, from it to the next, how many */
+    ptrdiff_t at, by; /* place of the first number, from one to the next                    */
+};
+
+static struct meeting meet(ptrdiff_t i, ptrdiff_t before, ptrdiff_t k, ptrdiff_t stride,
+                           ptrdiff_t dilation)
+{
+    ptrdiff_t a = stride, b = dilation, t = 0;
+    while (b) {
+        ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    struct meeting m = {.step = stride / a, .by = dilation / a};
+    while (t < m.step && t < k && (i + before - t * dilation) % stride) t++;
+    if (t >= m.step || t >= k) return m;
+    m.n = (k - 1 - t) / m.step + 1;
+    m.first = t + (m.n - 1) * m.step;
+    m.at = (i + before - m.first * dilation) / stride;
+    return m;
+}
+
+static struct meeting meet_h(const struct convd_site *s, ptrdiff_t i)
+{
+    const struct params *p = s->params;
+    return meet(i, p->padding.top, ((const struct state *)s->state)->kh, p->stride.h,
+                p->dilation.h);
+}
+
+static struct meeting meet_w(const struct convd_site *s, ptrdiff_t j)
+{
+    const struct params *p = s->params;
+    return meet(j, p->padding.left, ((const struct state *)s->state)->kw, p->stride.w,
+                p->dilation.w);
+}
+
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    const struct state *state = s->state;
+    const struct meeting y = meet_h(s, at.i), x = meet_w(s, at.j);
+    const ptrdiff_t in = s->x[0].c / p->groups;
+    *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
+                             .c = at.c / state->out * in,
+                             .channels = in,
+                             .y = y.at,
+                             .x = x.at,
+                             .kh = y.n,
+                             .kw = x.n,
+                             .dy = y.by,
+                             .dx = x.by,
+                             .mode = CONVD_MODE_ZEROS,
+                             .bias = (double)state->bias[at.c]};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct params *p = s->params;
+    const struct state *state = s->state;
+    const struct meeting y = meet_h(s, at.i), x = meet_w(s, at.j);
+    const ptrdiff_t c = at.c / state->out * (s->x[0].c / p->groups) + q;
+    const ptrdiff_t tap = (y.first - a * y.step) * state->kw + x.first - b * x.step;
+    const float *k = state->weight + (c * state->out + at.c % state->out) * state->kh * state->kw;
+    return (double)k[p->flip ? state->kh * state->kw - 1 - tap : tap];
+}
+
 const struct convd_op convd_op_conv_transpose = {
     .name = "conv_transpose",
     .group = CONVD_CONVOLUTION,
@@ -316,4 +389,6 @@ const struct convd_op convd_op_conv_transpose = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

@@ -61,6 +61,13 @@ static void forward(const struct convd_call *call)
                    (size_t)y->w * sizeof(float));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    *l = (struct convd_look){
+        .c = at.c, .channels = 1, .y = at.i + p->top, .x = at.j + p->left, .kh = 1, .kw = 1};
+}
+
 const struct convd_op convd_op_crop = {
     .name = "crop",
     .group = CONVD_GEOMETRY,
@@ -75,4 +82,5 @@ const struct convd_op convd_op_crop = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

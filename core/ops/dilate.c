@@ -24,4 +24,5 @@ const struct convd_op convd_op_dilate = {
     .algorithm = "running",
     .cost = convd_rank_extreme_cost,
     .scratch = convd_rank_extreme_scratch,
+    .look = convd_rank_look,
 };

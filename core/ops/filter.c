@@ -296,6 +296,40 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    struct convd_window w;
+    window(s, &w);
+    *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
+                             .c = at.c,
+                             .channels = 1,
+                             .y = at.i - w.top,
+                             .x = at.j - w.left,
+                             .kh = w.kh,
+                             .kw = w.kw,
+                             .dy = 1,
+                             .dx = 1,
+                             .mode = p->padding_mode,
+                             .value = (float)p->padding_value,
+                             .bias = (double)((const struct state *)s->state)->delta};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct params *p = s->params;
+    const struct convd_kernel *k = &p->kernel;
+    ptrdiff_t tap = a * k->w + b;
+    (void)at, (void)q;
+    return (double)(float)((double)k->v[p->flip ? k->h * k->w - 1 - tap : tap] * p->scale);
+}
+
+static const char *algorithm_of(const struct convd_site *s)
+{
+    return ((const struct state *)s->state)->separable ? "separable" : "direct";
+}
+
 const struct convd_op convd_op_filter = {
     .name = "filter",
     .group = CONVD_CONVOLUTION,
@@ -313,4 +347,7 @@ const struct convd_op convd_op_filter = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
+    .algorithm_of = algorithm_of,
 };

@@ -31,6 +31,18 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t h = s->x[0].h, w = s->x[0].w;
+    *l = (struct convd_look){.c = at.c / w / h,
+                             .channels = 1,
+                             .y = at.c / w % h,
+                             .x = at.c % w,
+                             .kh = 1,
+                             .kw = 1,
+                             .mixed = true};
+}
+
 const struct convd_op convd_op_flatten = {
     .name = "flatten",
     .group = CONVD_CHANNELS,
@@ -42,4 +54,5 @@ const struct convd_op convd_op_flatten = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

@@ -39,6 +39,17 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    *l = (struct convd_look){.c = at.c,
+                             .channels = 1,
+                             .y = p->axis == X ? at.i : s->y.h - 1 - at.i,
+                             .x = p->axis == Y ? at.j : s->y.w - 1 - at.j,
+                             .kh = 1,
+                             .kw = 1};
+}
+
 const struct convd_op convd_op_flip = {
     .name = "flip",
     .group = CONVD_GEOMETRY,
@@ -51,4 +62,5 @@ const struct convd_op convd_op_flip = {
     .algorithm = "copy",
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

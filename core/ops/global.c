@@ -22,6 +22,17 @@ void convd_global_cost(const struct convd_site *s, struct convd_cost *c)
     c->macs = (double)s->x[0].c * (double)s->x[0].h * (double)s->x[0].w;
 }
 
+void convd_global_look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    *l = (struct convd_look){.kind = CONVD_LOOK_WINDOW,
+                             .c = at.c,
+                             .channels = 1,
+                             .kh = s->x[0].h,
+                             .kw = s->x[0].w,
+                             .dy = 1,
+                             .dx = 1};
+}
+
 void convd_global_window(const struct convd_site *s, struct convd_window *w)
 {
     (void)s;

@@ -7,6 +7,7 @@ bool convd_global_shape(struct convd_site *s, struct convd_faults *f); /* C x 1 
 bool convd_global_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                        struct convd_rows *x); /* whole */
 void convd_global_cost(const struct convd_site *s, struct convd_cost *c);
+void convd_global_look(const struct convd_site *s, struct convd_place at, struct convd_look *l);
 void convd_global_window(const struct convd_site *s, struct convd_window *w);
 
 /* The sum of a whole channel, in double. */

@@ -11,6 +11,19 @@ static void forward(const struct convd_call *call)
         *convd_row(call->y, c, 0) = (float)(convd_global_sum(x, c) / ((double)x->h * (double)x->w));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_global_look(s, at, l);
+    l->kind = CONVD_LOOK_SUM;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    (void)at, (void)q, (void)a, (void)b;
+    return 1 / ((double)s->x[0].h * (double)s->x[0].w);
+}
+
 const struct convd_op convd_op_global_avg_pool = {
     .name = "global_avg_pool",
     GLOBAL_ROW,
@@ -18,4 +31,6 @@ const struct convd_op convd_op_global_avg_pool = {
     .aliases = "GlobalAveragePool GlobalAvgPool GlobalAveragePooling2D gap",
     .example = "grayscale/global_avg_pool",
     .source = "torch.nn.AdaptiveAvgPool2d(1)",
+    .look = look,
+    .weigh = weigh,
 };

@@ -8,6 +8,12 @@ static void forward(const struct convd_call *call)
     for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = convd_global_max(x, c);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_global_look(s, at, l);
+    l->kind = CONVD_LOOK_WINNER;
+}
+
 const struct convd_op convd_op_global_max_pool = {
     .name = "global_max_pool",
     GLOBAL_ROW,
@@ -15,4 +21,5 @@ const struct convd_op convd_op_global_max_pool = {
     .aliases = "GlobalMaxPool GlobalMaxPooling2D",
     .example = "grayscale/global_max_pool",
     .source = "torch.nn.AdaptiveMaxPool2d(1)",
+    .look = look,
 };

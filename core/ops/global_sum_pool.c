@@ -8,6 +8,19 @@ static void forward(const struct convd_call *call)
     for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = (float)convd_global_sum(x, c);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_global_look(s, at, l);
+    l->kind = CONVD_LOOK_SUM;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    (void)s, (void)at, (void)q, (void)a, (void)b;
+    return 1;
+}
+
 const struct convd_op convd_op_global_sum_pool = {
     .name = "global_sum_pool",
     GLOBAL_ROW,
@@ -15,4 +28,6 @@ const struct convd_op convd_op_global_sum_pool = {
     .aliases = "GlobalSumPool",
     .example = "grayscale/global_sum_pool",
     .source = "torch.sum over (2, 3)",
+    .look = look,
+    .weigh = weigh,
 };

@@ -36,6 +36,24 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const bool copy = s->x[0].c == 1;
+    *l = (struct convd_look){.kind = copy ? CONVD_LOOK_INPUTS : CONVD_LOOK_SUM,
+                             .channels = copy ? 1 : 3,
+                             .y = at.i,
+                             .x = at.j,
+                             .kh = 1,
+                             .kw = 1};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    (void)s, (void)at, (void)a, (void)b;
+    return q == 0 ? 0.299 : q == 1 ? 0.587 : 0.114;
+}
+
 const struct convd_op convd_op_grayscale = {
     .name = "grayscale",
     .group = CONVD_CHANNELS,
@@ -48,4 +66,6 @@ const struct convd_op convd_op_grayscale = {
     .shape = shape,
     .cost = cost,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

@@ -156,6 +156,26 @@ static void forward(const struct convd_call *call)
                                       dot(state->weight + o * state->in, call->scratch, state->in));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct convd_shape *x = &s->x[0];
+    *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
+                             .channels = x->c,
+                             .kh = x->h,
+                             .kw = x->w,
+                             .dy = 1,
+                             .dx = 1,
+                             .bias = (double)((const struct state *)s->state)->bias[at.c]};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct convd_shape *x = &s->x[0];
+    const struct state *state = s->state;
+    return (double)state->weight[at.c * state->in + (q * x->h + a) * x->w + b];
+}
+
 const struct convd_op convd_op_linear = {
     .name = "linear",
     .group = CONVD_CHANNELS,
@@ -174,4 +194,6 @@ const struct convd_op convd_op_linear = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

@@ -42,4 +42,5 @@ const struct convd_op convd_op_lp_pool = {
     .aliases = "lp_pool2d LpPool LPPool2d l2_pool",
     .example = "grayscale/lp_pool:2",
     .source = "torch.nn.functional.lp_pool2d",
+    .look = convd_window_look,
 };

@@ -56,6 +56,14 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t size = ((const struct params *)s->params)->size;
+    const ptrdiff_t lo = most(at.c - size / 2, 0), hi = least(at.c + (size - 1) / 2, s->y.c - 1);
+    *l = (struct convd_look){
+        .c = lo, .channels = hi - lo + 1, .y = at.i, .x = at.j, .kh = 1, .kw = 1};
+}
+
 const struct convd_op convd_op_lrn = {
     .name = "lrn",
     .group = CONVD_NORMALISING,
@@ -69,4 +77,5 @@ const struct convd_op convd_op_lrn = {
     .cost = cost,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
 };

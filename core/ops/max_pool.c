@@ -16,6 +16,14 @@ static void forward(const struct convd_call *call)
     convd_window_extreme(call, true);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_window_look(s, at, l);
+    l->kind = CONVD_LOOK_WINNER;
+    l->mode = CONVD_MODE_CONSTANT;
+    l->value = -INFINITY;
+}
+
 const struct convd_op convd_op_max_pool = {
     .name = "max_pool",
     WINDOW_ROW,
@@ -23,4 +31,5 @@ const struct convd_op convd_op_max_pool = {
     .aliases = "max_pool2d maxpool2d maxpool MaxPool MaxPool2d MaxPooling2D",
     .example = "grayscale/max_pool:2",
     .source = "torch.nn.functional.max_pool2d",
+    .look = look,
 };

@@ -93,4 +93,5 @@ const struct convd_op convd_op_median = {
     .check = check,
     .cost = convd_rank_cost,
     .scratch = scratch,
+    .look = convd_rank_look,
 };

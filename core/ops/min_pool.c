@@ -13,6 +13,14 @@ static void forward(const struct convd_call *call)
     convd_window_extreme(call, false);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_window_look(s, at, l);
+    l->kind = CONVD_LOOK_WINNER;
+    l->mode = CONVD_MODE_CONSTANT;
+    l->value = INFINITY;
+}
+
 const struct convd_op convd_op_min_pool = {
     .name = "min_pool",
     WINDOW_ROW,
@@ -20,4 +28,5 @@ const struct convd_op convd_op_min_pool = {
     .aliases = "min_pool2d minpool2d minpool MinPool MinPool2d",
     .example = "grayscale/min_pool:2",
     .source = "-torch.nn.functional.max_pool2d(-x)",
+    .look = look,
 };

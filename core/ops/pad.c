@@ -69,6 +69,19 @@ static void forward(const struct convd_call *call)
                           (float)p->padding_value, convd_row(y, c, y->y0), y->row);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    *l = (struct convd_look){.c = at.c,
+                             .channels = 1,
+                             .y = at.i - p->padding.top,
+                             .x = at.j - p->padding.left,
+                             .kh = 1,
+                             .kw = 1,
+                             .mode = p->padding_mode,
+                             .value = (float)p->padding_value};
+}
+
 const struct convd_op convd_op_pad = {
     .name = "pad",
     .group = CONVD_GEOMETRY,
@@ -84,4 +97,5 @@ const struct convd_op convd_op_pad = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

@@ -54,6 +54,18 @@ static void forward(const struct convd_call *call)
             }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    *l = (struct convd_look){.c = at.c * r * r + at.i % r * r + at.j % r,
+                             .channels = 1,
+                             .y = at.i / r,
+                             .x = at.j / r,
+                             .kh = 1,
+                             .kw = 1,
+                             .mixed = true};
+}
+
 const struct convd_op convd_op_pixel_shuffle = {
     .name = "pixel_shuffle",
     .group = CONVD_CHANNELS,
@@ -67,4 +79,5 @@ const struct convd_op convd_op_pixel_shuffle = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

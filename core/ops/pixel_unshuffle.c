@@ -57,6 +57,18 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    *l = (struct convd_look){.c = at.c / (r * r),
+                             .channels = 1,
+                             .y = at.i * r + at.c / r % r,
+                             .x = at.j * r + at.c % r,
+                             .kh = 1,
+                             .kw = 1,
+                             .mixed = true};
+}
+
 const struct convd_op convd_op_pixel_unshuffle = {
     .name = "pixel_unshuffle",
     .group = CONVD_CHANNELS,
@@ -71,4 +83,5 @@ const struct convd_op convd_op_pixel_unshuffle = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

@@ -45,6 +45,22 @@ void convd_rank_window(const struct convd_site *s, struct convd_window *w)
     };
 }
 
+void convd_rank_look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct convd_rank_params *p = s->params;
+    *l = (struct convd_look){.kind = CONVD_LOOK_WINNER,
+                             .c = at.c,
+                             .channels = 1,
+                             .y = at.i - p->kernel_size.h / 2,
+                             .x = at.j - p->kernel_size.w / 2,
+                             .kh = p->kernel_size.h,
+                             .kw = p->kernel_size.w,
+                             .dy = 1,
+                             .dx = 1,
+                             .mode = p->padding_mode,
+                             .value = (float)p->padding_value};
+}
+
 bool convd_rank_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                      struct convd_rows *x)
 {

@@ -28,6 +28,7 @@ struct convd_rank_block convd_rank_block(const struct convd_call *call, ptrdiff_
 /* Hooks of the row. */
 void convd_rank_cost(const struct convd_site *s, struct convd_cost *c);
 void convd_rank_window(const struct convd_site *s, struct convd_window *w);
+void convd_rank_look(const struct convd_site *s, struct convd_place at, struct convd_look *l);
 bool convd_rank_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                      struct convd_rows *x);
 

@@ -99,6 +99,25 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    dim_look(p->dim, &s->x[0], at, l);
+    l->kind = p->fn == SUM || p->fn == MEAN                             ? CONVD_LOOK_SUM
+              : (p->fn == MAX || p->fn == MIN) && p->dim != DIM_CHANNEL ? CONVD_LOOK_WINNER
+                                                                        : CONVD_LOOK_WINDOW;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct params *p = s->params;
+    const struct convd_shape *x = &s->x[0];
+    const ptrdiff_t n = p->dim == DIM_CHANNEL ? x->c : p->dim == DIM_HEIGHT ? x->h : x->w;
+    (void)at, (void)q, (void)a, (void)b;
+    return p->fn == MEAN ? 1 / (double)n : 1;
+}
+
 const struct convd_op convd_op_reduce = {
     .name = "reduce",
     .group = CONVD_CHANNELS,
@@ -115,4 +134,6 @@ const struct convd_op convd_op_reduce = {
     .rows = rows,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

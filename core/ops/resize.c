@@ -186,6 +186,28 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct state *state = s->state;
+    *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
+                             .c = at.c,
+                             .channels = 1,
+                             .y = state->y.start[at.i],
+                             .x = state->x.start[at.j],
+                             .kh = state->y.count[at.i],
+                             .kw = state->x.count[at.j],
+                             .dy = 1,
+                             .dx = 1};
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    const struct state *state = s->state;
+    (void)q;
+    return state->y.w[at.i * state->y.most + a] * state->x.w[at.j * state->x.most + b];
+}
+
 const struct convd_op convd_op_resize = {
     .name = "resize",
     .group = CONVD_GEOMETRY,
@@ -204,4 +226,6 @@ const struct convd_op convd_op_resize = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .look = look,
+    .weigh = weigh,
 };

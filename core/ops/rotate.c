@@ -68,6 +68,19 @@ static void forward(const struct convd_call *call)
     for (ptrdiff_t c = 0; c < call->y->c; c++) (t % 2 ? quarter : straight)(call->x, call->y, c, t);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    ptrdiff_t i = at.i, j = at.j;
+    for (ptrdiff_t t = turns(s), h = s->y.h, w = s->y.w; t > 0; t--) { /* turned back, one by one */
+        ptrdiff_t row = w - 1 - j, side = h;
+        j = i;
+        i = row;
+        h = w;
+        w = side;
+    }
+    *l = (struct convd_look){.c = at.c, .channels = 1, .y = i, .x = j, .kh = 1, .kw = 1};
+}
+
 const struct convd_op convd_op_rotate = {
     .name = "rotate",
     .group = CONVD_GEOMETRY,
@@ -81,4 +94,5 @@ const struct convd_op convd_op_rotate = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .look = look,
 };

@@ -45,6 +45,13 @@ static void forward(const struct convd_call *call)
                    (size_t)y->w * sizeof(float));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct params *p = s->params;
+    *l = (struct convd_look){
+        .c = p->channels.v[at.c], .channels = 1, .y = at.i, .x = at.j, .kh = 1, .kw = 1};
+}
+
 const struct convd_op convd_op_select = {
     .name = "select",
     .group = CONVD_CHANNELS,
@@ -57,4 +64,5 @@ const struct convd_op convd_op_select = {
     .algorithm = "copy",
     .shape = shape,
     .forward = forward,
+    .look = look,
 };

@@ -35,6 +35,17 @@ static void forward(const struct convd_call *call)
                    (size_t)y->w * sizeof(float));
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const ptrdiff_t groups = ((const struct params *)s->params)->groups;
+    *l = (struct convd_look){.c = at.c % groups * (s->y.c / groups) + at.c / groups,
+                             .channels = 1,
+                             .y = at.i,
+                             .x = at.j,
+                             .kh = 1,
+                             .kw = 1};
+}
+
 const struct convd_op convd_op_shuffle = {
     .name = "shuffle",
     .group = CONVD_CHANNELS,
@@ -47,4 +58,5 @@ const struct convd_op convd_op_shuffle = {
     .algorithm = "copy",
     .shape = shape,
     .forward = forward,
+    .look = look,
 };

@@ -125,6 +125,11 @@ static void forward(const struct convd_call *call)
                 write(convd_row(y, c, i), convd_row(x, c, i), top + c * x->w, sum + c * x->w, x->w);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    dim_look(((const struct params *)s->params)->dim, &s->x[0], at, l);
+}
+
 const struct convd_op convd_op_softmax = {
     .name = "softmax",
     .group = CONVD_POINTWISE,
@@ -142,4 +147,5 @@ const struct convd_op convd_op_softmax = {
     .digest_bytes = digest_bytes,
     .digest = digest,
     .forward = forward,
+    .look = look,
 };

@@ -20,6 +20,19 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, NULL, finish);
 }
 
+static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    convd_window_look(s, at, l);
+    l->kind = CONVD_LOOK_SUM;
+}
+
+static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
+                    ptrdiff_t b)
+{
+    (void)s, (void)at, (void)q, (void)a, (void)b;
+    return 1;
+}
+
 const struct convd_op convd_op_sum_pool = {
     .name = "sum_pool",
     WINDOW_ROW,
@@ -27,4 +40,6 @@ const struct convd_op convd_op_sum_pool = {
     .aliases = "sum_pool2d sumpool2d sumpool SumPool",
     .example = "grayscale/sum_pool:2",
     .source = "torch.nn.functional.avg_pool2d, times kernel_size",
+    .look = look,
+    .weigh = weigh,
 };

@@ -96,6 +96,21 @@ void convd_window_field(const struct convd_site *s, struct convd_window *w)
     };
 }
 
+void convd_window_look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    *l = (struct convd_look){.kind = CONVD_LOOK_WINDOW,
+                             .c = at.c,
+                             .channels = 1,
+                             .y = convd_window_start(&a.y, at.i),
+                             .x = convd_window_start(&a.x, at.j),
+                             .kh = a.y.k,
+                             .kw = a.x.k,
+                             .dy = a.y.dilation,
+                             .dx = a.x.dilation,
+                             .mode = CONVD_MODE_ZEROS};
+}
+
 bool convd_window_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                        struct convd_rows *x)
 {

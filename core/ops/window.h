@@ -77,6 +77,8 @@ void convd_window_cost(const struct convd_site *s, struct convd_cost *c);
 void convd_window_field(const struct convd_site *s, struct convd_window *w);
 bool convd_window_rows(const struct convd_site *s, size_t i, struct convd_rows y,
                        struct convd_rows *x);
+/* The window of a number, with zeros outside; of the kind CONVD_LOOK_WINDOW. */
+void convd_window_look(const struct convd_site *s, struct convd_place at, struct convd_look *l);
 size_t convd_window_scratch(const struct convd_site *s, ptrdiff_t rows);
 
 #define WINDOW_ROW                                                                                 \
