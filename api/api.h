@@ -94,6 +94,7 @@ struct api_work {
     struct convd_plan *plan;
     struct api_output *output;         /* output.c: format, view, which nodes                                */
     struct convd_image_info info;
+    bool image_refused;                /* a picture came in the request, and was no base64                    */
     size_t bytes;                      /* most memory the run takes: decoded picture, workspace, outputs, encoding */
     char etag[40];                     /* with its quotes */
 

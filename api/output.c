@@ -250,6 +250,23 @@ static size_t json_bound(const struct api_output *out, const struct api_target *
            (t->picture ? t->bound / 3 * 4 + 8 : 0);
 }
 
+/* Labels that the spec itself gives belong to the numbers of what it puts out. */
+static bool labels_fit(const struct api_output *out, struct convd_faults *f)
+{
+    const struct api_options *o = &out->o;
+    if (!(out->said.given & API_GIVEN(LABELS)) || o->n_labels == 0 || o->from_query) return true;
+    for (size_t i = 0; i < out->n; i++)
+        if (out->targets[i].count == o->n_labels) return true;
+    const struct api_target *t = &out->targets[0];
+    size_t mark = convd_enter(f, "output");
+    convd_fault_expected(f, CONVD_BAD_SHAPE, "labels",
+                         convd_arena_printf(f->mem, "%zu label%s, one for each number", t->count,
+                                            t->count == 1 ? "" : "s"),
+                         "%zu labels for the %zu numbers of %s", o->n_labels, t->count, t->id);
+    convd_leave(f, mark);
+    return false;
+}
+
 bool api_output_settle(struct api_output *out, const struct api_work *w, const struct convd_plan *p,
                        bool *again)
 {
@@ -273,7 +290,7 @@ bool api_output_settle(struct api_output *out, const struct api_work *w, const s
                                             .normalize = out->o.normalize,
                                             .depth = out->o.depth,
                                             .rgba = out->o.channels == CONVD_RGBA};
-    bool fine = true;
+    bool fine = labels_fit(out, w->faults);
     out->text = 4096;
     for (size_t i = 0; i < out->n; i++) {
         struct api_target *t = &out->targets[i];

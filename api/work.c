@@ -79,6 +79,7 @@ static void read_image(struct api_work *w, const struct convd_value *v)
                              "image is not base64 at character %zu", at + 1);
     else
         w->image = bytes;
+    w->image_refused = !w->image;
     convd_leave(w->faults, mark);
 }
 
@@ -101,15 +102,25 @@ static bool read_request(struct api_work *w, struct convd_value *v)
     if (image && image->kind != CONVD_NULL) read_image(w, image);
     w->tensor_values = convd_value_get(v, "tensors");
     w->pipeline_value = convd_value_get(v, "pipeline");
+    if (w->pipeline && w->pipeline_value)
+        convd_fault_expected(w->faults, CONVD_BAD_REQUEST, "pipeline",
+                             "one: in the path, in the query, or in the request",
+                             "two pipelines came");
     return true;
 }
 
 /* ---- pipeline ---- */
 
+/* Goes to where the pipeline's text stands; returns the mark that convd_leave wants. */
+static size_t enter_pipeline(struct api_work *w)
+{
+    return in_json(w) && !w->pipeline ? convd_enter(w->faults, "pipeline") : w->faults->len;
+}
+
 static void read_pipeline(struct api_work *w, struct api_output *out)
 {
     struct convd_faults *f = w->faults;
-    size_t mark = in_json(w) ? convd_enter(f, "pipeline") : f->len;
+    size_t mark = enter_pipeline(w);
     if (w->pipeline_value) {
         /* JSON inside a string is not unpacked: a string is a chain or a name. */
         if (w->pipeline_value->kind == CONVD_STRING)
@@ -123,7 +134,7 @@ static void read_pipeline(struct api_work *w, struct api_output *out)
                           &w->mem);
     } else {
         convd_fault_expected(f, CONVD_MISSING, NULL,
-                             "a part or member pipeline: a spec, a chain or a name",
+                             "a part or member pipeline, or ?pipeline=: a spec, a chain or a name",
                              "no pipeline came");
     }
     convd_leave(f, mark);
@@ -190,6 +201,7 @@ static bool read_header(struct api_work *w, const struct api_size *size)
         convd_leave(w->faults, mark);
         return fine;
     }
+    if (!size && w->image_refused) return false;
     if (!size) {
         convd_fault_expected(w->faults, CONVD_MISSING, in_json(w) ? "image" : NULL,
                              "a file part img, the picture's bytes as the body, or a member image",
@@ -245,7 +257,9 @@ static bool settle(struct api_work *w, const struct api_size *size)
 {
     if (!start(w)) return false;
     read_all(w);
+    size_t mark = enter_pipeline(w);
     bool nodes = w->graph->n_steps > 0 && api_output_nodes(w->output, w->graph, &w->mem, w->faults);
+    convd_leave(w->faults, mark);
     bool header = read_header(w, size);
     if (w->graph->n_steps > 0 && header && !w->graph->full) {
         if (nodes)
@@ -313,7 +327,11 @@ static bool make_etag(struct api_work *w)
 bool api_work_prepare(struct api_work *w)
 {
     bool again = false;
-    if (!settle(w, NULL) || !api_output_settle(w->output, w, w->plan, &again)) return false;
+    if (!settle(w, NULL)) return false;
+    size_t mark = enter_pipeline(w);
+    bool settled = api_output_settle(w->output, w, w->plan, &again);
+    convd_leave(w->faults, mark);
+    if (!settled) return false;
     if (again && !plan(w)) return false;
     if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w)) return false;
     if (make_etag(w)) return true;

@@ -455,6 +455,36 @@ TEST(labels_answer_with_the_largest)
     }
 }
 
+TEST(labels_that_a_spec_gives_are_as_many_as_its_numbers)
+{
+    static const struct {
+        const char *spec, *query, *value, *faults; /* NULL: fine */
+    } tries[] = {
+        {"{\"steps\":[\"edges-xy\",\"global_sum_pool\"],\"output\":{\"labels\":[\"a\",\"b\",\"c\"]}}", NULL, NULL,
+         "bad-shape /output/labels: 3 labels for the 2 numbers of s1 [2 labels, one for each number] <>"},
+        {"{\"steps\":[\"edges-xy\",\"global_sum_pool\"],\"output\":{\"labels\":[\"a\",\"b\"]}}", NULL, NULL, NULL},
+        {"{\"steps\":[{\"id\":\"g\",\"op\":\"grayscale\"},\"global_max_pool\"],"
+         "\"output\":{\"labels\":[\"a\"],\"from\":[\"g\",\"s1\"]}}",
+         NULL, NULL, NULL}, /* they fit one of several */
+        {"{\"steps\":[\"edges-xy\",\"global_sum_pool\"],\"output\":{\"labels\":[\"a\",\"b\"]}}", "from", "image", NULL},
+        {"orientation", "from", "image", NULL}, /* nor those that a name brings along */
+    };
+    size_t n;
+    uint8_t *x = test_picture(24, 16, 3, &n);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct asked a;
+        struct api_pair q = {tries[i].query, tries[i].value};
+        a.w = test_work(NULL, x, n, tries[i].spec);
+        a.w.query = &q;
+        a.w.n_query = tries[i].query ? 1 : 0;
+        bool fine = api_work_prepare(&a.w);
+        if (fine != !tries[i].faults) T_FAIL("%s: %s", tries[i].spec, test_faults(a.w.faults));
+        if (!fine) STR(tries[i].faults, test_faults(a.w.faults));
+        api_work_release(&a.w);
+    }
+    free(x);
+}
+
 TEST(several_outputs_come_as_json_with_pictures)
 {
     struct asked a;
@@ -643,6 +673,8 @@ TEST(a_whole_request_in_json)
          "/pipeline/steps/1/kernel_size"},
         {"{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"form\":1}},\"image\":\"AAAA\"}",
          "unknown-member", "/pipeline/output/form"},
+        {"{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"from\":\"x\"}},\"image\":\"AAAA\"}",
+         "unknown-name", "/pipeline/output/from"},
         {"{\"pipeline\":[\"abs\"],\"imgae\":\"AAAA\"}", "unknown-member", "/imgae"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[1,2],[3]]}}", "bad-shape", "/tensors/k/1"},
         {"{\"pipeline\":[\"abs\"],\"tensors\":{\"k\":[[1,2],[3,\"x\"]]}}", "wrong-type",
