@@ -1,5 +1,5 @@
-/* deadlines.c: see deadlines.h. The lock guards the list and every field of its rows. A descriptor in the list is open:
- * libmicrohttpd tells that a connection closed before it closes the descriptor. */
+/* deadlines.c: see deadlines.h. The lock guards the list and every field of its rows. A descriptor in the
+ * list is open: libmicrohttpd tells that a connection closed before it closes the descriptor. */
 #include "deadlines.h"
 #include "clock.h"
 #include "reply_raw.h"
@@ -15,12 +15,13 @@
 #include <linux/sockios.h>
 #include <sys/socket.h>
 
-#define RATE        1024   /* bytes a second that a body, and an answer, must make */
-#define KEEP_ALIVE  15000  /* ms a connection may rest between requests            */
-#define MISSED      250    /* ms after which an end of the client's should have been noticed */
-#define LINGER      2000   /* ms that a refused body is swallowed                  */
-#define CLOSE_WAIT   8      /* TCP_CLOSE_WAIT of netinet/tcp.h, which linux/tcp.h excludes */
-#define EXPIRED_MOST 64    /* requests told to stop in one round; the rest a quarter of a second later */
+#define RATE       1024  /* bytes a second that a body, and an answer, must make */
+#define KEEP_ALIVE 15000 /* ms a connection may rest between requests            */
+#define MISSED     250   /* ms after which an end of the client's should have been noticed */
+#define LINGER     2000  /* ms that a refused body is swallowed                  */
+#define CLOSE_WAIT 8     /* TCP_CLOSE_WAIT of netinet/tcp.h, which linux/tcp.h excludes */
+#define EXPIRED_MOST                                                                               \
+    64 /* requests told to stop in one round; the rest a quarter of a second later */
 
 void deadlines_init(struct deadlines *d, struct server *server)
 {
@@ -49,7 +50,8 @@ static struct progress progress_of(int fd)
     struct tcp_info info = {0};
     socklen_t n = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0) return (struct progress){0};
-    return (struct progress){info.tcpi_bytes_received, info.tcpi_bytes_acked, info.tcpi_state == CLOSE_WAIT};
+    return (struct progress){info.tcpi_bytes_received, info.tcpi_bytes_acked,
+                             info.tcpi_state == CLOSE_WAIT};
 }
 
 struct connection *deadlines_open(struct deadlines *d, int fd)
@@ -78,10 +80,12 @@ void deadlines_close(struct deadlines *d, struct connection *c)
     free(c);
 }
 
-void deadlines_enter(struct deadlines *d, struct connection *c, enum connection_state state, struct request *rq)
+void deadlines_enter(struct deadlines *d, struct connection *c, enum connection_state state,
+                     struct request *rq)
 {
     pthread_mutex_lock(&d->lock);
-    bool cut = c->state == CONNECTION_CUT || (c->state == CONNECTION_LINGER && state != CONNECTION_IDLE);
+    bool cut =
+        c->state == CONNECTION_CUT || (c->state == CONNECTION_LINGER && state != CONNECTION_IDLE);
     if (!(c->state == CONNECTION_OPEN && state == CONNECTION_HEADERS)) c->since = clock_ms();
     c->request = rq;
     if (!cut) {
@@ -119,14 +123,16 @@ size_t deadlines_in(struct deadlines *d, unsigned states)
 
 static bool answer(struct connection *c, int status, const char *id, const char *text, size_t n)
 {
-    if (c->answered || send(c->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n) return false;
+    if (c->answered || send(c->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)n)
+        return false;
     c->answered = status;
     c->answered_n = n;
     snprintf(c->id, sizeof c->id, "%s", id);
     return true;
 }
 
-bool deadlines_answer(struct deadlines *d, struct connection *c, int status, const char *id, const char *text, size_t n)
+bool deadlines_answer(struct deadlines *d, struct connection *c, int status, const char *id,
+                      const char *text, size_t n)
 {
     pthread_mutex_lock(&d->lock);
     bool sent = c->state != CONNECTION_CUT && answer(c, status, id, text, n);
@@ -156,9 +162,17 @@ static void too_slow(struct deadlines *d, struct connection *c, const char *what
         if (!c->request) { /* nobody else will tell: the request line never came */
             metrics_request(&d->server->metrics, NULL, NULL, 408, 0);
             metrics_rejected(&d->server->metrics, API_TOO_SLOW);
-            log_request(&d->server->log, &(struct log_request){.id = id, .method = "-", .route = "none", .status = 408,
-                        .bytes = n, .ms = (double)(clock_ms() - c->since), .decode_ms = (double)NAN,
-                        .queue_ms = (double)NAN, .run_ms = (double)NAN, .encode_ms = (double)NAN});
+            log_request(&d->server->log,
+                        &(struct log_request){.id = id,
+                                              .method = "-",
+                                              .route = "none",
+                                              .status = 408,
+                                              .bytes = n,
+                                              .ms = (double)(clock_ms() - c->since),
+                                              .decode_ms = (double)NAN,
+                                              .queue_ms = (double)NAN,
+                                              .run_ms = (double)NAN,
+                                              .encode_ms = (double)NAN});
         }
     }
     cut(c);
@@ -192,7 +206,9 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
     switch (c->state) {
     case CONNECTION_IDLE: {
         struct progress p = progress_of(c->fd);
-        bool missed = p.ended && now - c->since >= MISSED; /* the library can miss an end that came with the last request */
+        bool missed =
+            p.ended && now - c->since >=
+                           MISSED; /* the library can miss an end that came with the last request */
         if (missed || now - c->since >= d->keep_alive) {
             cut(c);
         } else if (p.received != c->mark) { /* the next request has begun */
@@ -217,7 +233,9 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
         return NULL;
     case CONNECTION_WAITING:
         *left = client_left(c->fd);
-        return c->request && (*left || (c->request->deadline && now >= c->request->deadline)) ? c->request : NULL;
+        return c->request && (*left || (c->request->deadline && now >= c->request->deadline))
+                   ? c->request
+                   : NULL;
     case CONNECTION_CUT:
         return NULL;
     }
@@ -226,7 +244,10 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
 
 void deadlines_tick(struct deadlines *d)
 {
-    struct { struct request *rq; bool left; } expired[EXPIRED_MOST];
+    struct {
+        struct request *rq;
+        bool left;
+    } expired[EXPIRED_MOST];
     size_t n = 0;
     int64_t now = clock_ms();
     pthread_mutex_lock(&d->lock);

@@ -1,6 +1,7 @@
-/* deadlines.h: one row a connection, and how long it may take for what it is doing. libmicrohttpd's own timeout starts
- * anew with every byte, does not run while a request is suspended and counts an honest slow reader as idle, so it is not
- * used: this table is looked at four times a second, and its sentence is shutdown(). */
+/* deadlines.h: one row a connection, and how long it may take for what it is doing. libmicrohttpd's own
+ * timeout starts anew with every byte, does not run while a request is suspended and counts an honest slow
+ * reader as idle, so it is not used: this table is looked at four times a second, and its sentence is
+ * shutdown(). */
 #ifndef DEADLINES_H
 #define DEADLINES_H
 #include <pthread.h>
@@ -49,15 +50,17 @@ void deadlines_release(struct deadlines *d);
 /* Called by the event thread. NULL without memory. */
 struct connection *deadlines_open(struct deadlines *d, int fd);
 void deadlines_close(struct deadlines *d, struct connection *c);
-void deadlines_enter(struct deadlines *d, struct connection *c, enum connection_state state, struct request *rq);
+void deadlines_enter(struct deadlines *d, struct connection *c, enum connection_state state,
+                     struct request *rq);
 void deadlines_body(struct deadlines *d, struct connection *c, size_t bytes);
 size_t deadlines_count(struct deadlines *d);
 /* How many are in one of the states; bit 1 << CONNECTION_BODY and so on. */
 size_t deadlines_in(struct deadlines *d, unsigned states);
 
-/* Sends an answer past the library, once a connection, and ends our half of it; what still comes is swallowed for a
- * while, so that the client reads the answer before it sees the connection go. False when it could not. */
-bool deadlines_answer(struct deadlines *d, struct connection *c, int status, const char *id, const char *text, size_t n);
+/* Sends an answer past the library, once a connection, and ends our half of it; what still comes is swallowed
+ * for a while, so that the client reads the answer before it sees the connection go. False when it could not. */
+bool deadlines_answer(struct deadlines *d, struct connection *c, int status, const char *id,
+                      const char *text, size_t n);
 
 /* One round; called four times a second by the main thread. */
 void deadlines_tick(struct deadlines *d);

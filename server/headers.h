@@ -1,5 +1,6 @@
-/* headers.h: what convd believes of a request line and its headers. libmicrohttpd 0.9.75 takes much that RFC 9112 forbids
- * (README.md has the table); these checks refuse it before a body is read. Pure functions over what arrived. */
+/* headers.h: what convd believes of a request line and its headers. libmicrohttpd 0.9.75 takes much that RFC
+ * 9112 forbids (README.md has the table); these checks refuse it before a body is read. Pure functions over
+ * what arrived. */
 #ifndef HEADERS_H
 #define HEADERS_H
 #include "../api/api.h"

@@ -1,11 +1,13 @@
-/* http.c: between libmicrohttpd and a request. The event thread calls in here, never computes, and hands work over by
- * suspending the connection; whoever made the reply resumes it.
+/* http.c: between libmicrohttpd and a request. The event thread calls in here, never computes, and hands
+ * work over by suspending the connection; whoever made the reply resumes it.
  *
- * The library calls on_request first when the headers are there, then for each piece of the body, then once more. An answer
- * queued in the first call closes the connection and one cannot be queued in the middle of a body; so
+ * The library calls on_request first when the headers are there, then for each piece of the body, then once
+ * more. An answer queued in the first call closes the connection and one cannot be queued in the middle of a
+ * body; so
  *   - a request without a body is answered in the second call, and the connection lives on;
  *   - a refused small body is read and dropped, then answered, and the connection lives on;
- *   - a refused large body is answered past the library (deadlines_answer), and the rest is swallowed for a while;
+ *   - a refused large body is answered past the library (deadlines_answer), and the rest is swallowed for a
+ *     while;
  *   - where a client waits for 100 Continue, or where the request's end is not known, the first call answers. */
 #include "http.h"
 #include "clock.h"
@@ -34,20 +36,23 @@ const char *http_reason(int status)
 
 static struct connection *connection_of(struct MHD_Connection *wire)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(wire, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(wire, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static enum MHD_Result queue(struct request *rq)
 {
     struct reply *r = &rq->reply;
     reply_finish(rq);
     /* the body belongs to the request, which outlives the answer */
-    struct MHD_Response *response = MHD_create_response_from_buffer(r->body_n, (void *)(uintptr_t)r->body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        r->body_n, (void *)(uintptr_t)r->body, MHD_RESPMEM_PERSISTENT);
     if (!response) return MHD_NO;
-    for (size_t i = 0; i < r->n_headers; i++) MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    for (size_t i = 0; i < r->n_headers; i++)
+        MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
     rq->phase = REQUEST_ANSWERING;
     deadlines_enter(&rq->server->deadlines, rq->connection, CONNECTION_SENDING, rq);
     enum MHD_Result queued = MHD_queue_response(rq->wire, (unsigned)r->status, response);
@@ -63,7 +68,9 @@ static enum MHD_Result cut_short(struct request *rq)
     reply_finish(rq);
     size_t n = reply_text(rq, text, sizeof text);
     rq->phase = REQUEST_CUT;
-    if (n == 0 || !deadlines_answer(&rq->server->deadlines, rq->connection, rq->reply.status, rq->id, text, n)) return MHD_NO;
+    if (n == 0 || !deadlines_answer(&rq->server->deadlines, rq->connection, rq->reply.status,
+                                    rq->id, text, n))
+        return MHD_NO;
     upload_release(rq);
     return MHD_YES;
 }
@@ -81,24 +88,27 @@ static enum MHD_Result refuse_body(struct request *rq)
     return cut_short(rq);
 }
 
-/* ---- headers --------------------------------------------------------------------------------------------------- */
+/* ---- headers ---- */
 
 struct fields {
     struct header list[HEADERS_MOST];
     size_t n, seen;
 };
 
-static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value, size_t value_n)
+static enum MHD_Result add_field(void *cls, enum MHD_ValueKind kind, const char *name,
+                                 size_t name_n, const char *value, size_t value_n)
 {
     struct fields *f = cls;
     (void)kind;
-    if (f->n < HEADERS_MOST) f->list[f->n++] = (struct header){name, name_n, value ? value : "", value ? value_n : 0};
+    if (f->n < HEADERS_MOST)
+        f->list[f->n++] = (struct header){name, name_n, value ? value : "", value ? value_n : 0};
     f->seen++;
     return MHD_YES;
 }
 
-/* 0.9.75 parses in place: its fields lie one behind the other, each value followed by its line's end. A gap means that the
- * library cut a value at a NUL, or joined a folded line: both are refused. 1.0 refuses them by itself. */
+/* 0.9.75 parses in place: its fields lie one behind the other, each value followed by its line's end. A gap
+ * means that the library cut a value at a NUL, or joined a folded line: both are refused. 1.0 refuses them by
+ * itself. */
 static bool contiguous(const struct fields *f, const char *method, size_t header_n)
 {
     if (strcmp(MHD_get_version(), "0.9.75") != 0) return true;
@@ -106,7 +116,9 @@ static bool contiguous(const struct fields *f, const char *method, size_t header
         uintptr_t end = (uintptr_t)f->list[i].value + f->list[i].value_n;
         bool last = i + 1 == f->n;
         uintptr_t next = last ? (uintptr_t)method + header_n : (uintptr_t)f->list[i + 1].name;
-        uintptr_t least = last ? 2 : 1, most = last ? 4 : 2; /* CRLF or LF; the last one's is followed by an empty line's */
+        uintptr_t least = last ? 2 : 1,
+                  most =
+                      last ? 4 : 2; /* CRLF or LF; the last one's is followed by an empty line's */
         if (next - end < least || next - end > most) return false;
     }
     return true;
@@ -115,16 +127,19 @@ static bool contiguous(const struct fields *f, const char *method, size_t header
 static enum MHD_Result begin(struct request *rq, const char *method, const char *version)
 {
     struct fields f = {.n = 0};
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->wire, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->wire, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     rq->method = method;
     rq->head = strcmp(method, "HEAD") == 0;
     MHD_get_connection_values_n(rq->wire, MHD_HEADER_KIND, add_field, &f);
     request_check(rq, f.list, f.n, version);
     if (f.seen > HEADERS_MOST) {
-        reply_problem(rq, API_HEADER_TOO_LARGE, "at most 100 headers", "the request has %zu headers", f.seen);
+        reply_problem(rq, API_HEADER_TOO_LARGE, "at most 100 headers",
+                      "the request has %zu headers", f.seen);
         rq->reply.close = true;
     } else if (info && !contiguous(&f, method, info->header_size)) {
-        reply_problem(rq, CONVD_BAD_REQUEST, "one line a header, without NUL", "a header is folded or has a NUL");
+        reply_problem(rq, CONVD_BAD_REQUEST, "one line a header, without NUL",
+                      "a header is folded or has a NUL");
         rq->reply.close = true;
     }
     bool body = rq->headers.chunked || rq->headers.length > 0;
@@ -134,7 +149,7 @@ static enum MHD_Result begin(struct request *rq, const char *method, const char 
     return MHD_YES;
 }
 
-/* ---- the library's calls --------------------------------------------------------------------------------------- */
+/* ---- the library's calls ---- */
 
 /* A request line was read. What is returned comes back as *req_cls. */
 static void *on_line(void *cls, const char *target, struct MHD_Connection *wire)
@@ -144,7 +159,8 @@ static void *on_line(void *cls, const char *target, struct MHD_Connection *wire)
     if (!rq) return NULL;
     rq->wire = wire;
     rq->connection = connection_of(wire);
-    if (rq->connection) deadlines_enter(&http->server->deadlines, rq->connection, CONNECTION_HEADERS, rq);
+    if (rq->connection)
+        deadlines_enter(&http->server->deadlines, rq->connection, CONNECTION_HEADERS, rq);
     return rq;
 }
 
@@ -173,8 +189,9 @@ static enum MHD_Result whole(struct request *rq)
     return MHD_YES;
 }
 
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *wire, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *n, void **req_cls)
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *wire, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *n, void **req_cls)
 {
     struct request *rq = *req_cls;
     (void)cls, (void)wire, (void)url;
@@ -200,15 +217,20 @@ static void record(struct request *rq, bool sent)
     const struct api_work *w = &rq->work;
     bool ran = rq->has_work && rq->reply.status == 200;
     int status = c && c->answered ? c->answered : sent ? rq->reply.status : 499;
-    if (c && c->answered && rq->reply.status != c->answered) metrics_rejected(&s->metrics, API_TOO_SLOW);
+    if (c && c->answered && rq->reply.status != c->answered)
+        metrics_rejected(&s->metrics, API_TOO_SLOW);
     double ms = (double)(clock_ns() - rq->began) * 1e-6;
     double none = (double)NAN;
     struct log_request line = {
-        .id = c && c->answered ? c->id : rq->id[0] ? rq->id : "-",
+        .id = c && c->answered ? c->id
+              : rq->id[0]      ? rq->id
+                               : "-",
         .method = rq->method,
         .route = rq->route ? rq->route->pattern : "none",
         .status = status,
-        .bytes = c && c->answered ? c->answered_n : sent && !rq->head ? rq->reply.body_n : 0,
+        .bytes = c && c->answered    ? c->answered_n
+                 : sent && !rq->head ? rq->reply.body_n
+                                     : 0,
         .ms = ms,
         .decode_ms = ran ? w->timing.decode_ms : none,
         .queue_ms = rq->taken ? (double)(rq->taken - rq->arrived) * 1e-6 : none,
@@ -223,23 +245,27 @@ static void record(struct request *rq, bool sent)
     log_request(&s->log, &line);
 }
 
-static void on_completed(void *cls, struct MHD_Connection *wire, void **req_cls, enum MHD_RequestTerminationCode how)
+static void on_completed(void *cls, struct MHD_Connection *wire, void **req_cls,
+                         enum MHD_RequestTerminationCode how)
 {
     struct http *http = cls;
     struct request *rq = *req_cls;
     (void)wire;
     *req_cls = NULL;
     if (!rq) return;
-    if (rq->connection) deadlines_enter(&http->server->deadlines, rq->connection, CONNECTION_IDLE, NULL);
+    if (rq->connection)
+        deadlines_enter(&http->server->deadlines, rq->connection, CONNECTION_IDLE, NULL);
     record(rq, rq->phase == REQUEST_ANSWERING && how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     request_drop(rq);
 }
 
-static void on_connection(void *cls, struct MHD_Connection *wire, void **context, enum MHD_ConnectionNotificationCode how)
+static void on_connection(void *cls, struct MHD_Connection *wire, void **context,
+                          enum MHD_ConnectionNotificationCode how)
 {
     struct http *http = cls;
     if (how == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(wire, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(wire, MHD_CONNECTION_INFO_CONNECTION_FD);
         *context = info ? deadlines_open(&http->server->deadlines, info->connect_fd) : NULL;
     } else if (*context) {
         deadlines_close(&http->server->deadlines, *context);
@@ -247,8 +273,10 @@ static void on_connection(void *cls, struct MHD_Connection *wire, void **context
     }
 }
 
-/* The library's own words: about requests that end before they begin. Strangers cause them, so they are limited. */
-static void on_log(void *cls, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+/* The library's own words: about requests that end before they begin. Strangers cause them, so they are
+ * limited. */
+static void on_log(void *cls, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 static void on_log(void *cls, const char *format, va_list args)
 {
     struct http *http = cls;
@@ -259,7 +287,7 @@ static void on_log(void *cls, const char *format, va_list args)
     log_limited(&http->server->log, LOG_WARN, "http: %s", text);
 }
 
-/* ---- start and stop -------------------------------------------------------------------------------------------- */
+/* ---- start and stop ---- */
 
 struct http *http_start(struct server *server, int listener)
 {
@@ -267,11 +295,14 @@ struct http *http_start(struct server *server, int listener)
     if (!http) return NULL;
     http->server = server;
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_URI_LOG_CALLBACK,
-        on_line, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(server->settings->max_connections + SPARE_CONNECTIONS), MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(server->settings->max_connections + SPARE_CONNECTIONS),
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
     if (!http->daemon) {
         free(http);
         return NULL;

@@ -1,4 +1,5 @@
-/* log.c: see log.h. A line is made in one buffer and written by one call, so that lines of several threads do not mix. */
+/* log.c: see log.h. A line is made in one buffer and written by one call, so that lines of several threads do
+ * not mix. */
 #include "log.h"
 #include "clock.h"
 #include "settings.h"
@@ -43,8 +44,8 @@ static void put_time(struct line *l)
     struct tm t;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &t);
-    put(l, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-        t.tm_sec, now.tv_nsec / 1000000);
+    put(l, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+        t.tm_hour, t.tm_min, t.tm_sec, now.tv_nsec / 1000000);
 }
 
 static void end(struct line *l)
@@ -115,7 +116,8 @@ void log_request(struct log *l, const struct log_request *r)
     put_text(&out, r->method, json);
     put(&out, json ? "\",\"route\":\"" : " ");
     put_text(&out, r->route, json);
-    put(&out, json ? "\",\"status\":%d,\"bytes\":%zu,\"ms\":%.3f" : " %d %zuB %.3fms", r->status, r->bytes, r->ms);
+    put(&out, json ? "\",\"status\":%d,\"bytes\":%zu,\"ms\":%.3f" : " %d %zuB %.3fms", r->status,
+        r->bytes, r->ms);
     put_stage(&out, "decode", r->decode_ms, json);
     put_stage(&out, "queue", r->queue_ms, json);
     put_stage(&out, "run", r->run_ms, json);

@@ -1,5 +1,5 @@
-/* log.h: lines on stderr, text or JSON. Nothing that a client sent gets in except a request id that was checked; control
- * characters are escaped all the same. */
+/* log.h: lines on stderr, text or JSON. Nothing that a client sent gets in except a request id that was
+ * checked; control characters are escaped all the same. */
 #ifndef LOG_H
 #define LOG_H
 #include <stdatomic.h>
@@ -14,9 +14,11 @@ struct log {
 };
 
 enum log_level { LOG_INFO, LOG_WARN, LOG_ERROR };
-void log_say(struct log *l, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_say(struct log *l, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same for what a stranger can cause: at most one a second, the next says how many were left out. */
-void log_limited(struct log *l, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_limited(struct log *l, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 struct log_request {
     const char *id, *method, *route;

@@ -1,5 +1,5 @@
-/* memory.c: size-classed buffers under one budget; see memory.h. Four classes an octave: at most a quarter is wasted, and
- * only in address space, for pages beyond what was asked are not touched. */
+/* memory.c: size-classed buffers under one budget; see memory.h. Four classes an octave: at most a quarter is
+ * wasted, and only in address space, for pages beyond what was asked are not touched. */
 #include "memory.h"
 #include "clock.h"
 #include <malloc.h>
@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define CLASS_LEAST 4096u          /* bytes of the smallest class                                          */
-#define CLASSES     144            /* up to 2^48                                                           */
-#define LOOK_AHEAD  3              /* larger classes a buffer may be borrowed from                          */
-#define MAPPED_FROM (256u * 1024u) /* classes from here on are mappings of their own: freed means gone     */
-#define HEAD        64u            /* the block's header; keeps the caller's part 64-byte aligned          */
+#define CLASS_LEAST 4096u /* bytes of the smallest class                                          */
+#define CLASSES     144   /* up to 2^48                                                           */
+#define LOOK_AHEAD  3 /* larger classes a buffer may be borrowed from                          */
+#define MAPPED_FROM                                                                                \
+    (256u * 1024u) /* classes from here on are mappings of their own: freed means gone     */
+#define HEAD 64u   /* the block's header; keeps the caller's part 64-byte aligned          */
 
 struct block {
     struct block *next;
@@ -66,8 +67,8 @@ static struct block *block_new(uint32_t class)
     return b;
 }
 
-/* Takes cached blocks that came back before `before` out of the cache, largest first, until `enough` bytes are found.
- * Returns them as a list. Within a class the newest comes first. */
+/* Takes cached blocks that came back before `before` out of the cache, largest first, until `enough` bytes
+ * are found. Returns them as a list. Within a class the newest comes first. */
 static struct block *uncache(struct memory *m, int64_t before, size_t enough)
 {
     struct block *list = NULL;
@@ -102,7 +103,8 @@ static size_t free_list(struct block *b)
     return bytes;
 }
 
-/* Half as much again as the budget would be a leak; a little above it is arenas and small things that no plan counts. */
+/* Half as much again as the budget would be a leak; a little above it is arenas and small things that no plan
+ * counts. */
 static size_t hard_limit(const struct memory *m)
 {
     return m->counts.budget + m->counts.budget / 8 + ((size_t)16 << 20);

@@ -1,6 +1,7 @@
-/* memory.h: the memory that requests live in. Buffers come in size classes and are kept for the next request, so that a
- * warm request takes nothing from the heap; what has been idle for a second goes back to the system. All of it together
- * stays inside one budget: a quarter of it is for uploads, the rest is promised to runs before they start. */
+/* memory.h: the memory that requests live in. Buffers come in size classes and are kept for the next request,
+ * so that a warm request takes nothing from the heap; what has been idle for a second goes back to the
+ * system. All of it together stays inside one budget: a quarter of it is for uploads, the rest is promised to
+ * runs before they start. */
 #ifndef MEMORY_H
 #define MEMORY_H
 #include "../core/convd.h"

@@ -10,14 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const methods[METRICS_METHODS] = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "other"};
-static const int statuses[METRICS_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408,
-                                               409, 412, 413, 414, 415, 422, 431, 499, 501, 503, 504, 0};
+static const char *const methods[METRICS_METHODS] = {"GET", "HEAD",   "POST", "OPTIONS",
+                                                     "PUT", "DELETE", "other"};
+static const int statuses[METRICS_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403,
+                                               404, 405, 406, 408, 409, 412, 413, 414,
+                                               415, 422, 431, 499, 501, 503, 504, 0};
 static const double buckets[METRICS_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                 0.25,  0.5,    1,     2.5,  5,     10,   30};
 static const char *const stages[STAGES] = {"decode", "queue", "run", "encode"};
-static const int reasons[METRICS_REASONS] = {API_QUEUE_FULL, API_DRAINING,       CONVD_NO_MEMORY, API_DEADLINE,
-                                             API_TOO_SLOW,   API_BODY_TOO_LARGE, API_UNAUTHORIZED, CONVD_CANCELLED};
+static const int reasons[METRICS_REASONS] = {API_QUEUE_FULL,   API_DRAINING,   CONVD_NO_MEMORY,
+                                             API_DEADLINE,     API_TOO_SLOW,   API_BODY_TOO_LARGE,
+                                             API_UNAUTHORIZED, CONVD_CANCELLED};
 
 static void observe(struct metrics_histogram *h, double ms)
 {
@@ -27,7 +30,8 @@ static void observe(struct metrics_histogram *h, double ms)
     atomic_fetch_add_explicit(&h->sum_us, (uint64_t)(ms * 1e3), memory_order_relaxed);
 }
 
-void metrics_request(struct metrics *m, const struct route *route, const char *method, int status, double ms)
+void metrics_request(struct metrics *m, const struct route *route, const char *method, int status,
+                     double ms)
 {
     size_t r = routes_index(route), k = 0, s = 0;
     while (k < METRICS_METHODS - 1 && (!method || strcmp(method, methods[k]) != 0)) k++;
@@ -47,7 +51,7 @@ void metrics_rejected(struct metrics *m, int code)
         if (reasons[i] == code) atomic_fetch_add_explicit(&m->rejected[i], 1, memory_order_relaxed);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 struct text {
     struct convd_bytes *out;
@@ -62,7 +66,9 @@ static void put(struct text *t, const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (n > 0 && !convd_bytes_put(t->out, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1)) t->failed = true;
+    if (n > 0 &&
+        !convd_bytes_put(t->out, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1))
+        t->failed = true;
 }
 
 static unsigned long long count(atomic_uint_fast64_t *at)
@@ -83,11 +89,14 @@ static void write_requests(struct text *t, const char *name, struct server *s)
                 unsigned long long n = count(&s->metrics.requests[r][k][i]);
                 char status[16] = "other";
                 if (statuses[i]) snprintf(status, sizeof status, "%d", statuses[i]);
-                if (n) put(t, "%s{route=\"%s\",method=\"%s\",code=\"%s\"} %llu\n", name, pattern(r), methods[k], status, n);
+                if (n)
+                    put(t, "%s{route=\"%s\",method=\"%s\",code=\"%s\"} %llu\n", name, pattern(r),
+                        methods[k], status, n);
             }
 }
 
-static void histogram(struct text *t, const char *name, const char *label, const char *value, struct metrics_histogram *h)
+static void histogram(struct text *t, const char *name, const char *label, const char *value,
+                      struct metrics_histogram *h)
 {
     unsigned long long sum = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
@@ -111,12 +120,14 @@ static bool seen(struct metrics_histogram *h)
 static void write_duration(struct text *t, const char *name, struct server *s)
 {
     for (size_t r = 0; r <= routes_count(); r++)
-        if (seen(&s->metrics.duration[r])) histogram(t, name, "route", pattern(r), &s->metrics.duration[r]);
+        if (seen(&s->metrics.duration[r]))
+            histogram(t, name, "route", pattern(r), &s->metrics.duration[r]);
 }
 
 static void write_stages(struct text *t, const char *name, struct server *s)
 {
-    for (size_t i = 0; i < STAGES; i++) histogram(t, name, "stage", stages[i], &s->metrics.stage[i]);
+    for (size_t i = 0; i < STAGES; i++)
+        histogram(t, name, "stage", stages[i], &s->metrics.stage[i]);
 }
 
 /* Causes that share a word (no memory is queue-full to a client) are one series. */
@@ -161,11 +172,16 @@ static size_t resident(void)
 static void write_memory(struct text *t, const char *name, struct server *s)
 {
     struct memory_counts c = memory_counts(s->memory);
-    const struct { const char *kind; size_t bytes; } rows[] = {
-        {"budget", c.budget},   {"used", c.used},       {"peak", c.peak},        {"cached", c.cached},
-        {"promised", c.promised}, {"uploads", c.uploads}, {"resident", resident()},
+    const struct {
+        const char *kind;
+        size_t bytes;
+    } rows[] = {
+        {"budget", c.budget},     {"used", c.used},         {"peak", c.peak},
+        {"cached", c.cached},     {"promised", c.promised}, {"uploads", c.uploads},
+        {"resident", resident()},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) put(t, "%s{kind=\"%s\"} %zu\n", name, rows[i].kind, rows[i].bytes);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        put(t, "%s{kind=\"%s\"} %zu\n", name, rows[i].kind, rows[i].bytes);
 }
 
 static void write_pixels(struct text *t, const char *name, struct server *s)
@@ -176,14 +192,15 @@ static void write_pixels(struct text *t, const char *name, struct server *s)
 static void write_build(struct text *t, const char *name, struct server *s)
 {
     (void)s;
-    put(t, "%s{version=\"%s\",isa=\"%s\"} 1\n", name, CONVD_VERSION, convd_simd_choose(getenv("CONVD_ISA"))->name);
+    put(t, "%s{version=\"%s\",isa=\"%s\"} 1\n", name, CONVD_VERSION,
+        convd_simd_choose(getenv("CONVD_ISA"))->name);
 }
 
 bool metrics_write(struct server *s, struct convd_bytes *out)
 {
     struct text t = {.out = out};
-#define METRIC(WRITER, NAME, TYPE, HELP)                                                                               \
-    put(&t, "# HELP %s %s\n# TYPE %s %s\n", NAME, HELP, NAME, TYPE);                                                   \
+#define METRIC(WRITER, NAME, TYPE, HELP)                                                           \
+    put(&t, "# HELP %s %s\n# TYPE %s %s\n", NAME, HELP, NAME, TYPE);                               \
     write_##WRITER(&t, NAME, s);
 #include "metrics.def"
 #undef METRIC

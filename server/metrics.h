@@ -1,5 +1,5 @@
-/* metrics.h: what is counted, and the text Prometheus reads. metrics.def lists the metrics. Labels come from closed sets:
- * never from what a client sent. */
+/* metrics.h: what is counted, and the text Prometheus reads. metrics.def lists the metrics. Labels come from
+ * closed sets: never from what a client sent. */
 #ifndef METRICS_H
 #define METRICS_H
 #include <stdatomic.h>

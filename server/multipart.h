@@ -1,5 +1,6 @@
-/* multipart.h: multipart/form-data (RFC 7578) over a body that is in memory. Parts are slices of the body: nothing is
- * copied, nothing allocated, nothing remembered, so one call is the whole parser (and the whole fuzz target). */
+/* multipart.h: multipart/form-data (RFC 7578) over a body that is in memory. Parts are slices of the body:
+ * nothing is copied, nothing allocated, nothing remembered, so one call is the whole parser (and the whole
+ * fuzz target). */
 #ifndef MULTIPART_H
 #define MULTIPART_H
 #include <stdbool.h>

@@ -22,7 +22,8 @@ void reply_header(struct request *rq, const char *name, const char *format, ...)
     va_end(args);
     if (n < 0 || (size_t)n >= sizeof value) return;
     for (int i = 0; i < n; i++)
-        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f) return; /* nothing that could end a header gets in */
+        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
+            return; /* nothing that could end a header gets in */
     const char *kept = convd_arena_text(&rq->mem, value, (size_t)n);
     if (!kept) return;
     r->headers[r->n_headers].name = name;
@@ -40,7 +41,8 @@ static void begin(struct request *rq, int status, const char *media, const void 
     rq->reply.close = close;
 }
 
-void reply_bytes(struct request *rq, int status, const char *media, const void *data, size_t n, const char *etag)
+void reply_bytes(struct request *rq, int status, const char *media, const void *data, size_t n,
+                 const char *etag)
 {
     if (etag && etag_matches(rq->headers.if_none_match, etag)) {
         begin(rq, 304, NULL, NULL, 0);
@@ -58,7 +60,8 @@ void reply_bytes(struct request *rq, int status, const char *media, const void *
 void reply_json(struct request *rq)
 {
     char etag[40];
-    snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)XXH3_64bits(rq->bytes.data, rq->bytes.n));
+    snprintf(etag, sizeof etag, "\"%016llx\"",
+             (unsigned long long)XXH3_64bits(rq->bytes.data, rq->bytes.n));
     reply_bytes(rq, 200, "application/json", rq->bytes.data, rq->bytes.n, etag);
 }
 
@@ -72,10 +75,11 @@ void reply_empty(struct request *rq, int status)
     begin(rq, status, NULL, NULL, 0);
 }
 
-/* ---- problems -------------------------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
-static const char no_memory[] = "{\"type\":\"about:blank\",\"title\":\"Busy\",\"status\":503,\"code\":\"queue-full\","
-                                "\"detail\":\"no memory is left for this request\"}\n";
+static const char no_memory[] =
+    "{\"type\":\"about:blank\",\"title\":\"Busy\",\"status\":503,\"code\":\"queue-full\","
+    "\"detail\":\"no memory is left for this request\"}\n";
 
 void reply_faults(struct request *rq, const struct convd_faults *f)
 {
@@ -108,10 +112,10 @@ void reply_problem(struct request *rq, int code, const char *expected, const cha
     reply_faults(rq, &f);
 }
 
-/* ---- results --------------------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
-/* What a file of this answer should be called: the upload's name without its extension, or the first name of the chain;
- * letters, digits and a few marks, the rest is _. */
+/* What a file of this answer should be called: the upload's name without its extension, or the first name of
+ * the chain; letters, digits and a few marks, the rest is _. */
 static void file_name(const struct request *rq, char name[65])
 {
     struct slice s = rq->form.filename;
@@ -125,12 +129,15 @@ static void file_name(const struct request *rq, char name[65])
             s.n = i - 1;
             break;
         }
-    if (s.n == 0 && rq->target.chain) s = (struct slice){rq->target.chain, strcspn(rq->target.chain, "/:")};
-    if (rq->form.filename.n == 0 && strcmp(rq->route->pattern, "/{chain}") != 0) s = (struct slice){"convd", 5};
+    if (s.n == 0 && rq->target.chain)
+        s = (struct slice){rq->target.chain, strcspn(rq->target.chain, "/:")};
+    if (rq->form.filename.n == 0 && strcmp(rq->route->pattern, "/{chain}") != 0)
+        s = (struct slice){"convd", 5};
     size_t n = 0;
     for (; n < s.n && n < 64; n++) {
         char c = s.data[n];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '.';
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     c == '-' || c == '.';
         name[n] = plain && !(n == 0 && c == '.') ? c : '_';
     }
     if (n == 0) name[n++] = '_';
@@ -151,7 +158,7 @@ void reply_result(struct request *rq)
     if (!isnan(w->saturated)) reply_header(rq, "Convd-Saturated", "%.6g", w->saturated);
 }
 
-/* ---- what every answer carries --------------------------------------------------------------------------------- */
+/* ---- what every answer carries ---- */
 
 static void cross_origin(struct request *rq)
 {
@@ -173,9 +180,10 @@ static void cross_origin(struct request *rq)
 static void timing(struct request *rq)
 {
     if (!rq->has_work || rq->reply.status != 200) return;
-    reply_header(rq, "Server-Timing", "decode;dur=%.3f, queue;dur=%.3f, run;dur=%.3f, encode;dur=%.3f",
-                 rq->work.timing.decode_ms, (double)(rq->taken - rq->arrived) * 1e-6, rq->work.timing.run_ms,
-                 rq->work.timing.encode_ms);
+    reply_header(rq, "Server-Timing",
+                 "decode;dur=%.3f, queue;dur=%.3f, run;dur=%.3f, encode;dur=%.3f",
+                 rq->work.timing.decode_ms, (double)(rq->taken - rq->arrived) * 1e-6,
+                 rq->work.timing.run_ms, rq->work.timing.encode_ms);
 }
 
 void reply_finish(struct request *rq)
@@ -191,7 +199,8 @@ void reply_finish(struct request *rq)
     if (r->close) reply_header(rq, "Connection", "close");
 }
 
-static void put(char *text, size_t room, size_t *n, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void put(char *text, size_t room, size_t *n, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 static void put(char *text, size_t room, size_t *n, const char *format, ...)
 {
     va_list args;
@@ -216,14 +225,16 @@ size_t reply_text(const struct request *rq, char *text, size_t room)
     const struct reply *r = &rq->reply;
     size_t n = 0, body_n = rq->head ? 0 : r->body_n;
     put_status(text, room, &n, r->status);
-    for (size_t i = 0; i < r->n_headers; i++) put(text, room, &n, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
+    for (size_t i = 0; i < r->n_headers; i++)
+        put(text, room, &n, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     put(text, room, &n, "Content-Length: %zu\r\n\r\n", r->body_n);
     if (n >= room || body_n > room - n) return 0;
     if (body_n) memcpy(text + n, r->body, body_n);
     return n + body_n;
 }
 
-size_t reply_raw(char *text, size_t room, int code, const char *id, const char *detail, bool retry_after)
+size_t reply_raw(char *text, size_t room, int code, const char *id, const char *detail,
+                 bool retry_after)
 {
     struct convd_faults *f = convd_faults_new();
     struct convd_bytes body = {0};
@@ -233,9 +244,11 @@ size_t reply_raw(char *text, size_t room, int code, const char *id, const char *
     if (api_problem_write(f, id, &body)) {
         put_status(text, room, &n, api_code_status(code));
         put(text, room, &n,
-            "Content-Type: application/problem+json\r\nX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n%s"
+            "Content-Type: application/problem+json\r\nX-Request-Id: %s\r\nX-Content-Type-Options: "
+            "nosniff\r\n%s"
             "Cache-Control: no-store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%.*s",
-            id, retry_after ? "Retry-After: " RETRY_AFTER "\r\n" : "", body.n, (int)body.n, (const char *)body.data);
+            id, retry_after ? "Retry-After: " RETRY_AFTER "\r\n" : "", body.n, (int)body.n,
+            (const char *)body.data);
     }
     convd_bytes_release(&body);
     convd_faults_free(f);

@@ -7,7 +7,8 @@
 void request_make_id(struct server *server, char id[65])
 {
     /* splitmix64 over a counter from a random start: unique in a process, unlikely to meet another's */
-    uint64_t z = server->seed + 0x9e3779b97f4a7c15u * (uint64_t)atomic_fetch_add(&server->requests, 1);
+    uint64_t z =
+        server->seed + 0x9e3779b97f4a7c15u * (uint64_t)atomic_fetch_add(&server->requests, 1);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
@@ -58,7 +59,8 @@ static bool same_key(const char *a, const char *b)
 {
     size_t n = strlen(a), m = strlen(b);
     volatile unsigned char differ = n != m;
-    for (size_t i = 0; i < n; i++) differ |= (unsigned char)((unsigned char)a[i] ^ (unsigned char)b[m ? i % m : 0]);
+    for (size_t i = 0; i < n; i++)
+        differ |= (unsigned char)((unsigned char)a[i] ^ (unsigned char)b[m ? i % m : 0]);
     return differ == 0;
 }
 
@@ -70,7 +72,8 @@ static bool key_fits(const struct request *rq)
     if (keys->n == 0) return true;
     if (!given || strncasecmp(given, "Bearer ", 7) != 0) return false;
     given += 7 + strspn(given + 7, " ");
-    for (size_t i = 0; i < keys->n; i++) fits |= same_key(given, keys->v[i]); /* all of them, whichever fits */
+    for (size_t i = 0; i < keys->n; i++)
+        fits |= same_key(given, keys->v[i]); /* all of them, whichever fits */
     return fits;
 }
 
@@ -87,12 +90,14 @@ static void check_size(struct request *rq)
     const struct headers *h = &rq->headers;
     size_t most = rq->server->settings->max_body;
     if (h->has_length && h->length > most) {
-        struct convd_fault *fault = convd_fault_limit(&rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)h->length,
-                                                      "the body has %llu bytes", (unsigned long long)h->length);
+        struct convd_fault *fault = convd_fault_limit(
+            &rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)h->length,
+            "the body has %llu bytes", (unsigned long long)h->length);
         fault->expected = convd_arena_printf(&rq->mem, "at most %zu bytes", most);
         reply_faults(rq, &rq->faults);
     } else if ((rq->route->flags & ROUTE_NEEDS) && !h->chunked && h->length == 0) {
-        reply_problem(rq, CONVD_BAD_REQUEST, "a picture, as -F img=@photo.png or as the body", "the request has no body");
+        reply_problem(rq, CONVD_BAD_REQUEST, "a picture, as -F img=@photo.png or as the body",
+                      "the request has no body");
     }
 }
 
@@ -104,11 +109,14 @@ static void check_room(struct request *rq)
     if (atomic_load(&s->draining))
         reply_problem(rq, API_DRAINING, "another instance", "this instance is going down");
     else if (!workers_room(&s->workers))
-        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "%zu requests wait already", s->workers.depth);
+        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "%zu requests wait already",
+                      s->workers.depth);
     else if (deadlines_count(&s->deadlines) > s->settings->max_connections)
-        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "%zu connections are open already", s->settings->max_connections);
+        reply_problem(rq, API_QUEUE_FULL, "a try a little later",
+                      "%zu connections are open already", s->settings->max_connections);
     else if (!memory_upload_fits(s->memory, (size_t)rq->headers.length))
-        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "bodies that are arriving take all the memory there is for them");
+        reply_problem(rq, API_QUEUE_FULL, "a try a little later",
+                      "bodies that are arriving take all the memory there is for them");
 }
 
 void request_check(struct request *rq, const struct header *list, size_t n, const char *version)
@@ -126,5 +134,6 @@ void request_check(struct request *rq, const struct header *list, size_t n, cons
     }
     rq->route = routes_find(rq);
     void (*const checks[])(struct request *) = {check_key, check_size, check_room};
-    for (size_t i = 0; i < sizeof checks / sizeof *checks && rq->route && !rq->reply.status; i++) checks[i](rq);
+    for (size_t i = 0; i < sizeof checks / sizeof *checks && rq->route && !rq->reply.status; i++)
+        checks[i](rq);
 }

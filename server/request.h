@@ -1,5 +1,5 @@
-/* request.h: a request from its first header to its last byte. One thread at a time works on it: the event thread until
- * the body is there, then a worker, then the event thread again. */
+/* request.h: a request from its first header to its last byte. One thread at a time works on it: the event
+ * thread until the body is there, then a worker, then the event thread again. */
 #ifndef REQUEST_H
 #define REQUEST_H
 #include "headers.h"
@@ -80,16 +80,18 @@ struct request {
 struct request *request_new(struct server *server, const char *raw); /* NULL without memory */
 void request_hold(struct request *rq);
 void request_drop(struct request *rq); /* the last owner's frees it */
-/* Everything that headers can tell: framing, target, route, key, size, whether there is room. Makes the reply when the
- * answer is no. */
+/* Everything that headers can tell: framing, target, route, key, size, whether there is room. Makes the reply
+ * when the answer is no. */
 void request_check(struct request *rq, const struct header *list, size_t n, const char *version);
 /* Makes an id of 16 hex digits. */
 void request_make_id(struct server *server, char id[65]);
 
 /* ---- reply.c ---- */
-void reply_header(struct request *rq, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void reply_header(struct request *rq, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* bytes: owned by the request or for ever. etag: NULL, or with its quotes; then If-None-Match is looked at. */
-void reply_bytes(struct request *rq, int status, const char *media, const void *data, size_t n, const char *etag);
+void reply_bytes(struct request *rq, int status, const char *media, const void *data, size_t n,
+                 const char *etag);
 /* The same for JSON in rq->bytes: an ETag is computed from it. */
 void reply_json(struct request *rq);
 void reply_empty(struct request *rq, int status);

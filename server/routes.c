@@ -16,7 +16,8 @@ const struct route routes[] = {
     {.method = NULL},
 };
 /* clang-format on */
-_Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES, "metrics.h has a row for each route and one for none");
+_Static_assert(sizeof routes / sizeof *routes <= METRICS_ROUTES,
+               "metrics.h has a row for each route and one for none");
 
 size_t routes_count(void)
 {
@@ -39,7 +40,8 @@ static bool fits(const struct route *r, const char *path, const char **name)
     const char *open = strchr(r->pattern, '{');
     if (!open) return strcmp(r->pattern, path) == 0;
     size_t n = (size_t)(open - r->pattern);
-    if (is_chain(r) || strncmp(r->pattern, path, n) != 0 || !path[n] || strchr(path + n, '/')) return false;
+    if (is_chain(r) || strncmp(r->pattern, path, n) != 0 || !path[n] || strchr(path + n, '/'))
+        return false;
     *name = path + n;
     return true;
 }
@@ -92,7 +94,9 @@ static bool names_known(const struct request *rq)
         if (n == 0 || n >= sizeof name) return false;
         memcpy(name, s, n);
         name[n] = 0;
-        if (!api_library_find(rq->server->library, name) && !convd_op_find(name) && !convd_kernel_find(name)) return false;
+        if (!api_library_find(rq->server->library, name) && !convd_op_find(name) &&
+            !convd_kernel_find(name))
+            return false;
         s += strcspn(s, "/");
         if (!*s) return true;
     }
@@ -100,8 +104,10 @@ static bool names_known(const struct request *rq)
 
 static void not_found(struct request *rq)
 {
-    const char *path = rq->target.path, *near = convd_nearest(path, pattern_at, NULL, routes_count());
-    struct convd_fault *f = convd_fault(&rq->faults, API_NOT_FOUND, NULL, "nothing is at %.200s", path);
+    const char *path = rq->target.path,
+               *near = convd_nearest(path, pattern_at, NULL, routes_count());
+    struct convd_fault *f =
+        convd_fault(&rq->faults, API_NOT_FOUND, NULL, "nothing is at %.200s", path);
     if (near && strchr(near, '{')) near = NULL;
     f->suggestion = near;
     f->expected = "a route of the README, or POST of a picture to /edges";
@@ -112,12 +118,16 @@ static void wrong_method(struct request *rq, bool chain)
 {
     if (chain)
         reply_problem(rq, API_METHOD_NOT_ALLOWED,
-                      convd_arena_printf(&rq->mem, "POST of a picture: curl -F img=@photo.png http://%s/%.200s -o out.png",
-                                         rq->server->address, rq->target.chain),
-                      "%.20s is not taken at %.200s; send a picture: curl -F img=@photo.png http://%s/%.200s -o out.png",
+                      convd_arena_printf(
+                          &rq->mem,
+                          "POST of a picture: curl -F img=@photo.png http://%s/%.200s -o out.png",
+                          rq->server->address, rq->target.chain),
+                      "%.20s is not taken at %.200s; send a picture: curl -F img=@photo.png "
+                      "http://%s/%.200s -o out.png",
                       rq->method, rq->target.path, rq->server->address, rq->target.chain);
     else
-        reply_problem(rq, API_METHOD_NOT_ALLOWED, routes_allow(rq), "%.20s is not taken at %.200s", rq->method, rq->target.path);
+        reply_problem(rq, API_METHOD_NOT_ALLOWED, routes_allow(rq), "%.20s is not taken at %.200s",
+                      rq->method, rq->target.path);
     reply_header(rq, "Allow", "%s", routes_allow(rq));
 }
 
@@ -127,7 +137,8 @@ static void options(struct request *rq)
     reply_header(rq, "Allow", "%s", routes_allow(rq));
     if (!rq->headers.origin) return;
     reply_header(rq, "Access-Control-Allow-Methods", "%s", routes_allow(rq));
-    reply_header(rq, "Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id");
+    reply_header(rq, "Access-Control-Allow-Headers",
+                 "Authorization, Content-Type, If-None-Match, X-Request-Id");
     reply_header(rq, "Access-Control-Max-Age", "86400");
 }
 

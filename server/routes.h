@@ -18,14 +18,16 @@ enum route_flags {
 struct route {
     const char *method;  /* "GET" also answers HEAD                      */
     const char *pattern; /* "/v1/ops/{name}"; "/{chain}" takes any path  */
-    /* Makes rq->reply. False (of ROUTE_WORK only): not yet, the request waits for memory and will be called again. */
+    /* Makes rq->reply. False (of ROUTE_WORK only): not yet, the request waits for memory and will be called
+     * again. */
     bool (*handle)(struct request *rq);
     unsigned flags;
     const char *help;
 };
 extern const struct route routes[]; /* ends with method NULL */
 
-/* The route of a request, or NULL with the reply made (404, 405; OPTIONS is answered here too). Sets rq->name. */
+/* The route of a request, or NULL with the reply made (404, 405; OPTIONS is answered here too). Sets
+ * rq->name. */
 const struct route *routes_find(struct request *rq);
 /* The methods of a path as an Allow value, in mem of rq. */
 const char *routes_allow(struct request *rq);

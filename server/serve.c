@@ -34,7 +34,8 @@ static bool split_address(const char *listen, char host[256], const char **port)
 
 static int open_listener(struct server *s)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *list = NULL;
     char host[256];
     const char *port, *listen_to = s->settings->listen, *why = "not HOST:PORT";
     int fd = -1, on = 1;
@@ -52,7 +53,9 @@ static int open_listener(struct server *s)
         fd = -1;
     }
     if (list) freeaddrinfo(list);
-    if (fd < 0) log_say(&s->log, LOG_ERROR, "cannot listen on %s: %s", listen_to, why ? why : strerror(errno));
+    if (fd < 0)
+        log_say(&s->log, LOG_ERROR, "cannot listen on %s: %s", listen_to,
+                why ? why : strerror(errno));
     return fd;
 }
 
@@ -82,7 +85,8 @@ static bool drop_root(struct server *s)
     const char *user = s->settings->user;
     if (geteuid() != 0) return true;
     if (!user[0]) {
-        log_say(&s->log, LOG_WARN, "running as root; --user NAME gives that up once the port is open");
+        log_say(&s->log, LOG_WARN,
+                "running as root; --user NAME gives that up once the port is open");
         return true;
     }
     const struct passwd *p = getpwnam(user);
@@ -90,7 +94,9 @@ static bool drop_root(struct server *s)
         log_say(&s->log, LOG_ERROR, "no user is called %s", user);
         return false;
     }
-    if (setgroups(0, NULL) == 0 && setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0 && setuid(0) != 0) return true;
+    if (setgroups(0, NULL) == 0 && setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0 &&
+        setuid(0) != 0)
+        return true;
     log_say(&s->log, LOG_ERROR, "cannot become %s: %s", user, strerror(errno));
     return false;
 }
@@ -105,7 +111,8 @@ static void raise_limits(struct server *s)
         r.rlim_cur = r.rlim_max < want ? r.rlim_max : want;
         setrlimit(RLIMIT_NOFILE, &r);
         if (r.rlim_cur < want)
-            log_say(&s->log, LOG_WARN, "only %llu descriptors may be open, --max-connections is %zu",
+            log_say(&s->log, LOG_WARN,
+                    "only %llu descriptors may be open, --max-connections is %zu",
                     (unsigned long long)r.rlim_cur, s->settings->max_connections);
     }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* pictures of strangers do not go to disk */
@@ -140,16 +147,17 @@ static bool owed(struct server *s, unsigned states)
     return workers_busy(&s->workers) > 0 || deadlines_in(&s->deadlines, states) > 0;
 }
 
-/* Goes on answering until running work is done and the delay has passed; then lets answers under way go out. False when
- * a second signal says at once. */
+/* Goes on answering until running work is done and the delay has passed; then lets answers under way go out.
+ * False when a second signal says at once. */
 static bool drain(struct server *s, const sigset_t *set)
 {
     const unsigned accepted = 1u << CONNECTION_BODY | 1u << CONNECTION_WAITING;
-    const unsigned under_way = accepted | 1u << CONNECTION_HEADERS | 1u << CONNECTION_SWALLOW | 1u << CONNECTION_SENDING |
-                               1u << CONNECTION_LINGER;
+    const unsigned under_way = accepted | 1u << CONNECTION_HEADERS | 1u << CONNECTION_SWALLOW |
+                               1u << CONNECTION_SENDING | 1u << CONNECTION_LINGER;
     int64_t began = clock_ms();
     atomic_store(&s->draining, true);
-    log_say(&s->log, LOG_INFO, "draining: new work is refused, %zu requests go on", workers_busy(&s->workers));
+    log_say(&s->log, LOG_INFO, "draining: new work is refused, %zu requests go on",
+            workers_busy(&s->workers));
     while (owed(s, accepted) || clock_ms() - began < s->settings->drain_delay) {
         if (wait_round(set)) return false;
         chores(s);
@@ -168,7 +176,8 @@ static int serve_until_told(struct server *s, const sigset_t *set)
     say_listening(s);
     while (!wait_round(set)) chores(s);
     if (!drain(s, set)) {
-        log_say(&s->log, LOG_WARN, "stopping at once: %zu requests are lost", workers_busy(&s->workers));
+        log_say(&s->log, LOG_WARN, "stopping at once: %zu requests are lost",
+                workers_busy(&s->workers));
         _exit(1);
     }
     http_stop(s->http);
@@ -188,11 +197,13 @@ static bool prepare(struct server *s, const struct settings *settings)
     s->library = f ? api_library_new(f) : NULL;
     if (!s->library) {
         const struct convd_fault *first = f ? convd_faults_first(f) : NULL;
-        log_say(&s->log, LOG_ERROR, "the built-in pipelines: %s", first ? first->detail : "no memory");
+        log_say(&s->log, LOG_ERROR, "the built-in pipelines: %s",
+                first ? first->detail : "no memory");
     }
     convd_faults_free(f);
     s->memory = memory_new(settings->memory_budget);
-    if (s->memory && s->limits.plan.memory > memory_promise_most(s->memory)) s->limits.plan.memory = memory_promise_most(s->memory);
+    if (s->memory && s->limits.plan.memory > memory_promise_most(s->memory))
+        s->limits.plan.memory = memory_promise_most(s->memory);
     s->pool = convd_pool_new(settings->workers);
     workers_init(&s->workers, s, settings->queue_depth);
     deadlines_init(&s->deadlines, s);

@@ -1,23 +1,23 @@
 /* upload.c: see upload.h. */
 #include "upload.h"
-#include "../api/base64.h"
-#include "../api/json.h"
 #include "request.h"
 #include <string.h>
 
-#define UPLOAD_LEAST   16384u             /* bytes a body's buffer begins with                              */
-#define UPLOAD_TRUSTED ((size_t)1 << 20)  /* a promised Content-Length up to here is taken at its word      */
+#define UPLOAD_LEAST 16384u /* bytes a body's buffer begins with                              */
+#define UPLOAD_TRUSTED                                                                             \
+    ((size_t)1 << 20) /* a promised Content-Length up to here is taken at its word      */
 
 static bool refuse_large(struct request *rq)
 {
     size_t most = rq->server->settings->max_body;
-    convd_fault_limit(&rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)rq->upload.n, "the body goes on after %zu bytes", most);
+    convd_fault_limit(&rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)rq->upload.n,
+                      "the body goes on after %zu bytes", most);
     reply_faults(rq, &rq->faults);
     return false;
 }
 
-/* How large the buffer should be to hold n bytes: what the Content-Length promises where that is little, else twice as
- * much as there is, so that a promise alone takes no memory. */
+/* How large the buffer should be to hold n bytes: what the Content-Length promises where that is little, else
+ * twice as much as there is, so that a promise alone takes no memory. */
 static size_t room_for(const struct request *rq, size_t n)
 {
     size_t most = rq->server->settings->max_body, length = (size_t)rq->headers.length;
@@ -49,7 +49,8 @@ bool upload_put(struct request *rq, const void *data, size_t n)
     if (!(rq->route->flags & ROUTE_BODY)) return true; /* GET with a body: it means nothing */
     if (n > rq->server->settings->max_body - u->n) return refuse_large(rq);
     if (u->n + n > u->room && !grow(rq, u->n + n)) {
-        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "bodies that are arriving take all the memory there is for them");
+        reply_problem(rq, API_QUEUE_FULL, "a try a little later",
+                      "bodies that are arriving take all the memory there is for them");
         return false;
     }
     memcpy(u->data + u->n, data, n);
@@ -65,7 +66,7 @@ void upload_release(struct request *rq)
     memset(u, 0, sizeof *u);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool is(struct slice s, const char *word)
 {
@@ -84,7 +85,8 @@ static bool is_image(struct slice name)
 static void set_image(struct request *rq, const struct multipart_part *p)
 {
     if (rq->form.image) {
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one of img, image, file and data", "two images came");
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
+                             "one of img, image, file and data", "two images came");
         return;
     }
     rq->form.image = p->data;
@@ -92,18 +94,20 @@ static void set_image(struct request *rq, const struct multipart_part *p)
     rq->form.filename = p->filename;
 }
 
-/* Whether the pipeline's text speaks of "@name". A name that only looks like it (a longer one that begins alike) is none. */
+/* Whether the pipeline's text speaks of "@name". A name that only looks like it (a longer one that begins
+ * alike) is none. */
 static bool names_tensor(const struct request *rq, struct slice name)
 {
-    struct slice text = rq->form.pipeline.data ? rq->form.pipeline
-                                               : (struct slice){rq->target.chain, strlen(rq->target.chain)};
+    struct slice text = rq->form.pipeline.data
+                            ? rq->form.pipeline
+                            : (struct slice){rq->target.chain, strlen(rq->target.chain)};
     const char *from = text.data, *end = text.data + text.n;
     while (from < end && (from = memchr(from, '@', (size_t)(end - from))) != NULL) {
         from++;
         if ((size_t)(end - from) < name.n || memcmp(from, name.data, name.n) != 0) continue;
         char after = from + name.n < end ? from[name.n] : 0;
-        bool longer = (after >= '0' && after <= '9') || (after >= 'A' && after <= 'Z') || (after >= 'a' && after <= 'z') ||
-                      after == '_' || after == '-';
+        bool longer = (after >= '0' && after <= '9') || (after >= 'A' && after <= 'Z') ||
+                      (after >= 'a' && after <= 'z') || after == '_' || after == '-';
         if (!longer) return true;
     }
     return false;
@@ -116,14 +120,16 @@ static void add_tensor(struct request *rq, const struct multipart_part *p)
     if (!name) return;
     for (size_t i = 0; i < f->n_tensors; i++)
         if (strcmp(f->tensors[i].name, name) == 0)
-            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "names that differ", "two parts are called %s", name);
+            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "names that differ",
+                                 "two parts are called %s", name);
     f->tensors[f->n_tensors++] = (struct api_part){.name = name, .data = p->data, .n = p->n};
 }
 
 /* Parts that carry files: those with a filename or a type of their own that is no text. */
 static bool is_file(const struct multipart_part *p)
 {
-    return p->filename.data || (p->type.data && !(p->type.n >= 5 && memcmp(p->type.data, "text/", 5) == 0));
+    return p->filename.data ||
+           (p->type.data && !(p->type.n >= 5 && memcmp(p->type.data, "text/", 5) == 0));
 }
 
 static void read_parts(struct request *rq, const struct multipart *m)
@@ -134,7 +140,8 @@ static void read_parts(struct request *rq, const struct multipart *m)
         const struct multipart_part *p = &m->part[i];
         if (!is(p->name, "pipeline")) continue;
         if (rq->form.pipeline.data)
-            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one", "two parts are called pipeline");
+            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one",
+                                 "two parts are called pipeline");
         rq->form.pipeline = (struct slice){(const char *)p->data, p->n};
     }
     for (size_t i = 0; i < m->n; i++) {
@@ -146,8 +153,9 @@ static void read_parts(struct request *rq, const struct multipart *m)
             files++;
             only = p;
         } else {
-            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "img, pipeline, and files as tensors",
-                                 "a part called %.*s means nothing here", (int)p->name.n, p->name.data);
+            convd_fault_expected(
+                &rq->faults, CONVD_BAD_REQUEST, NULL, "img, pipeline, and files as tensors",
+                "a part called %.*s means nothing here", (int)p->name.n, p->name.data);
         }
     }
     if (!rq->form.image && files == 1 && !names_tensor(rq, only->name)) {
@@ -156,7 +164,8 @@ static void read_parts(struct request *rq, const struct multipart *m)
     }
     rq->form.tensors = convd_arena_array(&rq->mem, files + 1, sizeof *rq->form.tensors);
     for (size_t i = 0; i < m->n && rq->form.tensors; i++)
-        if (!is(m->part[i].name, "pipeline") && !is_image(m->part[i].name) && is_file(&m->part[i])) add_tensor(rq, &m->part[i]);
+        if (!is(m->part[i].name, "pipeline") && !is_image(m->part[i].name) && is_file(&m->part[i]))
+            add_tensor(rq, &m->part[i]);
 }
 
 static void read_multipart(struct request *rq)
@@ -167,53 +176,16 @@ static void read_multipart(struct request *rq)
     if (!m) {
         convd_fault(&rq->faults, CONVD_NO_MEMORY, NULL, "no memory is left for this request");
     } else if (!multipart_boundary(rq->headers.content_type, &boundary, &fault)) {
-        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL, "multipart/form-data; boundary=...", "%s", fault);
+        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL,
+                             "multipart/form-data; boundary=...", "%s", fault);
     } else if (!multipart_parse(m, rq->upload.data, rq->upload.n, boundary)) {
-        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL, m->expected, "%s (at byte %zu)", m->fault, m->at);
+        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL, m->expected, "%s (at byte %zu)",
+                             m->fault, m->at);
     } else if (m->n == 0) {
-        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL, "a part img with the picture", "the body has no parts");
+        convd_fault_expected(&rq->faults, API_BAD_MULTIPART, NULL, "a part img with the picture",
+                             "the body has no parts");
     } else {
         read_parts(rq, m);
-    }
-}
-
-static void read_json_image(struct request *rq, const struct convd_value *v)
-{
-    size_t n, at;
-    if (v->kind != CONVD_STRING) {
-        convd_fault_expected(&rq->faults, CONVD_WRONG_TYPE, "image", "base64 or a data URL", "image is %s", convd_kind_word(v->kind));
-        return;
-    }
-    const char *s = api_base64_payload(v->string);
-    uint8_t *image = s ? convd_arena_take(&rq->mem, api_base64_room(strlen(s))) : NULL;
-    if (s && !image)
-        convd_fault(&rq->faults, CONVD_NO_MEMORY, NULL, "no memory is left for this request");
-    else if (!s || !api_base64_decode(s, strlen(s), image, &n, &at))
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, "image", "base64 (RFC 4648) or a data URL", "image cannot be decoded");
-    else
-        rq->form.image = image, rq->form.image_n = n;
-}
-
-static void read_json(struct request *rq)
-{
-    struct convd_value *root = convd_arena_zero(&rq->mem, sizeof *root);
-    if (!root || !api_json_parse((const char *)rq->upload.data, rq->upload.n, rq->server->settings->max_body, &rq->mem, &rq->faults, root))
-        return;
-    if (root->kind != CONVD_OBJECT) {
-        convd_fault_expected(&rq->faults, CONVD_WRONG_TYPE, NULL, "{\"pipeline\":..., \"image\":..., \"tensors\":{...}}",
-                             "the body is %s", convd_kind_word(root->kind));
-        return;
-    }
-    for (size_t i = 0; i < root->n; i++) {
-        const struct convd_member *m = &root->members[i];
-        if (strcmp(m->name, "pipeline") == 0)
-            rq->form.pipeline_value = &m->value;
-        else if (strcmp(m->name, "image") == 0)
-            read_json_image(rq, &m->value);
-        else if (strcmp(m->name, "tensors") == 0)
-            rq->form.tensor_values = &m->value;
-        else
-            convd_fault_expected(&rq->faults, CONVD_UNKNOWN_MEMBER, m->name, "pipeline, image or tensors", "%.64s is no member of a request", m->name);
     }
 }
 
@@ -224,7 +196,8 @@ bool upload_read(struct request *rq)
     if (media_is(type, "multipart/form-data")) {
         read_multipart(rq);
     } else if (media_is(type, "application/json")) {
-        read_json(rq);
+        rq->form.json =
+            (struct slice){rq->upload.n ? (const char *)rq->upload.data : "", rq->upload.n};
     } else if (rq->upload.n) {
         rq->form.image = rq->upload.data;
         rq->form.image_n = rq->upload.n;

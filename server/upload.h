@@ -22,8 +22,7 @@ struct form {
     size_t image_n;
     struct slice filename;
     struct slice pipeline;                   /* text; data NULL: none */
-    const struct convd_value *pipeline_value; /* or parsed             */
-    const struct convd_value *tensor_values;  /* object, or NULL       */
+    struct slice json;                       /* in place of all the others: the JSON form, which api reads */
     struct api_part *tensors;
     size_t n_tensors;
 };

@@ -60,7 +60,8 @@ static void run(struct convd_task *task)
     atomic_fetch_add(&w->running, 1);
     atomic_fetch_sub(&w->waiting, 1);
     if (!rq->taken) rq->taken = clock_ns();
-    if (rq->cancel && !rq->planned) reply_problem(rq, API_DEADLINE, NULL, "the request waited too long");
+    if (rq->cancel && !rq->planned)
+        reply_problem(rq, API_DEADLINE, NULL, "the request waited too long");
     bool done = rq->reply.status || rq->route->handle(rq);
     if (!done) { /* parked: whoever gives memory back goes on with it, perhaps already */
         atomic_fetch_sub(&w->running, 1);
@@ -77,7 +78,8 @@ void workers_submit(struct request *rq)
     struct workers *w = &rq->server->workers;
     rq->task.run = run;
     if (!reserve(w)) {
-        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "%zu requests wait already", w->depth);
+        reply_problem(rq, API_QUEUE_FULL, "a try a little later", "%zu requests wait already",
+                      w->depth);
         atomic_store(&rq->hold, HOLD_DONE);
         finish(rq);
         return;
@@ -92,7 +94,7 @@ void workers_submit(struct request *rq)
     request_drop(rq);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static void park(struct workers *w, struct request *rq)
 {
@@ -157,7 +159,7 @@ void workers_promise_keep(struct request *rq, size_t bytes)
     wake(&rq->server->workers);
 }
 
-/* ---- deadlines ------------------------------------------------------------------------------------------------- */
+/* ---- deadlines ---- */
 
 void workers_expire(struct request *rq, bool client_left)
 {
@@ -171,8 +173,10 @@ void workers_expire(struct request *rq, bool client_left)
     if (parked) rq->promised = 0; /* it was only asked for */
     if (!parked && !move(rq, HOLD_QUEUED, HOLD_EXPIRED)) return;
     atomic_fetch_sub(&w->waiting, 1);
-    reply_problem(rq, API_DEADLINE, "a smaller picture, fewer steps, or a try when less is going on",
-                  "the request waited %.1f s for a worker", (double)(clock_ns() - rq->arrived) * 1e-9);
+    reply_problem(
+        rq, API_DEADLINE, "a smaller picture, fewer steps, or a try when less is going on",
+        "the request waited %.1f s for a worker", (double)(clock_ns() - rq->arrived) * 1e-9);
     finish(rq);
-    if (parked) request_drop(rq); /* the task's share; a queued task still comes and drops its own */
+    if (parked)
+        request_drop(rq); /* the task's share; a queued task still comes and drops its own */
 }

@@ -1,5 +1,5 @@
-/* workers.h: who may run when. Requests are admitted while the queue has room, run on core's pool, and start only when
- * their memory is promised. */
+/* workers.h: who may run when. Requests are admitted while the queue has room, run on core's pool, and start
+ * only when their memory is promised. */
 #ifndef WORKERS_H
 #define WORKERS_H
 #include <pthread.h>
@@ -23,9 +23,11 @@ void workers_init(struct workers *w, struct server *server, size_t depth);
 void workers_release(struct workers *w);
 /* Whether one more request may wait: asked when headers come, before a body is read. */
 bool workers_room(struct workers *w);
-/* Hands a whole request over; its connection must be suspended. Replies 503 (and resumes) when there is no room. */
+/* Hands a whole request over; its connection must be suspended. Replies 503 (and resumes) when there is no
+ * room. */
 void workers_submit(struct request *rq);
-/* The promise of memory for a planned request. False: it was parked, or refused with the reply made (*refused). */
+/* The promise of memory for a planned request. False: it was parked, or refused with the reply made
+ * (*refused). */
 bool workers_promise(struct request *rq, size_t bytes, bool *refused);
 /* Lowers a request's promise and lets parked ones go on. */
 void workers_promise_keep(struct request *rq, size_t bytes);

@@ -22,7 +22,8 @@ static size_t pipeline_count(const struct api_library *lib)
 
 static bool nothing_called(struct request *rq, const char *what, const char *near)
 {
-    struct convd_fault *f = convd_fault(&rq->faults, API_NOT_FOUND, NULL, "no %s is called %.64s", what, rq->name);
+    struct convd_fault *f =
+        convd_fault(&rq->faults, API_NOT_FOUND, NULL, "no %s is called %.64s", what, rq->name);
     f->suggestion = near;
     reply_faults(rq, &rq->faults);
     return true;
@@ -32,7 +33,9 @@ bool ops_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
     if (!api_ops_write(rq->name, &rq->bytes))
-        return nothing_called(rq, "operation", rq->name ? convd_nearest(rq->name, op_at, NULL, convd_op_count()) : NULL);
+        return nothing_called(rq, "operation",
+                              rq->name ? convd_nearest(rq->name, op_at, NULL, convd_op_count())
+                                       : NULL);
     reply_json(rq);
     return true;
 }
@@ -41,7 +44,10 @@ bool kernels_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
     if (!api_kernels_write(rq->name, &rq->bytes))
-        return nothing_called(rq, "kernel", rq->name ? convd_nearest(rq->name, convd_kernel_name, NULL, convd_kernel_count()) : NULL);
+        return nothing_called(
+            rq, "kernel",
+            rq->name ? convd_nearest(rq->name, convd_kernel_name, NULL, convd_kernel_count())
+                     : NULL);
     reply_json(rq);
     return true;
 }
@@ -51,7 +57,9 @@ bool pipelines_json(struct request *rq)
     const struct api_library *lib = rq->server->library;
     rq->bytes.memory = memory_face(rq->server->memory);
     if (!api_pipelines_write(lib, rq->name, &rq->bytes))
-        return nothing_called(rq, "pipeline", rq->name ? convd_nearest(rq->name, pipeline_at, lib, pipeline_count(lib)) : NULL);
+        return nothing_called(
+            rq, "pipeline",
+            rq->name ? convd_nearest(rq->name, pipeline_at, lib, pipeline_count(lib)) : NULL);
     reply_json(rq);
     return true;
 }
@@ -59,9 +67,10 @@ bool pipelines_json(struct request *rq)
 bool limits_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
-    bool made = convd_bytes_put(&rq->bytes, "{", 1) &&
-                settings_json(rq->server->settings, SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE, &rq->bytes) &&
-                convd_bytes_put(&rq->bytes, "}\n", 2);
+    bool made =
+        convd_bytes_put(&rq->bytes, "{", 1) &&
+        settings_json(rq->server->settings, SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE, &rq->bytes) &&
+        convd_bytes_put(&rq->bytes, "}\n", 2);
     if (made)
         reply_json(rq);
     else

@@ -1,4 +1,5 @@
-/* explain.c: POST /v1/explain: what a pipeline would do to a picture of a size, or to the one that came. On a worker. */
+/* explain.c: POST /v1/explain: what a pipeline would do to a picture of a size, or to the one that came. On a
+ * worker. */
 #include "work.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ static ptrdiff_t number(struct request *rq, const char *name)
     errno = 0;
     long long n = strtoll(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || errno || n < 1 || n > PTRDIFF_MAX) {
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "a whole number from 1", "%s is \"%.32s\"", name, text);
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "a whole number from 1",
+                             "%s is \"%.32s\"", name, text);
         return -1;
     }
     return (ptrdiff_t)n;
@@ -24,7 +26,8 @@ static bool is_number(const char *s)
     return s && *s >= '0' && *s <= '9';
 }
 
-/* Takes the parameters that only explain has out of the query; `channels` as a word stays: it is the decoder's. */
+/* Takes the parameters that only explain has out of the query; `channels` as a word stays: it is the
+ * decoder's. */
 static void drop_own(struct request *rq)
 {
     struct api_work *w = &rq->work;
@@ -32,7 +35,8 @@ static void drop_own(struct request *rq)
     size_t n = 0;
     for (size_t i = 0; kept && i < w->n_query; i++) {
         const struct api_pair *q = &w->query[i];
-        bool own = strcmp(q->name, "width") == 0 || strcmp(q->name, "height") == 0 || strcmp(q->name, "format") == 0 ||
+        bool own = strcmp(q->name, "width") == 0 || strcmp(q->name, "height") == 0 ||
+                   strcmp(q->name, "format") == 0 ||
                    (strcmp(q->name, "channels") == 0 && is_number(q->value));
         if (!own) kept[n++] = *q;
     }
@@ -40,19 +44,29 @@ static void drop_own(struct request *rq)
     w->n_query = n;
 }
 
+/* The two forms of a pipeline are the same whatever it is run on. */
+static bool needs_size(const char *format)
+{
+    return !format || (strcmp(format, "chain") != 0 && strcmp(format, "spec") != 0);
+}
+
 bool explain_work(struct request *rq)
 {
     if (!work_begin(rq)) return true;
-    const char *format = target_query(&rq->target, "format"), *channels = target_query(&rq->target, "channels");
+    const char *format = target_query(&rq->target, "format"),
+               *channels = target_query(&rq->target, "channels");
     struct api_size size = {.width = number(rq, "width"), .height = number(rq, "height")};
     size.channels = is_number(channels) ? number(rq, "channels") : 3;
     drop_own(rq);
     bool sized = size.width > 0 && size.height > 0;
-    if (!sized && !rq->form.image && convd_faults_count(&rq->faults) == 0)
-        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL, "?width=640&height=480&channels=3, or a picture", "no size and no picture came");
+    bool picture = rq->form.image || rq->form.json.data; /* what JSON says is read later */
+    if (!sized && !picture && needs_size(format) && convd_faults_count(&rq->faults) == 0)
+        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL,
+                             "?width=640&height=480&channels=3, or a picture",
+                             "no size and no picture came");
     if (convd_faults_count(&rq->faults) > 0)
         reply_faults(rq, &rq->faults);
-    else if (!api_explain(&rq->work, rq->form.image && !sized ? NULL : &size, format ? format : "json"))
+    else if (!api_explain(&rq->work, sized ? &size : NULL, format ? format : "json"))
         reply_faults(rq, rq->work.faults);
     else
         reply_bytes(rq, 200, rq->work.media, rq->work.body.data, rq->work.body.n, NULL);

@@ -9,8 +9,9 @@ EMBED(web_script, "server/web/app.js");
 EMBED(web_style, "server/web/style.css");
 
 /* Nothing from elsewhere, no inline code; pictures also from memory, for what was dropped and what came back. */
-static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                             "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static bool file(struct request *rq, const char *media, const unsigned char *data, size_t n)
 {

@@ -8,8 +8,9 @@
 static bool plan(struct request *rq)
 {
     if (!work_begin(rq)) return false;
-    if (!rq->form.image) {
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "a part img, a body, or the member image", "no picture came");
+    if (!rq->form.image && !rq->form.json.data) {
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
+                             "a part img, a body, or the member image", "no picture came");
         reply_faults(rq, &rq->faults);
         return false;
     }
@@ -33,7 +34,8 @@ bool run_work(struct request *rq)
     if (!rq->planned && !plan(rq)) return true;
     if (!workers_promise(rq, rq->work.bytes, &refused)) return refused;
     if (rq->cancel) {
-        reply_problem(rq, API_DEADLINE, "a try when less is going on", "the request waited too long for memory");
+        reply_problem(rq, API_DEADLINE, "a try when less is going on",
+                      "the request waited too long for memory");
         return true;
     }
     if (api_work_run(&rq->work, rq->server->pool, &rq->cancel)) {

@@ -12,20 +12,21 @@ static void set_pipeline(struct request *rq)
 {
     struct api_work *w = &rq->work;
     const char *query = target_query(&rq->target, "pipeline");
-    bool in_body = rq->form.pipeline.data || rq->form.pipeline_value;
+    bool in_body = rq->form.pipeline.data != NULL;
     if ((int)in_path(rq) + (int)in_body + (int)(query != NULL) > 1) {
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one: in the path, in the body, or in the query", "two pipelines came");
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
+                             "one: in the path, in the body, or in the query",
+                             "two pipelines came");
     } else if (in_path(rq)) {
         w->form = API_CHAIN;
         w->pipeline = rq->target.chain;
         w->pipeline_n = strlen(rq->target.chain);
-    } else if (rq->form.pipeline_value) {
-        w->pipeline_value = rq->form.pipeline_value;
     } else if (rq->form.pipeline.data || query) {
         w->pipeline = rq->form.pipeline.data ? rq->form.pipeline.data : query;
         w->pipeline_n = rq->form.pipeline.data ? rq->form.pipeline.n : strlen(query);
-    } else {
-        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL, "a part or member pipeline, or ?pipeline=CHAIN", "no pipeline came");
+    } else if (!rq->form.json.data) { /* what JSON says is read later */
+        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL,
+                             "a part or member pipeline, or ?pipeline=CHAIN", "no pipeline came");
     }
 }
 
@@ -53,7 +54,8 @@ bool work_begin(struct request *rq)
     w->image_n = rq->form.image_n;
     w->tensors = rq->form.tensors;
     w->n_tensors = rq->form.n_tensors;
-    w->tensor_values = rq->form.tensor_values;
+    w->request = rq->form.json.data;
+    w->request_n = rq->form.json.n;
     w->accept = rq->headers.accept;
     set_query(rq);
     if (convd_faults_count(&rq->faults) == 0) set_pipeline(rq);

@@ -33,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (h.id[0] && strlen(h.id) > 64) abort();
     etag_matches(h.if_none_match, "\"0123456789abcdef\"");
     r = target_read(&t, target, "GET", &mem);
-    if (r.code ? !r.detail : t.path[0] != '/' || !is_utf8(t.path) || strlen(target) > TARGET_MOST) abort();
+    if (r.code ? !r.detail : t.path[0] != '/' || !is_utf8(t.path) || strlen(target) > TARGET_MOST)
+        abort();
     convd_arena_release(&mem);
     free(text);
     return 0;

@@ -1,5 +1,6 @@
-/* fuzz_multipart: any body as multipart/form-data. The first byte says how long the boundary is, which follows it. Parts
- * must lie inside the body, in its order, and never hold the boundary. The parser is one file without dependencies. */
+/* fuzz_multipart: any body as multipart/form-data. The first byte says how long the boundary is, which
+ * follows it. Parts must lie inside the body, in its order, and never hold the boundary. The parser is one
+ * file without dependencies. */
 #include "../../server/multipart.c"
 #include <stdlib.h>
 

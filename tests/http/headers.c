@@ -6,20 +6,26 @@ static struct convd_arena mem;
 static struct headers h;
 static struct target t;
 
-#define H(NAME, VALUE) {NAME, sizeof NAME - 1, VALUE, sizeof VALUE - 1}
-#define READ(VERSION, ...)                                                                                             \
-    headers_read(&h, (const struct header[]){__VA_ARGS__}, sizeof((const struct header[]){__VA_ARGS__}) / sizeof(struct header), VERSION, &mem)
+#define H(NAME, VALUE)                                                                             \
+    {                                                                                              \
+        NAME, sizeof NAME - 1, VALUE, sizeof VALUE - 1                                             \
+    }
+#define READ(VERSION, ...)                                                                         \
+    headers_read(&h, (const struct header[]){__VA_ARGS__},                                         \
+                 sizeof((const struct header[]){__VA_ARGS__}) / sizeof(struct header), VERSION,    \
+                 &mem)
 #define FINE(...) EQ(0, READ("HTTP/1.1", H("Host", "x"), __VA_ARGS__).code)
 /* Refused, and the connection with it. */
-#define CLOSES(...)                                                                                                    \
-    do {                                                                                                               \
-        struct refusal r_ = READ("HTTP/1.1", H("Host", "x"), __VA_ARGS__);                                             \
-        OK(r_.code != 0 && r_.close && r_.detail);                                                                     \
+#define CLOSES(...)                                                                                \
+    do {                                                                                           \
+        struct refusal r_ = READ("HTTP/1.1", H("Host", "x"), __VA_ARGS__);                         \
+        OK(r_.code != 0 && r_.close && r_.detail);                                                 \
     } while (0)
 
 TEST(plain_requests_are_read)
 {
-    FINE(H("content-length", "12"), H("CONTENT-TYPE", "image/png"), H("Accept", "image/png"), H("X-Request-Id", "a.b_C-1"));
+    FINE(H("content-length", "12"), H("CONTENT-TYPE", "image/png"), H("Accept", "image/png"),
+         H("X-Request-Id", "a.b_C-1"));
     EQ(12, h.length);
     OK(h.has_length && !h.chunked);
     STR("image/png", h.content_type);
@@ -34,8 +40,10 @@ TEST(lists_may_come_in_pieces_other_headers_not)
 {
     FINE(H("Accept", "image/png"), H("Accept", "image/jpeg"));
     STR("image/png, image/jpeg", h.accept);
-    EQ(CONVD_BAD_REQUEST, READ("HTTP/1.1", H("Host", "x"), H("Content-Type", "a/b"), H("Content-Type", "c/d")).code);
-    EQ(CONVD_BAD_REQUEST, READ("HTTP/1.1", H("Host", "x"), H("Authorization", "a"), H("Authorization", "b")).code);
+    EQ(CONVD_BAD_REQUEST,
+       READ("HTTP/1.1", H("Host", "x"), H("Content-Type", "a/b"), H("Content-Type", "c/d")).code);
+    EQ(CONVD_BAD_REQUEST,
+       READ("HTTP/1.1", H("Host", "x"), H("Authorization", "a"), H("Authorization", "b")).code);
 }
 
 TEST(framing_that_two_readers_could_take_differently_closes)
@@ -99,10 +107,31 @@ TEST(targets_are_taken_apart)
 
 TEST(bad_targets_are_refused)
 {
-    static const char *const wrong[] = {"", "*", "a", "http://x/y", "/%", "/%4", "/%zz", "/%00", "/a%00b", "/a b", "/a#b", "/\x80", "/\x01",
-                                        "/%ff", "/%c0%80", "/%ed%a0%80", "/%f5%80%80%80", "/%e2%82", "/x?a=%00", "/x?a=%", "/x?=1", "/x?a=%ff"};
+    static const char *const wrong[] = {"",
+                                        "*",
+                                        "a",
+                                        "http://x/y",
+                                        "/%",
+                                        "/%4",
+                                        "/%zz",
+                                        "/%00",
+                                        "/a%00b",
+                                        "/a b",
+                                        "/a#b",
+                                        "/\x80",
+                                        "/\x01",
+                                        "/%ff",
+                                        "/%c0%80",
+                                        "/%ed%a0%80",
+                                        "/%f5%80%80%80",
+                                        "/%e2%82",
+                                        "/x?a=%00",
+                                        "/x?a=%",
+                                        "/x?=1",
+                                        "/x?a=%ff"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        if (target_read(&t, wrong[i], "GET", &mem).code != CONVD_BAD_REQUEST) T_FAIL("accepted: %s", wrong[i]);
+        if (target_read(&t, wrong[i], "GET", &mem).code != CONVD_BAD_REQUEST)
+            T_FAIL("accepted: %s", wrong[i]);
     char *longest = malloc(TARGET_MOST + 2);
     memset(longest, 'a', TARGET_MOST + 1);
     longest[0] = '/';

@@ -30,7 +30,8 @@ static struct bytes file(const char *name)
     if (n < 2 || strcmp(name + n - 2, ".z") != 0) return b;
     struct bytes out = {malloc(room), 0};
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-    if (libdeflate_zlib_decompress(d, b.data, b.n, out.data, room, &out.n) != LIBDEFLATE_SUCCESS) T_FAIL("%s does not unpack", name);
+    if (libdeflate_zlib_decompress(d, b.data, b.n, out.data, room, &out.n) != LIBDEFLATE_SUCCESS)
+        T_FAIL("%s does not unpack", name);
     libdeflate_free_decompressor(d);
     free(b.data);
     return out;
@@ -39,9 +40,12 @@ static struct bytes file(const char *name)
 static struct bytes post(const char *path, const char *type, struct bytes body)
 {
     char *head = malloc(strlen(path) + strlen(type) + 256);
-    int n = sprintf(head, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%sContent-Length: %zu\r\n\r\n", path,
-                    strcmp(type, "-") != 0 ? "Content-Type: " : "", strcmp(type, "-") != 0 ? type : "",
-                    strcmp(type, "-") != 0 ? "\r\n" : "", body.n);
+    int n =
+        sprintf(head,
+                "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%sContent-Length: "
+                "%zu\r\n\r\n",
+                path, strcmp(type, "-") != 0 ? "Content-Type: " : "",
+                strcmp(type, "-") != 0 ? type : "", strcmp(type, "-") != 0 ? "\r\n" : "", body.n);
     struct bytes all = concat((struct bytes){head, (size_t)n}, body.data, body.n);
     free(body.data);
     return all;
@@ -50,9 +54,13 @@ static struct bytes post(const char *path, const char *type, struct bytes body)
 /* The text as part pipeline beside a good picture. */
 static struct bytes spec(struct bytes text)
 {
-    static const char first[] = "--bOuNd\r\nContent-Disposition: form-data; name=\"img\"; filename=\"x.png\"\r\n\r\n",
-                      second[] = "\r\n--bOuNd\r\nContent-Disposition: form-data; name=\"pipeline\"\r\n\r\n", last[] = "\r\n--bOuNd--\r\n";
-    struct bytes good = file("good.png"), body = concat((struct bytes){NULL, 0}, first, sizeof first - 1);
+    static const char
+        first[] =
+            "--bOuNd\r\nContent-Disposition: form-data; name=\"img\"; filename=\"x.png\"\r\n\r\n",
+        second[] = "\r\n--bOuNd\r\nContent-Disposition: form-data; name=\"pipeline\"\r\n\r\n",
+        last[] = "\r\n--bOuNd--\r\n";
+    struct bytes good = file("good.png"),
+                 body = concat((struct bytes){NULL, 0}, first, sizeof first - 1);
     body = concat(body, good.data, good.n);
     body = concat(body, second, sizeof second - 1);
     body = concat(body, text.data, text.n);
@@ -82,9 +90,13 @@ static bool play(char *line)
     if (a.seconds > 2) print_message("%s took %.1f s\n", name, a.seconds);
     bool library = among(right, 0); /* the library's own words may come */
     bool fine = among(right, a.status) && alive.status == 200 && !answer_header(&a, "X-Injected");
-    if (a.status >= 400 && !library && !(answer_header(&a, "Content-Type") && strcmp(answer_header(&a, "Content-Type"), "application/problem+json") == 0))
+    if (a.status >= 400 && !library &&
+        !(answer_header(&a, "Content-Type") &&
+          strcmp(answer_header(&a, "Content-Type"), "application/problem+json") == 0))
         fine = false;
-    if (!fine) print_error("%s: expected %s, got %d %.300s\n", name, right, a.status, a.status >= 400 ? a.body : "");
+    if (!fine)
+        print_error("%s: expected %s, got %d %.300s\n", name, right, a.status,
+                    a.status >= 400 ? a.body : "");
     answer_release(&a);
     answer_release(&alive);
     free(data.data);

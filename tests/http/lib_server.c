@@ -28,11 +28,12 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
-/* ---- the daemon ------------------------------------------------------------------------------------------------ */
+/* ---- the daemon ---- */
 
 static void become(const struct server *s, const char *const *words)
 {
-    const char *program = getenv("CONVD"), *argv[32] = {"convd", "serve", "--listen", "127.0.0.1:0"};
+    const char *program = getenv("CONVD"),
+               *argv[32] = {"convd", "serve", "--listen", "127.0.0.1:0"};
     for (size_t n = 4; *words && n < 31; words++) argv[n++] = *words;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no daemon behind */
     int out = open(s->log, O_WRONLY | O_APPEND);
@@ -62,7 +63,8 @@ struct server server_start(const char *const *words)
     for (int i = 0; i < 1000 && !s.port; i++) { /* a sanitizer's build takes its time */
         pause_ms(20);
         char *log = server_log(&s), *line = strstr(log, "listening on http://127.0.0.1:");
-        if (line && strchr(line, '\n')) s.port = atoi(line + strlen("listening on http://127.0.0.1:"));
+        if (line && strchr(line, '\n'))
+            s.port = atoi(line + strlen("listening on http://127.0.0.1:"));
         free(log);
         if (waitpid(s.pid, NULL, WNOHANG) == s.pid) break;
     }
@@ -112,7 +114,7 @@ size_t server_resident(const struct server *s)
     return pages * 4096;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 void answer_release(struct answer *a)
 {
@@ -142,13 +144,16 @@ bool answer_has(const struct answer *a, const char *text)
     return a->body && strstr(a->body, text) != NULL;
 }
 
-/* ---- bare sockets ---------------------------------------------------------------------------------------------- */
+/* ---- bare sockets ---- */
 
 int raw_connect(const struct server *s)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)s->port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) T_FAIL("cannot connect: %s", strerror(errno));
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        T_FAIL("cannot connect: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
@@ -202,8 +207,10 @@ struct answer raw_read(int fd, double seconds)
     }
     if (!data) abort();
     data[n] = 0;
-    if (n > 12 && strncmp(data, "HTTP/1.", 7) == 0) a.status = atoi(data + 9);
-    else if (a.closed) a.status = 0;
+    if (n > 12 && strncmp(data, "HTTP/1.", 7) == 0)
+        a.status = atoi(data + 9);
+    else if (a.closed)
+        a.status = 0;
     a.head = strndup(data, body_at ? body_at - 2 : n);
     a.body_n = body_at ? n - body_at : 0;
     a.body = malloc(a.body_n + 1);
@@ -237,7 +244,7 @@ bool raw_closed(int fd, double seconds)
     return true;
 }
 
-/* ---- libcurl --------------------------------------------------------------------------------------------------- */
+/* ---- libcurl ---- */
 
 struct sink {
     char *data;
@@ -259,7 +266,8 @@ static size_t keep(char *data, size_t size, size_t count, void *to)
 static size_t keep_header(char *data, size_t size, size_t count, void *to)
 {
     struct sink *s = to;
-    if (size * count > 5 && strncmp(data, "HTTP/", 5) == 0) s->n = 0; /* what came before was 100 Continue */
+    if (size * count > 5 && strncmp(data, "HTTP/", 5) == 0)
+        s->n = 0; /* what came before was 100 Continue */
     return keep(data, size, count, to);
 }
 
@@ -284,7 +292,8 @@ struct answer fetch(const struct server *s, const struct fetch *f)
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     CURL *c = curl_easy_init();
     snprintf(url, sizeof url, "http://127.0.0.1:%d%s", s->port, f->path);
-    for (size_t i = 0; i < 8 && f->headers[i]; i++) headers = curl_slist_append(headers, f->headers[i]);
+    for (size_t i = 0; i < 8 && f->headers[i]; i++)
+        headers = curl_slist_append(headers, f->headers[i]);
     curl_mime *m = f->parts[0].name ? mime(c, f) : NULL;
     curl_easy_setopt(c, CURLOPT_URL, url);
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);

@@ -1,5 +1,5 @@
-/* lib_server.h: the real daemon as a child on a free port, and two clients: libcurl for what it is willing to send, a bare
- * socket for the rest. */
+/* lib_server.h: the real daemon as a child on a free port, and two clients: libcurl for what it is willing to
+ * send, a bare socket for the rest. */
 #ifndef LIB_SERVER_H
 #define LIB_SERVER_H
 #include <stdbool.h>
@@ -12,7 +12,8 @@ struct server {
     int port;
     char log[64]; /* its stderr, a file */
 };
-/* $CONVD (else build/convd) serve --listen 127.0.0.1:0 and these words. Fails the test when it does not come up. */
+/* $CONVD (else build/convd) serve --listen 127.0.0.1:0 and these words. Fails the test when it does not come
+ * up. */
 struct server server_start(const char *const *words);
 #define SERVER(...) server_start((const char *const[]){__VA_ARGS__, NULL})
 /* SIGTERM, then waits. Returns the exit code; 128 + n for signal n. */
@@ -52,7 +53,7 @@ struct fetch {
     const char *headers[8];  /* "Name: value"                       */
     const void *body;        /* raw                                 */
     size_t body_n;
-    struct { const char *name, *filename, *type; const void *data; size_t n; } parts[8]; /* multipart when the first has a name */
+    struct { const char *name, *filename, *type; const void *data; size_t n; } parts[8]; /* multipart */
 };
 struct answer fetch(const struct server *s, const struct fetch *f);
 struct answer get(const struct server *s, const char *path);

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #define HOST "Host: x\r\n"
-#define LONG_WORK "/resize:2000x2000/gaussian:129,30/gaussian:129,30/gaussian:129,30/filter:motion/median:31/gaussian:129,31?format=json"
+#define LONG_WORK                                                                                  \
+    "/resize:2000x2000/gaussian:129,30/gaussian:129,30/gaussian:129,30/filter:motion/median:31/"   \
+    "gaussian:129,31?format=json"
 
 static void *picture;
 static size_t picture_n;
@@ -16,13 +18,15 @@ static size_t picture_n;
 static int start_work(const struct server *to, const char *path)
 {
     char head[512];
-    int fd = raw_connect(to), n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", path, picture_n);
+    int fd = raw_connect(to),
+        n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+                     path, picture_n);
     raw_send(fd, head, (size_t)n);
     raw_send(fd, picture, picture_n);
     return fd;
 }
 
-/* ---- many clients ---------------------------------------------------------------------------------------------- */
+/* ---- many clients ---- */
 
 struct client {
     const struct server *s;
@@ -36,9 +40,12 @@ struct client {
 static void *send_pictures(void *arg)
 {
     struct client *c = arg;
-    static const char *const paths[] = {"/edges", "/grayscale/sobel_x/abs", "/max_pool:2?format=jpeg", "/nope", "/orientation", "/median"};
+    static const char *const paths[] = {
+        "/edges", "/grayscale/sobel_x/abs", "/max_pool:2?format=jpeg",
+        "/nope",  "/orientation",           "/median"};
     for (int i = 0; i < c->rounds && !atomic_load(c->stop); i++) {
-        struct answer a = fetch(c->s, &(struct fetch){.path = paths[i % 6], .body = picture, .body_n = picture_n});
+        struct answer a = fetch(
+            c->s, &(struct fetch){.path = paths[i % 6], .body = picture, .body_n = picture_n});
         if (a.status > 0 && a.status < 600)
             c->counts[a.status]++;
         else
@@ -97,7 +104,8 @@ TEST(a_full_queue_is_said_at_once)
     held[2] = start_work(&s, "/grayscale");
     OK(becomes(&s, "convd_queue_depth", 2, 5));
     for (int i = 0; i < 5; i++) {
-        struct answer a = fetch(&s, &(struct fetch){.path = "/edges", .body = picture, .body_n = picture_n});
+        struct answer a =
+            fetch(&s, &(struct fetch){.path = "/edges", .body = picture, .body_n = picture_n});
         EQ(503, a.status);
         OK(answer_has(&a, "\"code\":\"queue-full\""));
         STR("1", answer_header(&a, "Retry-After"));
@@ -121,25 +129,29 @@ TEST(a_full_queue_is_said_at_once)
 
 TEST(bodies_under_way_share_a_budget)
 {
-    struct server s = SERVER("--memory-budget", "16Mi", "--max-body", "8Mi", "--body-timeout", "30s");
+    struct server s =
+        SERVER("--memory-budget", "16Mi", "--max-body", "8Mi", "--body-timeout", "30s");
     /* 4 MiB are for uploads: three bodies of 1 MiB that are nearly there leave no room for one of 2 MiB */
     static char block[1 << 20];
     int held[3];
     for (int i = 0; i < 3; i++) {
-        static const char head[] = "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n";
+        static const char head[] =
+            "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 1048576\r\n\r\n";
         held[i] = raw_connect(&s);
         raw_send(held[i], head, sizeof head - 1);
         raw_send(held[i], block, sizeof block - 10);
     }
     OK(becomes(&s, "convd_memory_bytes{kind=\"uploads\"}", 3 << 20, 10));
-    struct answer a = raw_text(&s, "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 2097152\r\n\r\n");
+    struct answer a =
+        raw_text(&s, "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 2097152\r\n\r\n");
     EQ(503, a.status);
     OK(answer_has(&a, "\"code\":\"queue-full\""));
     OK(answer_header(&a, "Retry-After") != NULL);
     answer_release(&a);
     /* one that does not say how much is cut when the budget is used up */
     int fd = raw_connect(&s);
-    static const char start_[] = "POST /grayscale HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n";
+    static const char start_[] =
+        "POST /grayscale HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n";
     raw_send(fd, start_, sizeof start_ - 1);
     raw_send(fd, block, sizeof block);
     raw_send(fd, block, sizeof block);
@@ -163,7 +175,9 @@ TEST(runs_wait_for_memory_and_none_starves)
     /* each run is promised some tens of MiB of 48: they take turns */
     struct server s = SERVER("--memory-budget", "64Mi", "--workers", "4");
     int held[12];
-    for (int i = 0; i < 12; i++) held[i] = start_work(&s, i % 3 == 2 ? "/grayscale" : "/resize:1400x1400/median:3?format=json");
+    for (int i = 0; i < 12; i++)
+        held[i] =
+            start_work(&s, i % 3 == 2 ? "/grayscale" : "/resize:1400x1400/median:3?format=json");
     for (int i = 0; i < 12; i++) {
         struct answer a = raw_read(held[i], 60);
         if (a.status != 200) T_FAIL("request %d: %d %s", i, a.status, a.body);
@@ -172,7 +186,9 @@ TEST(runs_wait_for_memory_and_none_starves)
     }
     OK(becomes(&s, "convd_memory_bytes{kind=\"promised\"}", 0, 5));
     OK(becomes(&s, "convd_queue_depth", 0, 5));
-    struct answer a = fetch(&s, &(struct fetch){.path = "/resize:4000x4000?format=npy", .body = picture, .body_n = picture_n});
+    struct answer a = fetch(&s, &(struct fetch){.path = "/resize:4000x4000?format=npy",
+                                                .body = picture,
+                                                .body_n = picture_n});
     EQ(422, a.status); /* would never fit */
     OK(answer_has(&a, "\"code\":\"too-much-memory\""));
     answer_release(&a);
@@ -196,7 +212,8 @@ TEST(memory_goes_back_when_nothing_happens)
     for (double end = now() + 10; now() < end; usleep(100000))
         if ((after = server_resident(&s)) <= before + (32u << 20)) break;
     if (after > before + (32u << 20)) T_FAIL("%zu bytes before, %zu after", before, after);
-    OK(falls_to(&s, "convd_memory_bytes{kind=\"cached\"}", 1 << 20, 5)); /* what this very question needs is kept for the next one */
+    OK(falls_to(&s, "convd_memory_bytes{kind=\"cached\"}", 1 << 20,
+                5)); /* what this very question needs is kept for the next one */
     EQ(0, server_stop(&s));
 }
 
@@ -229,7 +246,7 @@ TEST(too_many_connections_are_told)
     EQ(0, server_stop(&s));
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 TEST(a_drain_loses_nothing_that_was_accepted)
 {
@@ -238,7 +255,9 @@ TEST(a_drain_loses_nothing_that_was_accepted)
     atomic_bool stop = false;
     /* a body that is half there, and work that takes a while */
     char head[256];
-    int n = snprintf(head, sizeof head, "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", picture_n), half = raw_connect(&s);
+    int n = snprintf(head, sizeof head,
+                     "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", picture_n),
+        half = raw_connect(&s);
     raw_send(half, head, (size_t)n);
     raw_send(half, picture, picture_n / 2);
     int work = start_work(&s, "/resize:1500x1500/gaussian:65,9/median:9?format=json");

@@ -10,14 +10,16 @@ static bool parse_n(const char *boundary, const char *body, size_t n)
     memcpy(copy, body, n);
     bool ok = multipart_parse(&m, copy, n, (struct slice){boundary, strlen(boundary)});
     for (size_t i = 0; ok && i < m.n; i++) { /* slices stay inside */
-        OK((const char *)m.part[i].data >= copy && (const char *)m.part[i].data + m.part[i].n <= copy + n);
+        OK((const char *)m.part[i].data >= copy &&
+           (const char *)m.part[i].data + m.part[i].n <= copy + n);
         OK(m.part[i].name.data >= copy && m.part[i].name.data + m.part[i].name.n <= copy + n);
     }
     if (ok) { /* the copy goes: let slices point into what stays */
         for (size_t i = 0; i < m.n; i++) {
             m.part[i].data = (const uint8_t *)body + ((const char *)m.part[i].data - copy);
             m.part[i].name.data = body + (m.part[i].name.data - copy);
-            if (m.part[i].filename.data) m.part[i].filename.data = body + (m.part[i].filename.data - copy);
+            if (m.part[i].filename.data)
+                m.part[i].filename.data = body + (m.part[i].filename.data - copy);
             if (m.part[i].type.data) m.part[i].type.data = body + (m.part[i].type.data - copy);
         }
     }
@@ -35,11 +37,13 @@ static bool slice_is(struct slice s, const char *text)
     return s.n == strlen(text) && memcmp(s.data, text, s.n) == 0;
 }
 
-#define PART(DISPOSITION, DATA) "Content-Disposition: form-data; " DISPOSITION "\r\n\r\n" DATA "\r\n"
+#define PART(DISPOSITION, DATA)                                                                    \
+    "Content-Disposition: form-data; " DISPOSITION "\r\n\r\n" DATA "\r\n"
 
 TEST(two_parts_are_slices_of_the_body)
 {
-    OK(parse("b", "--b\r\n" PART("name=\"img\"; filename=\"x.png\"", "one") "--b\r\n" PART("name=pipeline", "two") "--b--\r\n"));
+    OK(parse("b", "--b\r\n" PART("name=\"img\"; filename=\"x.png\"",
+                                 "one") "--b\r\n" PART("name=pipeline", "two") "--b--\r\n"));
     EQ(2, m.n);
     OK(slice_is(m.part[0].name, "img"));
     OK(slice_is(m.part[0].filename, "x.png"));
@@ -69,7 +73,9 @@ TEST(empty_data_is_a_part)
 {
     OK(parse("b", "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--b--"));
     EQ(0, m.part[0].n);
-    OK(parse("b", "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n--b--")); /* the header's own line end counts */
+    OK(parse(
+        "b",
+        "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n--b--")); /* the header's own line end counts */
     EQ(0, m.part[0].n);
 }
 
@@ -92,11 +98,11 @@ TEST(bodies_that_are_cut_are_refused)
 TEST(wrong_headers_are_refused)
 {
     static const char *const wrong[] = {
-        "Content-Disposition: form-data\r\n\r\n",                                      /* no name          */
-        "Content-Disposition: form-data; name=\"\"\r\n\r\n",                           /* empty            */
-        "Content-Disposition: attachment; name=a\r\n\r\n",                             /* not form-data    */
-        "Content-Disposition: form-data; name=a; name=b\r\n\r\n",                      /* twice            */
-        "Content-Disposition: form-data; name=\"a\r\n\r\n",                            /* open quote       */
+        "Content-Disposition: form-data\r\n\r\n",                 /* no name          */
+        "Content-Disposition: form-data; name=\"\"\r\n\r\n",      /* empty            */
+        "Content-Disposition: attachment; name=a\r\n\r\n",        /* not form-data    */
+        "Content-Disposition: form-data; name=a; name=b\r\n\r\n", /* twice            */
+        "Content-Disposition: form-data; name=\"a\r\n\r\n",       /* open quote       */
         "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n\r\n",
         "Content-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\n",
         "Content-Disposition: form-data; name=a\r\nno colon\r\n\r\n",
@@ -118,7 +124,10 @@ TEST(plain_transfer_encodings_are_fine)
     static const char *const fine[] = {"binary", "8bit", "7BIT"};
     for (size_t i = 0; i < 3; i++) {
         char body[256];
-        snprintf(body, sizeof body, "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: %s\r\n\r\nx\r\n--b--", fine[i]);
+        snprintf(body, sizeof body,
+                 "--b\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: "
+                 "%s\r\n\r\nx\r\n--b--",
+                 fine[i]);
         OK(parse("b", body));
     }
 }
@@ -126,13 +135,15 @@ TEST(plain_transfer_encodings_are_fine)
 TEST(limits_hold)
 {
     char *body = malloc(200000), *at = body, name[80];
-    for (int i = 0; i < MULTIPART_PARTS + 1; i++) at += sprintf(at, "--b\r\n" PART("name=p%d", "x"), i);
+    for (int i = 0; i < MULTIPART_PARTS + 1; i++)
+        at += sprintf(at, "--b\r\n" PART("name=p%d", "x"), i);
     strcpy(at, "--b--");
     OK(!parse("b", body));
     STR("too many parts", m.fault);
     memset(name, 'n', sizeof name);
     for (int n = 64; n <= 65; n++) {
-        sprintf(body, "--b\r\nContent-Disposition: form-data; name=%.*s\r\n\r\nx\r\n--b--", n, name);
+        sprintf(body, "--b\r\nContent-Disposition: form-data; name=%.*s\r\n\r\nx\r\n--b--", n,
+                name);
         EQ(n == 64, parse("b", body));
     }
     at = body + sprintf(body, "--b\r\nContent-Disposition: form-data; name=a\r\n");
@@ -148,12 +159,20 @@ TEST(boundaries_come_from_the_content_type)
     struct slice b;
     const char *fault = NULL;
     OK(multipart_boundary("multipart/form-data; boundary=abc", &b, &fault) && slice_is(b, "abc"));
-    OK(multipart_boundary("multipart/form-data;charset=utf-8; BOUNDARY=\"a b:c\"", &b, &fault) && slice_is(b, "a b:c"));
+    OK(multipart_boundary("multipart/form-data;charset=utf-8; BOUNDARY=\"a b:c\"", &b, &fault) &&
+       slice_is(b, "a b:c"));
     static const char *const wrong[] = {
-        "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"",
-        "multipart/form-data; boundary=\"open", "multipart/form-data; boundary=a; boundary=b", "multipart/form-data; boundary=\"a \"",
-        "multipart/form-data; boundary=a\"b", "multipart/form-data; boundary=\xc3\xa4", "multipart/form-data; =a",
-        "multipart/form-data; boundary=1234567890123456789012345678901234567890123456789012345678901234567890x",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=\"\"",
+        "multipart/form-data; boundary=\"open",
+        "multipart/form-data; boundary=a; boundary=b",
+        "multipart/form-data; boundary=\"a \"",
+        "multipart/form-data; boundary=a\"b",
+        "multipart/form-data; boundary=\xc3\xa4",
+        "multipart/form-data; =a",
+        ("multipart/form-data; boundary="
+         "1234567890123456789012345678901234567890123456789012345678901234567890x"),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (multipart_boundary(wrong[i], &b, &fault)) T_FAIL("accepted: %s", wrong[i]);
@@ -169,8 +188,23 @@ TEST(media_types_are_compared_without_parameters)
 
 TEST(random_bodies_never_read_outside)
 {
-    static const char *const pieces[] = {"--b", "--", "\r\n", "b", "Content-Disposition: form-data; name=a", ";", "filename=\"", "\"", "\\",
-                                         ":", "\r\n\r\n", "x", "\r", "\n", "--b--", "\r\n--b", "Content-Type: t"};
+    static const char *const pieces[] = {"--b",
+                                         "--",
+                                         "\r\n",
+                                         "b",
+                                         "Content-Disposition: form-data; name=a",
+                                         ";",
+                                         "filename=\"",
+                                         "\"",
+                                         "\\",
+                                         ":",
+                                         "\r\n\r\n",
+                                         "x",
+                                         "\r",
+                                         "\n",
+                                         "--b--",
+                                         "\r\n--b",
+                                         "Content-Type: t"};
     struct t_rng r = t_rng(1);
     for (int i = 0; i < 20000; i++) {
         char body[1024] = "";

@@ -5,14 +5,27 @@
 
 static struct server s;
 
-static const char *const readable[] = {"/", "/app.js", "/style.css", "/healthz", "/readyz", "/version", "/metrics", "/v1/limits", "/v1/ops",
-                                       "/v1/ops/max_pool", "/v1/kernels", "/v1/kernels/sobel_x", "/v1/pipelines", "/v1/pipelines/edges"};
+static const char *const readable[] = {"/",
+                                       "/app.js",
+                                       "/style.css",
+                                       "/healthz",
+                                       "/readyz",
+                                       "/version",
+                                       "/metrics",
+                                       "/v1/limits",
+                                       "/v1/ops",
+                                       "/v1/ops/max_pool",
+                                       "/v1/kernels",
+                                       "/v1/kernels/sobel_x",
+                                       "/v1/pipelines",
+                                       "/v1/pipelines/edges"};
 #define READABLE (sizeof readable / sizeof *readable)
 
 TEST(every_route_answers_get_head_and_options)
 {
     for (size_t i = 0; i < READABLE; i++) {
-        struct answer a = get(&s, readable[i]), b = fetch(&s, &(struct fetch){.method = "HEAD", .path = readable[i]}),
+        struct answer a = get(&s, readable[i]),
+                      b = fetch(&s, &(struct fetch){.method = "HEAD", .path = readable[i]}),
                       c = fetch(&s, &(struct fetch){.method = "OPTIONS", .path = readable[i]});
         if (a.status != 200 || b.status != 200 || c.status != 204)
             T_FAIL("%s: %d, HEAD %d, OPTIONS %d", readable[i], a.status, b.status, c.status);
@@ -98,7 +111,8 @@ TEST(options_of_anything_says_what_is_allowed)
 
 TEST(an_etag_that_is_known_is_not_sent_again)
 {
-    static const char *const tagged[] = {"/", "/app.js", "/v1/ops", "/v1/pipelines/edges", "/v1/limits"};
+    static const char *const tagged[] = {"/", "/app.js", "/v1/ops", "/v1/pipelines/edges",
+                                         "/v1/limits"};
     for (size_t i = 0; i < 5; i++) {
         struct answer a = get(&s, tagged[i]);
         char line[128];
@@ -108,7 +122,8 @@ TEST(an_etag_that_is_known_is_not_sent_again)
         EQ(0, b.body_n);
         STR(answer_header(&a, "ETag"), answer_header(&b, "ETag"));
         answer_release(&b);
-        b = fetch(&s, &(struct fetch){.method = "HEAD", .path = tagged[i], .headers = {"If-None-Match: *"}});
+        b = fetch(&s, &(struct fetch){
+                          .method = "HEAD", .path = tagged[i], .headers = {"If-None-Match: *"}});
         EQ(304, b.status);
         answer_release(&b);
         b = fetch(&s, &(struct fetch){.path = tagged[i], .headers = {"If-None-Match: \"other\""}});
@@ -120,7 +135,8 @@ TEST(an_etag_that_is_known_is_not_sent_again)
 
 TEST(request_ids_are_echoed_when_they_are_plain)
 {
-    struct answer a = fetch(&s, &(struct fetch){.path = "/nothing-here", .headers = {"X-Request-Id: Abc-1._z"}});
+    struct answer a =
+        fetch(&s, &(struct fetch){.path = "/nothing-here", .headers = {"X-Request-Id: Abc-1._z"}});
     STR("Abc-1._z", answer_header(&a, "X-Request-Id"));
     OK(answer_has(&a, "\"instance\":\"Abc-1._z\""));
     answer_release(&a);
@@ -133,8 +149,11 @@ TEST(the_page_lets_nothing_in_from_elsewhere)
 {
     struct answer a = get(&s, "/");
     const char *policy = answer_header(&a, "Content-Security-Policy");
-    OK(policy && strstr(policy, "default-src 'none'") && !strstr(policy, "unsafe") && !strstr(policy, "http"));
-    static const char *const hooks[] = {"data-testid=\"file\"", "data-testid=\"result\"", "data-testid=\"chain\"", "data-testid=\"curl\"", "data-testid=\"error\""};
+    OK(policy && strstr(policy, "default-src 'none'") && !strstr(policy, "unsafe") &&
+       !strstr(policy, "http"));
+    static const char *const hooks[] = {"data-testid=\"file\"", "data-testid=\"result\"",
+                                        "data-testid=\"chain\"", "data-testid=\"curl\"",
+                                        "data-testid=\"error\""};
     for (size_t i = 0; i < 5; i++) OK(answer_has(&a, hooks[i]));
     OK(!answer_has(&a, "http://") || !answer_has(&a, "src=\"http"));
     OK(!answer_has(&a, "style=\""));
@@ -152,13 +171,21 @@ TEST(metrics_are_prometheus_text_with_closed_labels)
     STR("text/plain; version=0.0.4; charset=utf-8", answer_header(&m, "Content-Type"));
     OK(!answer_has(&m, "nobody"));
     static const char *const names[] = {
-        "convd_http_requests_total{route=\"/healthz\",method=\"GET\",code=\"200\"}", "convd_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"+Inf\"}",
-        "convd_stage_duration_seconds_count{stage=\"decode\"}", "convd_rejected_total{reason=\"queue-full\"}", "convd_queue_depth 0",
-        "convd_workers ", "convd_workers_busy ", "convd_memory_bytes{kind=\"budget\"}", "convd_pixels_total", "convd_build_info{version=\"",
+        "convd_http_requests_total{route=\"/healthz\",method=\"GET\",code=\"200\"}",
+        "convd_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"+Inf\"}",
+        "convd_stage_duration_seconds_count{stage=\"decode\"}",
+        "convd_rejected_total{reason=\"queue-full\"}",
+        "convd_queue_depth 0",
+        "convd_workers ",
+        "convd_workers_busy ",
+        "convd_memory_bytes{kind=\"budget\"}",
+        "convd_pixels_total",
+        "convd_build_info{version=\"",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!answer_has(&m, names[i])) T_FAIL("missing: %s", names[i]);
-    for (char *line = m.body, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) { /* NAME[{LABELS}] NUMBER */
+    for (char *line = m.body, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) { /* NAME[{LABELS}] NUMBER */
         *end = 0;
         if (line[0] == '#') {
             OK(strncmp(line, "# HELP convd_", 13) == 0 || strncmp(line, "# TYPE convd_", 13) == 0);
@@ -190,22 +217,36 @@ TEST(keys_are_asked_for_where_they_should_be)
     OK(fd >= 0 && write(fd, "first-key\nsecond-key\n", 21) == 21);
     close(fd);
     struct server keyed = SERVER("--api-keys", path);
-    static const char *const open[] = {"/", "/app.js", "/style.css", "/healthz", "/readyz", "/version"};
-    static const char *const locked[] = {"/metrics", "/v1/ops", "/v1/pipelines/edges", "/v1/limits"};
+    static const char *const open[] = {"/",        "/app.js", "/style.css",
+                                       "/healthz", "/readyz", "/version"};
+    static const char *const locked[] = {"/metrics", "/v1/ops", "/v1/pipelines/edges",
+                                         "/v1/limits"};
     for (size_t i = 0; i < 6; i++) {
         struct answer a = get(&keyed, open[i]);
         EQ(200, a.status);
         answer_release(&a);
     }
     for (size_t i = 0; i < 4; i++) {
-        static const struct { const char *line; int status; } tries[] = {
-            {"X: y", 401}, {"Authorization: Bearer wrong", 401}, {"Authorization: Bearer first-key", 200}, {"Authorization: bearer second-key", 200},
-            {"Authorization: Basic first-key", 401}, {"Authorization: Bearer first-ke", 401}, {"Authorization: Bearer first-keyx", 401}, {"Authorization: Bearer", 401},
+        static const struct {
+            const char *line;
+            int status;
+        } tries[] = {
+            {"X: y", 401},
+            {"Authorization: Bearer wrong", 401},
+            {"Authorization: Bearer first-key", 200},
+            {"Authorization: bearer second-key", 200},
+            {"Authorization: Basic first-key", 401},
+            {"Authorization: Bearer first-ke", 401},
+            {"Authorization: Bearer first-keyx", 401},
+            {"Authorization: Bearer", 401},
         };
         for (size_t k = 0; k < sizeof tries / sizeof *tries; k++) {
-            struct answer a = fetch(&keyed, &(struct fetch){.path = locked[i], .headers = {tries[k].line}});
-            if (a.status != tries[k].status) T_FAIL("%s with %s: %d", locked[i], tries[k].line, a.status);
-            if (a.status == 401) OK(strstr(answer_header(&a, "WWW-Authenticate"), "Bearer") != NULL);
+            struct answer a =
+                fetch(&keyed, &(struct fetch){.path = locked[i], .headers = {tries[k].line}});
+            if (a.status != tries[k].status)
+                T_FAIL("%s with %s: %d", locked[i], tries[k].line, a.status);
+            if (a.status == 401)
+                OK(strstr(answer_header(&a, "WWW-Authenticate"), "Bearer") != NULL);
             answer_release(&a);
         }
     }
@@ -222,17 +263,24 @@ TEST(keys_are_asked_for_where_they_should_be)
 
 TEST(pages_of_listed_origins_may_read)
 {
-    struct server listed = SERVER("--cors-origin", "https://a.example,https://b.example"), any = SERVER("--cors-origin", "*");
-    struct answer a = fetch(&listed, &(struct fetch){.path = "/v1/ops", .headers = {"Origin: https://b.example"}});
+    struct server listed = SERVER("--cors-origin", "https://a.example,https://b.example"),
+                  any = SERVER("--cors-origin", "*");
+    struct answer a = fetch(
+        &listed, &(struct fetch){.path = "/v1/ops", .headers = {"Origin: https://b.example"}});
     STR("https://b.example", answer_header(&a, "Access-Control-Allow-Origin"));
     STR("Origin", answer_header(&a, "Vary"));
-    STR("ETag, Location, Retry-After, Server-Timing, X-Request-Id, Convd-Saturated", answer_header(&a, "Access-Control-Expose-Headers"));
+    STR("ETag, Location, Retry-After, Server-Timing, X-Request-Id, Convd-Saturated",
+        answer_header(&a, "Access-Control-Expose-Headers"));
     answer_release(&a);
-    a = fetch(&listed, &(struct fetch){.path = "/v1/ops", .headers = {"Origin: https://c.example"}});
+    a = fetch(&listed,
+              &(struct fetch){.path = "/v1/ops", .headers = {"Origin: https://c.example"}});
     OK(!answer_header(&a, "Access-Control-Allow-Origin"));
     STR("Origin", answer_header(&a, "Vary"));
     answer_release(&a);
-    a = fetch(&listed, &(struct fetch){.method = "OPTIONS", .path = "/edges", .headers = {"Origin: https://a.example", "Access-Control-Request-Method: POST"}});
+    a = fetch(&listed, &(struct fetch){.method = "OPTIONS",
+                                       .path = "/edges",
+                                       .headers = {"Origin: https://a.example",
+                                                   "Access-Control-Request-Method: POST"}});
     EQ(204, a.status);
     STR("https://a.example", answer_header(&a, "Access-Control-Allow-Origin"));
     STR("POST, OPTIONS", answer_header(&a, "Access-Control-Allow-Methods"));
@@ -251,14 +299,18 @@ TEST(pages_of_listed_origins_may_read)
 TEST(a_log_line_a_request_in_both_forms)
 {
     struct server json = SERVER("--log-format", "json");
-    struct answer a = fetch(&json, &(struct fetch){.path = "/healthz", .headers = {"X-Request-Id: the-id"}});
+    struct answer a =
+        fetch(&json, &(struct fetch){.path = "/healthz", .headers = {"X-Request-Id: the-id"}});
     answer_release(&a);
     usleep(100000);
     char *log = server_log(&json);
-    OK(strstr(log, "\"request_id\":\"the-id\",\"method\":\"GET\",\"route\":\"/healthz\",\"status\":200,\"bytes\":16,\"ms\":") != NULL);
+    OK(strstr(log, "\"request_id\":\"the-id\",\"method\":\"GET\",\"route\":\"/"
+                   "healthz\",\"status\":200,\"bytes\":16,\"ms\":") != NULL);
     free(log);
     EQ(0, server_stop(&json));
-    a = fetch(&s, &(struct fetch){.path = "/edges?secret=1", .headers = {"X-Request-Id: other-id", "Authorization: Bearer hidden"}});
+    a = fetch(
+        &s, &(struct fetch){.path = "/edges?secret=1",
+                            .headers = {"X-Request-Id: other-id", "Authorization: Bearer hidden"}});
     answer_release(&a);
     usleep(100000);
     log = server_log(&s);

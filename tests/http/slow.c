@@ -1,5 +1,5 @@
-/* slow.c: clients that take their time, and clients that go away. Deadlines are set short by flags; only order and rough
- * bounds are asserted. */
+/* slow.c: clients that take their time, and clients that go away. Deadlines are set short by flags; only
+ * order and rough bounds are asserted. */
 #include "../t.h"
 #include "lib_server.h"
 #include <signal.h>
@@ -17,8 +17,8 @@ static void say(int fd, const char *text)
     raw_send(fd, text, strlen(text));
 }
 
-/* Sends a byte each 100 ms until the other side has enough of it. Returns the seconds that took; the answer stays to be
- * read. */
+/* Sends a byte each 100 ms until the other side has enough of it. Returns the seconds that took; the answer
+ * stays to be read. */
 static double drip(int fd, const char *piece, double most)
 {
     double began = now();
@@ -33,13 +33,15 @@ static double drip(int fd, const char *piece, double most)
 
 TEST(slow_headers_end_with_408)
 {
-    static const char *const starts[] = {"G", "GET /heal", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-", "POST /grayscale HTTP/1.1\r\n" HOST "A: b\r\n"};
+    static const char *const starts[] = {"G", "GET /heal", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-",
+                                         "POST /grayscale HTTP/1.1\r\n" HOST "A: b\r\n"};
     for (size_t i = 0; i < 4; i++) {
         int fd = raw_connect(&s);
         say(fd, starts[i]);
         double took = drip(fd, "a", 6);
         struct answer a = raw_read(fd, 3);
-        if (a.status != 408 || took < 0.7 || took > 5) T_FAIL("%s: %d after %.2f s", starts[i], a.status, took);
+        if (a.status != 408 || took < 0.7 || took > 5)
+            T_FAIL("%s: %d after %.2f s", starts[i], a.status, took);
         OK(answer_has(&a, "\"code\":\"too-slow\""));
         OK(raw_closed(fd, 3));
         answer_release(&a);
@@ -69,7 +71,9 @@ TEST(a_body_that_is_slow_but_fast_enough_arrives)
 {
     size_t n;
     char *large = ppm(60, 60, &n), head[128]; /* 10.8 kB at 4 kB/s: longer than both deadlines */
-    int fd = raw_connect(&s), head_n = snprintf(head, sizeof head, "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", n);
+    int fd = raw_connect(&s),
+        head_n = snprintf(head, sizeof head,
+                          "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", n);
     raw_send(fd, head, (size_t)head_n);
     for (size_t at = 0; at < n; at += 400) {
         raw_send(fd, large + at, n - at < 400 ? n - at : 400);
@@ -113,12 +117,16 @@ TEST(a_rest_between_requests_is_longer_than_a_header_may_take)
 }
 
 /* A request that takes many seconds: a large kernel over a large map. */
-#define LONG_WORK "/resize:2000x2000/gaussian:129,30/gaussian:129,30/gaussian:129,30/filter:motion/median:31/gaussian:129,31?format=json"
+#define LONG_WORK                                                                                  \
+    "/resize:2000x2000/gaussian:129,30/gaussian:129,30/gaussian:129,30/filter:motion/median:31/"   \
+    "gaussian:129,31?format=json"
 
 static int start_work(const struct server *to, const char *path)
 {
     char head[512];
-    int fd = raw_connect(to), n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", path, picture_n);
+    int fd = raw_connect(to),
+        n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+                     path, picture_n);
     raw_send(fd, head, (size_t)n);
     raw_send(fd, picture, picture_n);
     return fd;
@@ -176,7 +184,10 @@ TEST(an_answer_nobody_reads_is_given_up)
     int fd = raw_connect(&s), small = 2048;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     char head[256];
-    int n = snprintf(head, sizeof head, "POST /resize:2000x2000?format=npy HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", picture_n);
+    int n = snprintf(head, sizeof head,
+                     "POST /resize:2000x2000?format=npy HTTP/1.1\r\n" HOST
+                     "Content-Length: %zu\r\n\r\n",
+                     picture_n);
     raw_send(fd, head, (size_t)n);
     raw_send(fd, picture, picture_n);
     char *log = NULL;
@@ -196,10 +207,12 @@ TEST(slow_clients_do_not_keep_others_waiting)
     int slow[200];
     for (int i = 0; i < 200; i++) {
         slow[i] = raw_connect(&s);
-        say(slow[i], i % 2 ? "GET /he" : "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\na");
+        say(slow[i],
+            i % 2 ? "GET /he" : "POST /grayscale HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\na");
     }
     for (int i = 0; i < 20; i++) {
-        struct answer a = fetch(&s, &(struct fetch){.path = "/grayscale", .body = picture, .body_n = picture_n});
+        struct answer a =
+            fetch(&s, &(struct fetch){.path = "/grayscale", .body = picture, .body_n = picture_n});
         EQ(200, a.status);
         answer_release(&a);
     }
