@@ -13,7 +13,7 @@ VARIANT ?=
 
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
-                 libwebp-dev libstb-dev libxxhash-dev
+                 libwebp-dev libstb-dev libxxhash-dev curl
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev
 PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
