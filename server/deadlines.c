@@ -232,10 +232,9 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
         if (now - c->since >= d->linger) cut(c);
         return NULL;
     case CONNECTION_WAITING:
+        if (!c->request || atomic_load(&c->request->cancel)) return NULL; /* was told already */
         *left = client_left(c->fd);
-        return c->request && (*left || (c->request->deadline && now >= c->request->deadline))
-                   ? c->request
-                   : NULL;
+        return *left || now >= c->request->deadline ? c->request : NULL;
     case CONNECTION_CUT:
         return NULL;
     }

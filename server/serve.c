@@ -168,7 +168,7 @@ static bool drain(struct server *s, const sigset_t *set)
         if (wait_round(set)) return false;
         chores(s);
     }
-    return true;
+    return workers_busy(&s->workers) == 0; /* the library must not be stopped above a request */
 }
 
 static int serve_until_told(struct server *s, const sigset_t *set)
@@ -188,11 +188,11 @@ static int serve_until_told(struct server *s, const sigset_t *set)
 /* What the parts share. False after a line in the log. */
 static bool prepare(struct server *s, const struct settings *settings)
 {
-    s->settings = settings;
+    s->own = *settings;
+    s->settings = &s->own;
     s->log.format = settings->log_format;
     s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed) s->seed = (uint64_t)clock_ns();
-    s->limits = settings_limits(settings);
     struct convd_faults *f = convd_faults_new();
     s->library = f ? api_library_new(f) : NULL;
     if (!s->library) {
@@ -202,8 +202,9 @@ static bool prepare(struct server *s, const struct settings *settings)
     }
     convd_faults_free(f);
     s->memory = memory_new(settings->memory_budget);
-    if (s->memory && s->limits.plan.memory > memory_promise_most(s->memory))
-        s->limits.plan.memory = memory_promise_most(s->memory);
+    if (s->memory && s->own.max_memory > memory_promise_most(s->memory))
+        s->own.max_memory = memory_promise_most(s->memory);
+    s->limits = settings_limits(s->settings);
     s->pool = convd_pool_new(settings->workers);
     workers_init(&s->workers, s, settings->queue_depth);
     deadlines_init(&s->deadlines, s);

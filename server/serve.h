@@ -13,8 +13,9 @@
 struct http;
 
 struct server {
-    const struct settings *settings;
-    struct api_limits limits;      /* settings', the memory of one request cut to what can be promised */
+    struct settings own;           /* the settings in force: one request's memory is cut to what can be promised */
+    const struct settings *settings; /* own */
+    struct api_limits limits;
     struct api_library *library;
     struct memory *memory;
     struct convd_pool *pool;

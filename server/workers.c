@@ -122,7 +122,7 @@ bool workers_promise(struct request *rq, size_t bytes, bool *refused)
 {
     struct workers *w = &rq->server->workers;
     *refused = false;
-    if (rq->promised) return true;
+    if (rq->promised || rq->cancel) return true; /* who is told to stop waits for nothing */
     if (bytes > memory_promise_most(rq->server->memory)) {
         *refused = true;
         reply_problem(rq, CONVD_TOO_MUCH_MEMORY, "a smaller picture or fewer steps",
