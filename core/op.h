@@ -100,6 +100,13 @@ struct convd_helper { const char *name, *text; };
 
 struct convd_expand;
 
+/* What `check` or `shape` holds a parameter against: other parameters, or what comes in. For the schema and the docs. */
+struct convd_rule {
+    const char *member; /* where the fault points; NULL ends a list */
+    int code;           /* of that fault                            */
+    const char *words;  /* "less than kernel_size on each side"     */
+};
+
 struct convd_op {
     const char *name;
     enum convd_group group;
@@ -109,6 +116,7 @@ struct convd_op {
     const char *source;                    /* paper, standard or library function that defines it          */
     const struct convd_param *params;      /* ends with CONVD_PARAM_END; NULL: none                        */
     size_t params_size;
+    const struct convd_rule *rules;        /* what check and shape hold params against, but for BAD_SHAPE; NULL: nothing */
     size_t min_inputs, max_inputs;         /* 0,0 means 1,1                                                */
     const char *algorithm;                 /* for explain: "direct", "pointwise", …                        */
     bool in_place;                         /* y may be the memory of x[0] where shapes agree               */

@@ -68,6 +68,8 @@ static bool set_number(const struct setter *s, const struct convd_value *v, doub
         return wrong_type(s, v, NULL);
     if (!isfinite(v->number) || !in_range(s->row, v->number))
         return out_of_range(s, v, NULL);
+    if ((s->row->flags & CONVD_NONZERO) && (float)v->number == 0)
+        return out_of_range(s, v, NULL);
     *out = v->number;
     return true;
 }
@@ -80,6 +82,8 @@ static bool set_int(const struct setter *s, const struct convd_value *v, ptrdiff
     if (floor(v->number) != v->number)
         return wrong_type(s, v, NULL);
     if (fabs(v->number) > most || !in_range(s->row, v->number))
+        return out_of_range(s, v, NULL);
+    if ((s->row->flags & CONVD_ODD) && fmod(v->number, 2) == 0)
         return out_of_range(s, v, NULL);
     *out = (ptrdiff_t)v->number;
     return true;
@@ -145,14 +149,12 @@ static bool set_numpair(const struct setter *s, const struct convd_value *v, str
 static bool set_padding(const struct setter *s, const struct convd_value *v, struct convd_padding *out)
 {
     ptrdiff_t x[4];
+    bool same = v->kind == CONVD_STRING && strcmp(v->string, "same") == 0,
+         valid = v->kind == CONVD_STRING && strcmp(v->string, "valid") == 0;
     *out = (struct convd_padding){.kind = CONVD_PAD_EXPLICIT};
-    if (v->kind == CONVD_STRING && strcmp(v->string, "same") == 0) {
-        out->kind = CONVD_PAD_SAME;
-        return true;
-    }
-    if (v->kind == CONVD_STRING && strcmp(v->string, "valid") == 0) {
-        out->kind = CONVD_PAD_VALID;
-        return true;
+    if (same || valid) {
+        out->kind = same ? CONVD_PAD_SAME : CONVD_PAD_VALID;
+        return !(s->row->flags & (same ? CONVD_NO_SAME : CONVD_NO_VALID)) || out_of_range(s, v, NULL);
     }
     if (v->kind == CONVD_ARRAY && (v->n == 2 || v->n == 4)) {
         if (!set_int_items(s, v, x))
@@ -177,7 +179,7 @@ static bool no_memory(const struct setter *s)
 
 static bool set_ints(const struct setter *s, const struct convd_value *v, struct convd_ints *out)
 {
-    if (v->kind == CONVD_ARRAY && v->n == 0)
+    if (v->kind == CONVD_ARRAY && (v->n == 0 || (s->row->most && v->n > s->row->most)))
         return wrong_type(s, v, NULL);
     size_t n = v->kind == CONVD_ARRAY ? v->n : 1;
     ptrdiff_t *x = convd_arena_array(s->b->mem, n, sizeof *x);
@@ -263,7 +265,9 @@ static bool set(const struct convd_bind *b, const struct convd_param *row, const
     case CONVD_P_NUMBERS: return set_numbers(&s, v, field);
     case CONVD_P_ACROSS: return set_across(&s, v, field);
     case CONVD_P_KERNEL: return convd_kernel_read(v, b->faults, b->mem, b->max_kernel, field);
-    case CONVD_P_WEIGHT: return convd_weight_read(v, b->faults, b->mem, b->max_kernel, field);
+    case CONVD_P_WEIGHT:
+        return convd_weight_read(v, b->faults, b->mem, b->max_kernel, field) &&
+               convd_weight_allowed(field, row->flags, b->faults);
     case CONVD_P_STEPS: return set_steps(&s, v, field);
     }
     return false;
@@ -373,6 +377,30 @@ static bool bind_one(struct convd_bind *b, const struct convd_param *row, const 
     return fine;
 }
 
+/* Of the rows with CONVD_EITHER exactly one is given. */
+static bool one_of(const struct convd_bind *b, size_t n_rows)
+{
+    const struct convd_param *first = NULL, *given = NULL, *second = NULL;
+    const char *list = "one of";
+    for (size_t i = 0; i < n_rows; i++) {
+        const struct convd_param *row = &b->rows[i];
+        if (!(row->flags & CONVD_EITHER))
+            continue;
+        list = list ? convd_arena_printf(b->faults->mem, "%s%s %s", list, first ? " and" : "", row->name) : NULL;
+        first = first ? first : row;
+        if (b->given & (UINT64_C(1) << i))
+            *(given ? &second : &given) = row;
+    }
+    if (!first || (given && !second))
+        return true;
+    if (second)
+        convd_fault_expected(b->faults, CONVD_OUT_OF_RANGE, second->name, list ? list : "", "both %s and %s are given",
+                             given->name, second->name);
+    else
+        convd_fault_expected(b->faults, CONVD_MISSING, first->name, list ? list : "", "%s needs %s", b->what, list ? list : first->name);
+    return false;
+}
+
 bool convd_params_bind(struct convd_bind *b, const struct convd_arg *args, size_t n)
 {
     size_t n_rows = row_count(b->rows);
@@ -396,5 +424,5 @@ bool convd_params_bind(struct convd_bind *b, const struct convd_arg *args, size_
         convd_fault_expected(b->faults, CONVD_MISSING, row->name, expects ? expects : "", "%s needs %s", b->what, row->name);
         fine = false;
     }
-    return fine;
+    return one_of(b, n_rows) && fine;
 }

@@ -62,7 +62,20 @@ struct convd_weight {
     const struct convd_value *source;
 };
 
-enum { CONVD_LEARNABLE = 1 /* weights that learning may change */ };
+/* What a row asks beyond type and range. Everything that looks at one parameter alone belongs here, so that checking,
+ * words and schema agree; what needs a second one is the op's check (and its rules, op.h). */
+enum {
+    CONVD_LEARNABLE = 1,     /* WEIGHT: learning may change it                                                  */
+    CONVD_ODD = 2,           /* INT, PAIR: odd numbers only                                                     */
+    CONVD_NONZERO = 4,       /* NUMBER, NUMBERS: none that is 0 in single precision                             */
+    CONVD_NO_SAME = 8,       /* PADDING: not "same"                                                             */
+    CONVD_NO_VALID = 16,     /* PADDING: not "valid"                                                            */
+    CONVD_EITHER = 32,       /* exactly one of the rows that have this flag is given                            */
+    CONVD_NO_KERNELS = 64,   /* WEIGHT: no list of kernels                                                      */
+    CONVD_INIT_OUT = 128,    /* WEIGHT: an init says how many outputs there are                                 */
+    CONVD_INIT_SIZE = 256,   /* WEIGHT: an init says kernel_size                                                */
+    CONVD_INIT_ZEROS = 512,  /* WEIGHT: the only init is "zeros"                                                */
+};
 
 struct convd_param {
     const char *name;
@@ -74,6 +87,7 @@ struct convd_param {
     const char *summary;      /* one line, with the unit                                                           */
     const char *aliases;      /* other names that are understood, blank-separated, or NULL                         */
     unsigned flags;
+    size_t most;              /* INTS: how many at most; 0: any number of them                                     */
 };
 #define CONVD_PARAM_END {.name = NULL}
 

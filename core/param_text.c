@@ -356,13 +356,14 @@ const char *convd_param_text(const struct convd_param *row, const struct convd_v
 
 static const char *number_words(const struct convd_param *row, const char *noun, const char *article, struct convd_arena *mem)
 {
+    const char *odd = row->flags & CONVD_ODD ? "odd " : "", *tail = row->flags & CONVD_NONZERO ? ", not 0" : "";
     if (row->lo == 0 && row->hi == 0)
-        return convd_arena_printf(mem, "%s %s", article, noun);
+        return convd_arena_printf(mem, "%s %s%s%s", article, odd, noun, tail);
     if (isinf(row->hi))
-        return convd_arena_printf(mem, "%s %s of at least %.10g", article, noun, row->lo);
+        return convd_arena_printf(mem, "%s %s%s of at least %.10g%s", article, odd, noun, row->lo, tail);
     if (isinf(row->lo))
-        return convd_arena_printf(mem, "%s %s of at most %.10g", article, noun, row->hi);
-    return convd_arena_printf(mem, "%s %s from %.10g to %.10g", article, noun, row->lo, row->hi);
+        return convd_arena_printf(mem, "%s %s%s of at most %.10g%s", article, odd, noun, row->hi, tail);
+    return convd_arena_printf(mem, "%s %s%s from %.10g to %.10g%s", article, odd, noun, row->lo, row->hi, tail);
 }
 
 static const char *words_words(const struct convd_param *row, struct convd_arena *mem)
@@ -371,6 +372,24 @@ static const char *words_words(const struct convd_param *row, struct convd_arena
     for (const char *const *w = row->words; *w && out; w++)
         out = convd_arena_printf(mem, "%s%s \"%s\"", out, w == row->words ? "" : ",", *w);
     return out;
+}
+
+static const char *padding_tail(const struct convd_param *row)
+{
+    switch (row->flags & (CONVD_NO_SAME | CONVD_NO_VALID)) {
+    case 0: return ", [h,w], [top,left,bottom,right], \"same\" or \"valid\"";
+    case CONVD_NO_SAME: return ", [h,w], [top,left,bottom,right] or \"valid\"";
+    case CONVD_NO_VALID: return ", [h,w], [top,left,bottom,right] or \"same\"";
+    default: return ", [h,w] or [top,left,bottom,right]";
+    }
+}
+
+static const char *weight_words(const struct convd_param *row)
+{
+    if (row->flags & CONVD_INIT_ZEROS)
+        return "an array, \"@tensor\", or {\"init\":\"zeros\"}";
+    return row->flags & CONVD_NO_KERNELS ? "an array, \"@tensor\", or {\"init\":…}"
+                                         : "an array, a list of kernels, \"@tensor\", or {\"init\":…}";
 }
 
 static const char *with(struct convd_arena *mem, const char *head, const char *tail)
@@ -388,12 +407,14 @@ const char *convd_param_expects(const struct convd_param *row, struct convd_aren
     case CONVD_P_PAIR: return with(mem, number_words(row, "integer", "an", mem), ", or [h,w]");
     case CONVD_P_NUMPAIR: return with(mem, number_words(row, "number", "a", mem), ", or [h,w]");
     case CONVD_P_PADDING:
-        return with(mem, number_words(row, "integer", "an", mem), ", [h,w], [top,left,bottom,right], \"same\" or \"valid\"");
-    case CONVD_P_INTS: return with(mem, number_words(row, "integer", "an", mem), ", or a list of them");
+        return with(mem, number_words(row, "integer", "an", mem), padding_tail(row));
+    case CONVD_P_INTS:
+        return with(mem, number_words(row, "integer", "an", mem),
+                    row->most ? convd_arena_printf(mem, ", or a list of at most %zu", row->most) : ", or a list of them");
     case CONVD_P_NUMBERS: return with(mem, number_words(row, "number", "a", mem), ", or a list of them");
     case CONVD_P_ACROSS: return with(mem, words_words(row, mem), ", or one number a channel");
     case CONVD_P_KERNEL: return "a kernel's name, {\"name\":…}, a matrix, or \"@tensor\"";
-    case CONVD_P_WEIGHT: return "an array, a list of kernels, \"@tensor\", or {\"init\":…}";
+    case CONVD_P_WEIGHT: return weight_words(row);
     case CONVD_P_STEPS: return "a list of steps";
     }
     return NULL;

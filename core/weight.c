@@ -242,24 +242,38 @@ struct members {
     struct convd_pair kernel_size;
     double gain;
 };
-enum { INIT, OUT_CHANNELS, OUT_FEATURES, KERNEL_SIZE, SEED, GAIN };
+enum { INIT, OUT_CHANNELS, OUT_FEATURES, KERNEL_SIZE, SEED, GAIN, END };
 
 #define AT(FIELD) .name = #FIELD, .offset = offsetof(struct members, FIELD)
+
+// clang-format off
+static const struct convd_param init_params[CONVD_INIT_ROWS] = {
+    [INIT] = {AT(init), .type = CONVD_P_WORD, .words = convd_init_words,
+              .summary = "how the numbers are drawn: their spread follows from the shape"},
+    [OUT_CHANNELS] = {AT(out_channels), .type = CONVD_P_INT, .def = "", .lo = 1, .hi = 65536,
+                      .summary = "outputs of a convolution"},
+    [OUT_FEATURES] = {AT(out_features), .type = CONVD_P_INT, .def = "", .lo = 1, .hi = 65536,
+                      .summary = "the same, as linear calls it"},
+    [KERNEL_SIZE] = {AT(kernel_size), .type = CONVD_P_PAIR, .def = "", .lo = 1, .hi = 129, .summary = "window, pixels"},
+    [SEED] = {AT(seed), .type = CONVD_P_INT, .def = "", .lo = 0, .hi = 0x1p53,
+              .summary = "decides the numbers, with the shape; left out: 1 + the step's position"},
+    [GAIN] = {AT(gain), .type = CONVD_P_NUMBER, .def = "1", .summary = "factor of all numbers"},
+    [END] = CONVD_PARAM_END,
+};
+// clang-format on
+
+void convd_init_params(ptrdiff_t max_side, struct convd_param rows[CONVD_INIT_ROWS])
+{
+    memcpy(rows, init_params, sizeof init_params);
+    rows[KERNEL_SIZE].hi = (double)max_side;
+}
 
 static bool read_init(const struct convd_value *v, struct convd_faults *f, struct convd_arena *mem,
                       ptrdiff_t max_side, struct convd_weight *out)
 {
-    const struct convd_param rows[] = {
-        [INIT] = {AT(init), .type = CONVD_P_WORD, .words = convd_init_words},
-        [OUT_CHANNELS] = {AT(out_channels), .type = CONVD_P_INT, .def = "", .lo = 1, .hi = 65536},
-        [OUT_FEATURES] = {AT(out_features), .type = CONVD_P_INT, .def = "", .lo = 1, .hi = 65536},
-        [KERNEL_SIZE] = {AT(kernel_size), .type = CONVD_P_PAIR, .def = "", .lo = 1,
-                         .hi = (double)max_side},
-        [SEED] = {AT(seed), .type = CONVD_P_INT, .def = "", .lo = 0, .hi = 0x1p53},
-        [GAIN] = {AT(gain), .type = CONVD_P_NUMBER, .def = "1"},
-        CONVD_PARAM_END,
-    };
+    struct convd_param rows[CONVD_INIT_ROWS];
     struct members m = {0};
+    convd_init_params(max_side, rows);
     struct convd_arg *args = convd_arena_array(mem, v->n + 1u, sizeof *args);
     if (!args) return no_memory(f);
     for (uint32_t i = 0; i < v->n; i++)
@@ -315,5 +329,36 @@ bool convd_weight_read(const struct convd_value *v, struct convd_faults *f, stru
                                                  convd_value_show(f->mem, v));
     if (v->kind == CONVD_STRING && convd_kernel_find(v->string))
         x->suggestion = convd_arena_printf(f->mem, "[\"%s\"]", v->string);
+    return false;
+}
+
+static bool init_allowed(const struct convd_weight *w, unsigned flags, struct convd_faults *f)
+{
+    bool fine = true;
+    const char *out = flags & CONVD_INIT_SIZE ? "out_channels" : "out_features";
+    if ((flags & CONVD_INIT_OUT) && w->out < 1) {
+        convd_fault_expected(f, CONVD_MISSING, out, "an integer from 1 to 65536",
+                             "the init does not say %s", out);
+        fine = false;
+    }
+    if ((flags & CONVD_INIT_SIZE) && w->size.h < 1) {
+        convd_fault_expected(f, CONVD_MISSING, "kernel_size", "an integer, or [h,w]",
+                             "the init does not say kernel_size");
+        fine = false;
+    }
+    if ((flags & CONVD_INIT_ZEROS) && w->init != CONVD_ZEROS) {
+        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "init", "\"zeros\"", "init is \"%s\"",
+                             convd_init_words[w->init]);
+        fine = false;
+    }
+    return fine;
+}
+
+bool convd_weight_allowed(const struct convd_weight *w, unsigned flags, struct convd_faults *f)
+{
+    if (w->kind == CONVD_W_INIT) return init_allowed(w, flags, f);
+    if (w->kind != CONVD_W_KERNELS || !(flags & CONVD_NO_KERNELS)) return true;
+    convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "an array, \"@tensor\", or {\"init\":…}",
+                         "it is a list of kernels");
     return false;
 }

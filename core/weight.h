@@ -9,6 +9,11 @@
  * is. */
 bool convd_weight_read(const struct convd_value *v, struct convd_faults *f, struct convd_arena *mem, ptrdiff_t max_side,
                        struct convd_weight *out);
+/* Holds a weight that was read against the flags of its row (CONVD_NO_KERNELS, CONVD_INIT_…). Faults at f's place. */
+bool convd_weight_allowed(const struct convd_weight *w, unsigned flags, struct convd_faults *f);
+/* The members of {"init":…} as rows, closed by CONVD_PARAM_END; kernel_size goes up to max_side. */
+enum { CONVD_INIT_ROWS = 7 };
+void convd_init_params(ptrdiff_t max_side, struct convd_param rows[CONVD_INIT_ROWS]);
 /* The numbers of an init, C order: Philox4x32-10 counter generator, the seed and shape alone decide
  * (reference.md, "init"). dim: O,I,kh,kw. identity: 1 at the middle where i == o mod I, else 0. */
 void convd_weight_init(enum convd_init init, uint64_t seed, double gain, const ptrdiff_t dim[4], float *out);

@@ -68,8 +68,8 @@ static const struct {
     {"pixel_shuffle", "{\"factor\":3}"},
     {"pixel_unshuffle", "{\"factor\":1}"},
     {"pixel_unshuffle", "{\"factor\":2}"},
-    {"linear", "{\"weight\":{\"init\":\"xavier_uniform\",\"seed\":3,\"out_features\":3},\"bias\":{"
-               "\"init\":\"normal\",\"seed\":3}}"},
+    {"linear", "{\"weight\":{\"init\":\"xavier_uniform\",\"seed\":3,\"out_features\":3},"
+               "\"bias\":[1,-2,0.5]}"},
     {"batch_norm",
      "{\"weight\":{\"init\":\"normal\",\"seed\":3},\"bias\":2,\"mean\":0.5,\"var\":4,\"eps\":0.1}"},
     {"instance_norm",
@@ -193,6 +193,12 @@ struct bound {
     bool fine;
 };
 
+/* Whether a is the same parameter as b, or one that cannot be given beside it. */
+static bool in_its_place(const struct convd_param *a, const struct convd_param *b)
+{
+    return a == b || (a->flags & b->flags & CONVD_EITHER);
+}
+
 /* Binds what the op needs, with one member more (in place of the same one): name = v. */
 static void bind_with(struct bound *b, const struct convd_op *op, const char *name,
                       const struct convd_value *v)
@@ -202,8 +208,9 @@ static void bind_with(struct bound *b, const struct convd_op *op, const char *na
     const struct convd_value base = parse(needs(op), &b->mem, b->f);
     struct convd_arg args[64];
     size_t n = 0;
+    const struct convd_param *own = name ? convd_param_find(op->params, name) : NULL;
     for (uint32_t i = 0; i < base.n; i++)
-        if (!name || strcmp(base.members[i].name, name) != 0)
+        if (!own || !in_its_place(own, convd_param_find(op->params, base.members[i].name)))
             args[n++] =
                 (struct convd_arg){.name = base.members[i].name, .value = &base.members[i].value};
     if (name && v) args[n++] = (struct convd_arg){.name = name, .value = v};

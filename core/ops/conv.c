@@ -27,11 +27,12 @@ static const char *const layouts[] = {"OIHW", "HWIO", NULL};
 
 // clang-format off
 static const struct convd_param params[] = {
-    {AT(weight), .type = CONVD_P_WEIGHT, .flags = CONVD_LEARNABLE, .aliases = "W kernel kernels filters",
+    {AT(weight), .type = CONVD_P_WEIGHT, .aliases = "W kernel kernels filters",
+     .flags = CONVD_LEARNABLE | CONVD_INIT_OUT | CONVD_INIT_SIZE,
      .summary = "an array O x I x kh x kw, a list of kernels, \"@tensor\", or {\"init\":…}"},
     {AT(across), .type = CONVD_P_ACROSS, .def = "mean", .words = convd_across_words,
      .summary = "how a list of 2-D kernels is spread over the input channels"},
-    VECTOR_PARAM(bias, "added to each output: one number a channel", "b B"),
+    BIAS_PARAM(bias, "added to each output: one number a channel", "b B"),
     {AT(stride), .type = CONVD_P_PAIR, .def = "1", .lo = 1, .hi = 4096, .summary = "step, pixels",
      .aliases = "strides"},
     {AT(padding), .type = CONVD_P_PADDING, .def = "0", .lo = 0, .hi = 65536,
@@ -52,6 +53,11 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
+static const struct convd_rule rules[] = {
+    {"weight", CONVD_OUT_OF_RANGE, "sides of at most max_kernel"},
+    {.member = NULL},
+};
+
 /* ---- what the weight is ---------------------------------------------------------------------- */
 
 /* Outputs, input channels of one group, window. */
@@ -64,34 +70,6 @@ struct state {
     struct bank bank;
     const float *k, *bias;
 };
-
-static bool check(const void *params_, struct convd_faults *f)
-{
-    const struct params *p = params_;
-    bool fine = true;
-    if (p->weight.kind == CONVD_W_INIT) {
-        const size_t mark = convd_enter(f, "weight");
-        if (p->weight.out < 1) {
-            convd_fault_expected(f, CONVD_MISSING, "out_channels", "an integer from 1 to 65536",
-                                 "the init does not say out_channels");
-            fine = false;
-        }
-        if (p->weight.size.h < 1) {
-            convd_fault_expected(f, CONVD_MISSING, "kernel_size", "an integer, or [h,w]",
-                                 "the init does not say kernel_size");
-            fine = false;
-        }
-        convd_leave(f, mark);
-    }
-    if (p->bias.kind == CONVD_W_INIT && p->bias.init != CONVD_ZEROS) {
-        const size_t mark = convd_enter(f, "bias");
-        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "init", "\"zeros\"", "init is \"%s\"",
-                             convd_init_words[p->bias.init]);
-        convd_leave(f, mark);
-        fine = false;
-    }
-    return fine;
-}
 
 /* The bank for that many input channels; false when the weight has no more than one dimension. */
 static bool measure(const struct params *p, ptrdiff_t channels, struct bank *b)
@@ -453,8 +431,8 @@ const struct convd_op convd_op_conv = {
     .source = "torch.nn.functional.conv2d",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "direct",
-    .check = check,
     .shape = shape,
     .cost = cost,
     .window = window,

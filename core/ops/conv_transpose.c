@@ -21,12 +21,13 @@ struct params {
 static const struct convd_param params[] = {
     {AT(weight), .type = CONVD_P_WEIGHT,
      .summary = "in x out/groups x kh x kw numbers, or an init with out_channels",
-     .aliases = "W kernel", .flags = CONVD_LEARNABLE},
-    VECTOR_PARAM(bias, "added to each output channel: out numbers", "b"),
+     .aliases = "W kernel",
+     .flags = CONVD_LEARNABLE | CONVD_NO_KERNELS | CONVD_INIT_OUT | CONVD_INIT_SIZE},
+    BIAS_PARAM(bias, "added to each output channel: out numbers", "b"),
     {AT(stride), .type = CONVD_P_PAIR, .def = "1", .lo = 1, .hi = 4096,
      .summary = "pixels between the kernels of neighbours", .aliases = "strides"},
     {AT(padding), .type = CONVD_P_PADDING, .def = "0", .lo = 0, .hi = 65536,
-     .summary = "pixels taken off each side of the result", .aliases = "pad pads"},
+     .summary = "pixels taken off each side of the result", .aliases = "pad pads", .flags = CONVD_NO_SAME},
     {AT(dilation), .type = CONVD_P_PAIR, .def = "1", .lo = 1, .hi = 4096,
      .summary = "distance between taps, pixels",
      .aliases = "dilations"},
@@ -46,6 +47,12 @@ struct state {
 
 /* ---- shapes ---- */
 
+static const struct convd_rule rules[] = {
+    {"output_padding", CONVD_OUT_OF_RANGE, "less than the larger of stride and dilation"},
+    {"weight", CONVD_OUT_OF_RANGE, "sides of at most max_kernel"},
+    {.member = NULL},
+};
+
 static bool check_output_padding(ptrdiff_t padding, ptrdiff_t stride, ptrdiff_t dilation,
                                  struct convd_faults *f)
 {
@@ -60,31 +67,8 @@ static bool check_output_padding(ptrdiff_t padding, ptrdiff_t stride, ptrdiff_t 
 static bool check(const void *params_, struct convd_faults *f)
 {
     const struct params *p = params_;
-    const struct convd_weight *w = &p->weight;
-    bool fine = check_output_padding(p->output_padding.h, p->stride.h, p->dilation.h, f) &&
-                check_output_padding(p->output_padding.w, p->stride.w, p->dilation.w, f);
-    if (p->padding.kind == CONVD_PAD_SAME) {
-        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "padding",
-                             "an integer, [h,w] or [top,left,bottom,right]",
-                             "padding is \"same\", which conv_transpose does not have");
-        fine = false;
-    }
-    if (w->kind == CONVD_W_KERNELS) {
-        convd_fault_expected(
-            f, CONVD_WRONG_TYPE, "weight",
-            "an array of in x out/groups x kh x kw numbers, \"@name\", or {\"init\":…}",
-            "weight is a list of kernels");
-        fine = false;
-    }
-    if (w->kind == CONVD_W_INIT && (w->out < 1 || w->size.h < 1)) {
-        size_t mark = convd_enter(f, "weight");
-        convd_fault_expected(f, CONVD_MISSING, w->out < 1 ? "out_channels" : "kernel_size",
-                             "an integer from 1", "the init does not say %s",
-                             w->out < 1 ? "out_channels" : "kernel_size");
-        convd_leave(f, mark);
-        fine = false;
-    }
-    return fine;
+    return check_output_padding(p->output_padding.h, p->stride.h, p->dilation.h, f) &&
+           check_output_padding(p->output_padding.w, p->stride.w, p->dilation.w, f);
 }
 
 /* The limit on kernels, for arrays: an init's size was held against it when it was read. */
@@ -380,6 +364,7 @@ const struct convd_op convd_op_conv_transpose = {
     .source = "torch.nn.functional.conv_transpose2d",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "direct",
     .check = check,
     .shape = shape,

@@ -17,6 +17,12 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
+static const struct convd_rule rules[] = {
+    {"height", CONVD_OUT_OF_RANGE, "top + height inside the picture"},
+    {"width", CONVD_OUT_OF_RANGE, "left + width inside the picture"},
+    {.member = NULL},
+};
+
 static bool check_side(struct convd_faults *f, const char *start_name, ptrdiff_t start,
                        const char *length_name, ptrdiff_t length, ptrdiff_t n)
 {
@@ -77,6 +83,7 @@ const struct convd_op convd_op_crop = {
     .source = "torchvision.transforms.functional.crop",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "copy",
     .shape = shape,
     .window = window,

@@ -4,7 +4,7 @@
 
 // clang-format off
 static const struct convd_param params[] = {
-    RANK_PARAMS(1023),
+    RANK_PARAMS(1023, 0),
     CONVD_PARAM_END,
 };
 // clang-format on

@@ -21,7 +21,7 @@ static const struct convd_param params[] = {
      .aliases = "weight"},
     PADDING_MODE(params, "reflect"),
     PADDING_VALUE(params),
-    {AT(anchor), .type = CONVD_P_INTS, .def = "", .lo = 0, .hi = 128,
+    {AT(anchor), .type = CONVD_P_INTS, .def = "", .lo = 0, .hi = 128, .most = 2,
      .summary = "[y,x], the tap that stands on the output pixel; left out: the middle"},
     {AT(scale), .type = CONVD_P_NUMBER, .def = "1", .summary = "factor of the sum"},
     {AT(delta), .type = CONVD_P_NUMBER, .def = "0", .summary = "added to each output", .aliases = "offset"},
@@ -47,16 +47,16 @@ struct state {
     struct pass row, row_some, col, col_some;
 };
 
+static const struct convd_rule rules[] = {
+    {"anchor", CONVD_OUT_OF_RANGE, "a place inside the kernel"},
+    {.member = NULL},
+};
+
 static bool check(const void *params_, struct convd_faults *f)
 {
     const struct params *p = params_;
     const struct convd_ints *a = &p->anchor;
     if (a->n == 0) return true;
-    if (a->n > 2) {
-        convd_fault_expected(f, CONVD_WRONG_TYPE, "anchor", "[y,x]", "anchor has %zu numbers",
-                             a->n);
-        return false;
-    }
     const ptrdiff_t y = a->v[0], x = a->v[a->n - 1];
     if (y < p->kernel.h && x < p->kernel.w) return true;
     struct convd_fault *fault =
@@ -339,6 +339,7 @@ const struct convd_op convd_op_filter = {
     .source = "cv::filter2D",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "direct",
     .check = check,
     .cost = cost,

@@ -11,8 +11,8 @@ struct params {
 static const struct convd_param params[] = {
     {AT(weight), .type = CONVD_P_WEIGHT,
      .summary = "out x in numbers, or an init with out_features",
-     .aliases = "W kernel", .flags = CONVD_LEARNABLE},
-    VECTOR_PARAM(bias, "added to each output: out numbers", "b"),
+     .aliases = "W kernel", .flags = CONVD_LEARNABLE | CONVD_NO_KERNELS | CONVD_INIT_OUT},
+    BIAS_PARAM(bias, "added to each output: out numbers", "b"),
     CONVD_PARAM_END,
 };
 // clang-format on
@@ -21,26 +21,6 @@ struct state {
     const float *weight, *bias; /* out x in, out */
     ptrdiff_t in;
 };
-
-static bool check(const void *params_, struct convd_faults *f)
-{
-    const struct convd_weight *w = &((const struct params *)params_)->weight;
-    const char *expected =
-        "an array of out x in numbers, \"@name\", or {\"init\":…,\"out_features\":…}";
-    if (w->kind == CONVD_W_KERNELS) {
-        convd_fault_expected(f, CONVD_WRONG_TYPE, "weight", expected,
-                             "weight is a list of kernels");
-        return false;
-    }
-    if (w->kind == CONVD_W_INIT && w->out < 1) {
-        size_t mark = convd_enter(f, "weight");
-        convd_fault_expected(f, CONVD_MISSING, "out_features", "an integer from 1",
-                             "the init does not say out_features");
-        convd_leave(f, mark);
-        return false;
-    }
-    return true;
-}
 
 /* Input numbers, 0 when they cannot be counted. */
 static ptrdiff_t inputs(const struct convd_shape *x)
@@ -186,7 +166,6 @@ const struct convd_op convd_op_linear = {
     .params = params,
     .params_size = sizeof(struct params),
     .algorithm = "dot",
-    .check = check,
     .shape = shape,
     .cost = cost,
     .window = window,

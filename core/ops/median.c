@@ -4,19 +4,10 @@
 
 // clang-format off
 static const struct convd_param params[] = {
-    RANK_PARAMS(129),
+    RANK_PARAMS(129, CONVD_ODD),
     CONVD_PARAM_END,
 };
 // clang-format on
-
-static bool check(const void *params_, struct convd_faults *f)
-{
-    const struct convd_rank_params *p = params_;
-    if (p->kernel_size.h % 2 == 1 && p->kernel_size.w % 2 == 1) return true;
-    convd_fault_expected(f, CONVD_OUT_OF_RANGE, "kernel_size", "odd sizes, which have a middle",
-                         "kernel_size is %tdx%td", p->kernel_size.h, p->kernel_size.w);
-    return false;
-}
 
 /* The scratch: the block, a byte for each of its rows that says whether it holds a NaN, and what the way wants. */
 struct layout {
@@ -90,7 +81,6 @@ const struct convd_op convd_op_median = {
     .example = "grayscale/median:3",
     .source = "cv::medianBlur",
     .algorithm = "selection",
-    .check = check,
     .cost = convd_rank_cost,
     .scratch = scratch,
     .look = convd_rank_look,

@@ -9,22 +9,10 @@ struct params {
 static const struct convd_param params[] = {
     {AT(mean), .type = CONVD_P_NUMBERS, .lo = -3e38, .hi = 3e38, .summary = "what becomes 0"},
     {AT(std), .type = CONVD_P_NUMBERS, .lo = -3e38, .hi = 3e38,
-     .summary = "what becomes 1; not 0", .aliases = "stddev"},
+     .summary = "what becomes 1; not 0", .aliases = "stddev", .flags = CONVD_NONZERO},
     CONVD_PARAM_END,
 };
 // clang-format on
-
-static bool check(const void *params_, struct convd_faults *f)
-{
-    const struct params *p = params_;
-    for (size_t i = 0; i < p->std.n; i++)
-        if ((float)p->std.v[i] == 0) {
-            convd_fault_expected(f, CONVD_OUT_OF_RANGE, "std", "numbers that are not 0",
-                                 "std is 0");
-            return false;
-        }
-    return true;
-}
 
 static bool check_count(const struct convd_numbers *v, const char *name, ptrdiff_t c,
                         struct convd_faults *f)
@@ -71,7 +59,6 @@ const struct convd_op convd_op_normalize = {
     .params_size = sizeof(struct params),
     .algorithm = "pointwise",
     .in_place = true,
-    .check = check,
     .shape = shape,
     .forward = forward,
 };

@@ -13,23 +13,12 @@ struct params {
 static const struct convd_param params[] = {
     {AT(padding), .type = CONVD_P_PADDING, .lo = 0, .hi = 65536,
      .summary = "width of the border on each side, pixels",
-     .aliases = "pad pads"},
+     .aliases = "pad pads", .flags = CONVD_NO_SAME | CONVD_NO_VALID},
     PADDING_MODE(params, "constant"),
     PADDING_VALUE(params),
     CONVD_PARAM_END,
 };
 // clang-format on
-
-static bool check(const void *params_, struct convd_faults *f)
-{
-    const struct params *p = params_;
-    if (p->padding.kind == CONVD_PAD_EXPLICIT) return true;
-    convd_fault_expected(f, CONVD_OUT_OF_RANGE, "padding",
-                         "an integer, [h,w] or [top,left,bottom,right]",
-                         "padding is \"%s\", which only means something beside a window",
-                         p->padding.kind == CONVD_PAD_SAME ? "same" : "valid");
-    return false;
-}
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
 {
@@ -92,7 +81,6 @@ const struct convd_op convd_op_pad = {
     .params = params,
     .params_size = sizeof(struct params),
     .algorithm = "copy",
-    .check = check,
     .shape = shape,
     .window = window,
     .rows = rows,

@@ -10,9 +10,9 @@ struct convd_rank_params {
     double padding_value;
 };
 
-#define RANK_PARAMS(LARGEST)                                                                       \
-    {OF(convd_rank_params, kernel_size), .type = CONVD_P_PAIR,     .lo = 1, .hi = LARGEST,         \
-     .summary = "window, pixels",        .aliases = "ksize kernel"},                               \
+#define RANK_PARAMS(LARGEST, FLAGS)                                                                \
+    {OF(convd_rank_params, kernel_size), .type = CONVD_P_PAIR, .lo = 1, .hi = LARGEST,             \
+     .summary = "window, pixels", .aliases = "ksize kernel", .flags = FLAGS},                      \
         PADDING_MODE(convd_rank_params, "replicate"), PADDING_VALUE(convd_rank_params)
 
 /* The padded copy of one channel: rows of `row` floats, w + kw - 1 of them used. */

@@ -15,10 +15,10 @@ static const char *const mode_words[] = {"nearest", "bilinear", "bicubic", "area
 static const struct convd_param params[] = {
     {AT(size), .type = CONVD_P_PAIR, .def = "", .lo = 1, .hi = 1e6,
      .summary = "height and width of the result, pixels",
-     .aliases = "output_size"},
+     .aliases = "output_size", .flags = CONVD_EITHER},
     {AT(scale_factor), .type = CONVD_P_NUMPAIR, .def = "", .lo = 0.0001, .hi = 64,
      .summary = "times as high and wide",
-     .aliases = "scale factor"},
+     .aliases = "scale factor", .flags = CONVD_EITHER},
     {AT(mode), .type = CONVD_P_WORD, .def = "bilinear", .words = mode_words,
      .summary = "how numbers in between are made",
      .aliases = "interpolation"},
@@ -28,24 +28,20 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
+static const struct convd_rule rules[] = {
+    {"align_corners", CONVD_OUT_OF_RANGE, "false, or mode bilinear or bicubic"},
+    {.member = NULL},
+};
+
 static bool check(const void *params_, struct convd_faults *f)
 {
     const struct params *p = params_;
-    bool size = p->size.h > 0, factor = p->scale_factor.h > 0, fine = true;
-    if (size == factor) {
-        convd_fault_expected(f, size ? CONVD_OUT_OF_RANGE : CONVD_MISSING,
-                             size ? "scale_factor" : "size", "one of size and scale_factor",
-                             size ? "both size and scale_factor are given"
-                                  : "neither size nor scale_factor is given");
-        fine = false;
-    }
-    if (p->align_corners && (p->mode == RESAMPLE_NEAREST || p->mode == RESAMPLE_AREA)) {
-        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "align_corners",
-                             "false, or mode bilinear or bicubic",
-                             "align_corners means nothing to mode %s", mode_words[p->mode]);
-        fine = false;
-    }
-    return fine;
+    if (!p->align_corners || p->mode == RESAMPLE_BILINEAR || p->mode == RESAMPLE_BICUBIC)
+        return true;
+    convd_fault_expected(f, CONVD_OUT_OF_RANGE, "align_corners",
+                         "false, or mode bilinear or bicubic",
+                         "align_corners means nothing to mode %s", mode_words[p->mode]);
+    return false;
 }
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
@@ -217,6 +213,7 @@ const struct convd_op convd_op_resize = {
     .source = "torch.nn.functional.interpolate; cv::resize INTER_AREA",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "separable",
     .check = check,
     .shape = shape,

@@ -15,6 +15,11 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
+static const struct convd_rule rules[] = {
+    {"channels", CONVD_OUT_OF_RANGE, "channels that the input has"},
+    {.member = NULL},
+};
+
 static bool shape(struct convd_site *s, struct convd_faults *f)
 {
     const struct params *p = s->params;
@@ -61,6 +66,7 @@ const struct convd_op convd_op_select = {
     .source = "torch.index_select, dim=1",
     .params = params,
     .params_size = sizeof(struct params),
+    .rules = rules,
     .algorithm = "copy",
     .shape = shape,
     .forward = forward,

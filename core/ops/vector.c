@@ -10,20 +10,16 @@ static bool given(const struct convd_weight *w)
 bool convd_vector_check(const struct convd_weight *w, ptrdiff_t n, const char *member,
                         struct convd_faults *f)
 {
-    if (w->kind == CONVD_W_NONE || w->kind == CONVD_W_INIT) return true;
-    struct convd_fault *x;
-    if (!given(w)) {
-        x = convd_fault(f, CONVD_WRONG_TYPE, member, "%s is a list of kernels", member);
-    } else {
-        ptrdiff_t count = 1, longest = 1;
-        for (int d = 0; d < w->array.rank; d++) {
-            count *= w->array.dim[d];
-            longest = most(longest, w->array.dim[d]);
-        }
-        if (w->array.data && (w->array.rank == 0 || (count == n && longest == n))) return true;
-        x = convd_fault(f, CONVD_BAD_SHAPE, member, "%s has %td numbers in %d dimensions", member,
-                        count, w->array.rank);
+    if (!given(w)) return true; /* left out, or an init of as many as there are */
+    ptrdiff_t count = 1, longest = 1;
+    for (int d = 0; d < w->array.rank; d++) {
+        count *= w->array.dim[d];
+        longest = most(longest, w->array.dim[d]);
     }
+    if (w->array.data && (w->array.rank == 0 || (count == n && longest == n))) return true;
+    struct convd_fault *x =
+        convd_fault(f, CONVD_BAD_SHAPE, member, "%s has %td numbers in %d dimensions", member,
+                    count, w->array.rank);
     x->expected = convd_arena_printf(f->mem, "a list of %td numbers, one a channel", n);
     return false;
 }

@@ -9,7 +9,13 @@
 #define VECTOR_PARAM(FIELD, SUMMARY, ALIASES)                                                      \
     {                                                                                              \
         AT(FIELD), .type = CONVD_P_WEIGHT, .def = "", .summary = SUMMARY, .aliases = ALIASES,      \
-                   .flags = CONVD_LEARNABLE                                                        \
+                   .flags = CONVD_LEARNABLE | CONVD_NO_KERNELS                                     \
+    }
+/* The same for a bias: there an init is zeros. */
+#define BIAS_PARAM(FIELD, SUMMARY, ALIASES)                                                        \
+    {                                                                                              \
+        AT(FIELD), .type = CONVD_P_WEIGHT, .def = "", .summary = SUMMARY, .aliases = ALIASES,      \
+                   .flags = CONVD_LEARNABLE | CONVD_NO_KERNELS | CONVD_INIT_ZEROS                  \
     }
 
 /* True when w is left out or gives n numbers; else a fault at member. */

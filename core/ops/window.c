@@ -35,6 +35,11 @@ void convd_window_range(const struct convd_window_axis *a, ptrdiff_t t, ptrdiff_
 
 /* ---- hooks ---- */
 
+const struct convd_rule convd_window_rules[] = {
+    {"padding", CONVD_OUT_OF_RANGE, "less than the dilated window on each side"},
+    {.member = NULL},
+};
+
 static void check_side(struct convd_faults *f, ptrdiff_t padding, ptrdiff_t k, ptrdiff_t dilation,
                        const char *side)
 {

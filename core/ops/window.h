@@ -71,6 +71,7 @@ void convd_window_range(const struct convd_window_axis *a, ptrdiff_t t, ptrdiff_
                         ptrdiff_t *hi);
 
 /* Hooks of the row. */
+extern const struct convd_rule convd_window_rules[];
 bool convd_window_check(const void *params, struct convd_faults *f);
 bool convd_window_shape(struct convd_site *s, struct convd_faults *f);
 void convd_window_cost(const struct convd_site *s, struct convd_cost *c);
@@ -83,7 +84,8 @@ size_t convd_window_scratch(const struct convd_site *s, ptrdiff_t rows);
 
 #define WINDOW_ROW                                                                                 \
     .group = CONVD_POOLING, .algorithm = "direct", .params = params,                               \
-    .params_size = sizeof(struct convd_window_params), .check = convd_window_check,                \
+    .params_size = sizeof(struct convd_window_params), .rules = convd_window_rules,                \
+    .check = convd_window_check,                                                                   \
     .shape = convd_window_shape, .cost = convd_window_cost, .window = convd_window_field,          \
     .rows = convd_window_rows, .scratch = convd_window_scratch, .forward = forward
 

@@ -132,9 +132,8 @@ TEST(borders_of_every_mode)
     expect_numbers("[{\"op\":\"pad\",\"padding\":[0,1,0,0],\"padding_value\":5}]", s, count(),
                    shape(1, 1, 4), (const float[]){5, 0, 1, 2});
     expect_fault("[{\"op\":\"pad\",\"padding\":\"same\"}]", s, CONVD_OUT_OF_RANGE,
-                 "/steps/0/padding",
-                 "padding is \"same\", which only means something beside a window",
-                 "an integer, [h,w] or [top,left,bottom,right]");
+                 "/steps/0/padding", "padding is \"same\"",
+                 "an integer from 0 to 65536, [h,w] or [top,left,bottom,right]");
 }
 
 /* ---- resize ---- */
@@ -182,7 +181,7 @@ TEST(resizes_that_say_nothing_are_refused)
 {
     const struct convd_shape s = shape(1, 3, 4);
     expect_fault("[\"resize\"]", s, CONVD_MISSING, "/steps/0/size",
-                 "neither size nor scale_factor is given", "one of size and scale_factor");
+                 "resize needs one of size and scale_factor", "one of size and scale_factor");
     expect_fault("[{\"op\":\"resize\",\"size\":3,\"scale_factor\":2}]", s, CONVD_OUT_OF_RANGE,
                  "/steps/0/scale_factor", "both size and scale_factor are given",
                  "one of size and scale_factor");

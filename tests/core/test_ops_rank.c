@@ -99,8 +99,8 @@ TEST(common_medians_on_every_width)
 TEST(even_medians_are_refused)
 {
     expect_fault("[{\"op\":\"median\",\"kernel_size\":[3,4]}]", (struct convd_shape){1, 1, 9, 9},
-                 CONVD_OUT_OF_RANGE, "/steps/0/kernel_size", "kernel_size is 3x4",
-                 "odd sizes, which have a middle");
+                 CONVD_OUT_OF_RANGE, "/steps/0/kernel_size/1", "kernel_size is 4",
+                 "an odd integer from 1 to 129, or [h,w]");
     expect_fault("[\"dilate\"]", (struct convd_shape){1, 1, 9, 9}, CONVD_MISSING,
                  "/steps/0/kernel_size", "dilate needs kernel_size",
                  "an integer from 1 to 1023, or [h,w]");

@@ -52,7 +52,7 @@ TEST(weights_that_do_not_fit_are_refused_in_words)
                  "out x 4 numbers: the input is 1x2x2");
     expect_fault("[{\"op\":\"linear\",\"weight\":{\"init\":\"normal\"}}]", shape(1, 2, 2),
                  CONVD_MISSING, "/steps/0/weight/out_features",
-                 "the init does not say out_features", "an integer from 1");
+                 "the init does not say out_features", "an integer from 1 to 65536");
     expect_fault("[{\"op\":\"linear\",\"weight\":[[1,2,3,4]],\"bias\":[1,2]}]", shape(1, 2, 2),
                  CONVD_BAD_SHAPE, "/steps/0/bias", "bias has 2 numbers in 1 dimensions",
                  "a list of 1 numbers, one a channel");
@@ -60,7 +60,8 @@ TEST(weights_that_do_not_fit_are_refused_in_words)
                  "/steps/0/mean", "mean has 2 numbers in 1 dimensions",
                  "a list of 3 numbers, one a channel");
     expect_fault("[{\"op\":\"normalize\",\"mean\":0,\"std\":[1,0]}]", shape(2, 2, 2),
-                 CONVD_OUT_OF_RANGE, "/steps/0/std", "std is 0", "numbers that are not 0");
+                 CONVD_OUT_OF_RANGE, "/steps/0/std/1", "std is 0",
+                 "a number from -3e+38 to 3e+38, not 0, or a list of them");
     expect_fault("[{\"op\":\"normalize\",\"mean\":[1,2],\"std\":1}]", shape(3, 2, 2),
                  CONVD_BAD_SHAPE, "/steps/0/mean", "mean has 2 numbers for 3 channels",
                  "one number, or one a channel");
@@ -224,15 +225,15 @@ TEST(conv_transpose_refuses)
     expect_fault("[{\"op\":\"conv_transpose\",\"weight\":{\"init\":\"normal\",\"out_channels\":1,"
                  "\"kernel_size\":2},\"padding\":\"same\"}]",
                  shape(1, 3, 3), CONVD_OUT_OF_RANGE, "/steps/0/padding",
-                 "padding is \"same\", which conv_transpose does not have",
-                 "an integer, [h,w] or [top,left,bottom,right]");
+                 "padding is \"same\"",
+                 "an integer from 0 to 65536, [h,w], [top,left,bottom,right] or \"valid\"");
     expect_fault("[{\"op\":\"conv_transpose\",\"weight\":{\"init\":\"normal\",\"out_channels\":1,"
                  "\"kernel_size\":2},\"padding\":2}]",
                  shape(1, 3, 3), CONVD_BAD_SHAPE, "/steps/0/padding", "the result would be 0x0",
                  "less padding, which takes pixels off the result");
     expect_fault("[{\"op\":\"conv_transpose\",\"weight\":[\"sobel_x\"]}]", shape(1, 3, 3),
-                 CONVD_WRONG_TYPE, "/steps/0/weight", "weight is a list of kernels",
-                 "an array of in x out/groups x kh x kw numbers, \"@name\", or {\"init\":…}");
+                 CONVD_WRONG_TYPE, "/steps/0/weight", "it is a list of kernels",
+                 "an array, \"@tensor\", or {\"init\":…}");
     expect_fault("[{\"op\":\"conv_transpose\",\"weight\":[[[[1]]]]}]", shape(2, 3, 3),
                  CONVD_BAD_SHAPE, "/steps/0/weight",
                  "weight begins with 1, the input has 2 channels",
