@@ -1,6 +1,7 @@
 /* serve.c: start, the main thread's round of chores, and an orderly end. */
 #include "serve.h"
 #include "clock.h"
+#include "cmd.h"
 #include "http.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -53,9 +54,7 @@ static int open_listener(struct server *s)
         fd = -1;
     }
     if (list) freeaddrinfo(list);
-    if (fd < 0)
-        log_say(&s->log, LOG_ERROR, "cannot listen on %s: %s", listen_to,
-                why ? why : strerror(errno));
+    if (fd < 0) cmd_say(NULL, "cannot listen on %s: %s", listen_to, why ? why : strerror(errno));
     return fd;
 }
 
@@ -91,13 +90,13 @@ static bool drop_root(struct server *s)
     }
     const struct passwd *p = getpwnam(user);
     if (!p) {
-        log_say(&s->log, LOG_ERROR, "no user is called %s", user);
+        cmd_say(NULL, "no user is called %s", user);
         return false;
     }
     if (setgroups(0, NULL) == 0 && setgid(p->pw_gid) == 0 && setuid(p->pw_uid) == 0 &&
         setuid(0) != 0)
         return true;
-    log_say(&s->log, LOG_ERROR, "cannot become %s: %s", user, strerror(errno));
+    cmd_say(NULL, "cannot become %s: %s", user, strerror(errno));
     return false;
 }
 
@@ -197,8 +196,7 @@ static bool prepare(struct server *s, const struct settings *settings)
     s->library = f ? api_library_new(f) : NULL;
     if (!s->library) {
         const struct convd_fault *first = f ? convd_faults_first(f) : NULL;
-        log_say(&s->log, LOG_ERROR, "the built-in pipelines: %s",
-                first ? first->detail : "no memory");
+        cmd_say(NULL, "the built-in pipelines: %s", first ? first->detail : "no memory");
     }
     convd_faults_free(f);
     s->memory = memory_new(settings->memory_budget);
