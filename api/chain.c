@@ -224,13 +224,13 @@ static void refuse_options(struct printer *p, const struct api_options *o)
 {
     for (size_t i = 0; o && i < API_OPTIONS; i++) {
         if (api_option_idle(o, i)) continue;
-        size_t mark = convd_enter(p->f, api_option_section(i));
+        size_t mark = convd_enter(p->f, api_option_row(i)->section);
         const char *help =
-            api_option_in_query(i)
+            api_option_row(i)->query
                 ? convd_arena_printf(p->f->mem, "the query parameter %s beside the chain",
-                                     api_option_member(i))
+                                     api_option_row(i)->member)
                 : "its JSON form";
-        cannot(p, api_option_member(i), help ? help : "", "a chain holds steps only");
+        cannot(p, api_option_row(i)->member, help ? help : "", "a chain holds steps only");
         convd_leave(p->f, mark);
     }
 }

@@ -71,16 +71,19 @@ const char *api_format_nearest(const char *name)
 
 struct reader {
     struct api_options *o;
-    const char *member, *expects;
+    const struct api_option_row *row;
+    const char *member;
     const struct convd_value *v;
     struct convd_arena *mem;
     struct convd_faults *f;
     bool query;
 };
 
+static const char *expects(const struct reader *r);
+
 static struct convd_fault *refuse(const struct reader *r, int code, const struct convd_value *v)
 {
-    return convd_fault_expected(r->f, code, r->query ? NULL : r->member, r->expects, "%s%s is %s",
+    return convd_fault_expected(r->f, code, r->query ? NULL : r->member, expects(r), "%s%s is %s",
                                 r->query ? "the query's " : "", r->member,
                                 convd_value_show(r->f->mem, v));
 }
@@ -90,8 +93,9 @@ static const char *word_at(const void *words, size_t i)
     return ((const char *const *)words)[i];
 }
 
-static bool read_word(const struct reader *r, const char *const *words, int *out)
+static bool read_word(const struct reader *r, int *out)
 {
+    const char *const *words = r->row->words;
     if (r->v->kind != CONVD_STRING) {
         refuse(r, CONVD_WRONG_TYPE, r->v);
         return false;
@@ -106,13 +110,15 @@ static bool read_word(const struct reader *r, const char *const *words, int *out
     return false;
 }
 
-static bool read_int(const struct reader *r, int lo, int hi, int *out)
+static bool read_int(const struct reader *r, int *out)
 {
+    const struct api_option_row *row = r->row;
     if (r->v->kind != CONVD_NUMBER) {
         refuse(r, CONVD_WRONG_TYPE, r->v);
         return false;
     }
-    if (r->v->number != floor(r->v->number) || r->v->number < lo || r->v->number > hi) {
+    if (r->v->number != floor(r->v->number) || r->v->number < row->lo || r->v->number > row->hi ||
+        fmod(r->v->number - row->lo, row->step) != 0) {
         refuse(r, CONVD_OUT_OF_RANGE, r->v);
         return false;
     }
@@ -155,7 +161,7 @@ static bool read_texts(const struct reader *r, const char *const **list, size_t 
         }
         size_t mark = convd_enter(r->f, r->member);
         if (r->v->kind == CONVD_ARRAY) convd_enter_item(r->f, i);
-        convd_fault_expected(r->f, CONVD_WRONG_TYPE, NULL, r->expects, "%s is %s", r->member,
+        convd_fault_expected(r->f, CONVD_WRONG_TYPE, NULL, expects(r), "%s is %s", r->member,
                              convd_value_show(r->f->mem, &items[i]));
         convd_leave(r->f, mark);
         fine = false;
@@ -250,17 +256,17 @@ static bool read_option(const struct reader *r, enum api_option which)
     bool fine = false;
     switch (which) {
     case API_OPTION_CHANNELS:
-        fine = read_word(r, channels_words, &x);
+        fine = read_word(r, &x);
         r->o->channels = (enum convd_channels)x;
         break;
     case API_OPTION_BACKGROUND:
         return read_background(r);
     case API_OPTION_ALPHA:
-        fine = read_word(r, alpha_words, &x);
+        fine = read_word(r, &x);
         r->o->keep_alpha = x == 1;
         break;
     case API_OPTION_ORIENT:
-        fine = read_word(r, orient_words, &x);
+        fine = read_word(r, &x);
         r->o->raw_orientation = x == 1;
         break;
     case API_OPTION_FROM:
@@ -270,25 +276,19 @@ static bool read_option(const struct reader *r, enum api_option which)
     case API_OPTION_VIEW:
         return read_view(r);
     case API_OPTION_NORMALIZE:
-        fine = read_word(r, convd_normalize_words, &x);
+        fine = read_word(r, &x);
         r->o->normalize = (enum convd_normalize)x;
         break;
     case API_OPTION_LABELS:
         return read_labels(r);
     case API_OPTION_QUALITY:
-        return read_int(r, 1, 100, &r->o->quality);
+        return read_int(r, &r->o->quality);
     case API_OPTION_COMPRESSION:
-        return read_int(r, 0, 9, &r->o->compression);
+        return read_int(r, &r->o->compression);
     case API_OPTION_DEPTH:
-        fine = read_int(r, 8, 16, &x);
-        if (fine && x != 8 && x != 16) {
-            refuse(r, CONVD_OUT_OF_RANGE, r->v);
-            return false;
-        }
-        r->o->depth = fine ? x : 8;
-        break;
+        return read_int(r, &r->o->depth);
     case API_OPTION_VALUES:
-        fine = read_word(r, values_words, &x);
+        fine = read_word(r, &x);
         r->o->values = (enum api_values)x;
         break;
     case API_OPTIONS:
@@ -299,15 +299,61 @@ static bool read_option(const struct reader *r, enum api_option which)
 
 /* ---- all of them ---- */
 
-static const struct row {
-    const char *member, *section;
-    bool query;
-    const char *expects;
-} rows[API_OPTIONS] = {
-#define OPTION(NAME, MEMBER, SECTION, QUERY, EXPECTED) {MEMBER, SECTION, QUERY, EXPECTED},
+static const struct api_option_row rows[API_OPTIONS] = {
+#define OPTION(NAME, MEMBER, SECTION, QUERY, KIND, WORDS, LO, HI, STEP, SUMMARY)                   \
+    {MEMBER, SECTION, QUERY, API_KIND_##KIND, WORDS, LO, HI, STEP, SUMMARY},
 #include "options.def"
 #undef OPTION
 };
+
+const struct api_option_row *api_option_row(size_t i)
+{
+    return i < API_OPTIONS ? &rows[i] : NULL;
+}
+
+static const char *words_expected(const char *const *words, struct convd_arena *mem)
+{
+    const char *list = "";
+    for (size_t i = 0; words[i] && list; i++)
+        list = convd_arena_printf(mem, "%s%s\"%s\"", list,
+                                  i == 0         ? ""
+                                  : words[i + 1] ? ", "
+                                                 : " or ",
+                                  words[i]);
+    return list ? list : "";
+}
+
+const char *api_option_expects(size_t i, struct convd_arena *mem)
+{
+    const struct api_option_row *row = &rows[i];
+    const char *text = NULL;
+    switch (row->kind) {
+    case API_KIND_WORD:
+        return words_expected(row->words, mem);
+    case API_KIND_INT:
+        text = row->lo + row->step == row->hi
+                   ? convd_arena_printf(mem, "%d or %d", row->lo, row->hi)
+                   : convd_arena_printf(mem, "an integer from %d to %d", row->lo, row->hi);
+        break;
+    case API_KIND_COLOUR:
+        return "a colour as \"#rrggbb\"";
+    case API_KIND_IDS:
+        return "a step's id, a list of them, or \"*\"";
+    case API_KIND_FORMAT:
+        text = convd_arena_printf(mem, "one of %s", api_format_list(mem));
+        break;
+    case API_KIND_VIEW:
+        return "\"auto\", \"grid\" or \"channel:N\"";
+    case API_KIND_TEXTS:
+        return "a list of strings, one for each number";
+    }
+    return text ? text : "";
+}
+
+static const char *expects(const struct reader *r)
+{
+    return api_option_expects((size_t)(r->row - rows), r->f->mem);
+}
 
 struct api_options api_options_default(void)
 {
@@ -370,8 +416,8 @@ void api_options_read(struct api_options *o, const char *section, const struct c
             continue;
         }
         const struct reader r = {.o = o,
+                                 .row = &rows[k],
                                  .member = name,
-                                 .expects = rows[k].expects,
                                  .v = &v->members[i].value,
                                  .mem = mem,
                                  .f = f};
@@ -412,8 +458,8 @@ void api_options_query(struct api_options *o, const struct api_pair *query, size
                                          ? convd_string(query[i].value)
                                          : text_value(query[i].value);
         const struct reader r = {.o = o,
+                                 .row = &rows[k],
                                  .member = rows[k].member,
-                                 .expects = rows[k].expects,
                                  .v = &v,
                                  .mem = mem,
                                  .f = f,
@@ -452,26 +498,6 @@ void api_options_merge(struct api_options *o, const struct api_options *over)
 }
 
 /* ---- printing ---- */
-
-const char *api_option_member(size_t i)
-{
-    return rows[i].member;
-}
-
-const char *api_option_section(size_t i)
-{
-    return rows[i].section;
-}
-
-bool api_option_in_query(size_t i)
-{
-    return rows[i].query;
-}
-
-const char *api_option_expects(size_t i)
-{
-    return rows[i].expects;
-}
 
 static struct convd_value texts_value(const char *const *list, size_t n, struct convd_arena *mem)
 {

@@ -16,7 +16,7 @@ const char *api_format_list(struct convd_arena *mem);            /* "png, jpeg, 
 const char *api_format_nearest(const char *name);
 
 enum api_option {
-#define OPTION(NAME, MEMBER, SECTION, QUERY, EXPECTED) API_OPTION_##NAME,
+#define OPTION(NAME, ...) API_OPTION_##NAME,
 #include "options.def"
 #undef OPTION
     API_OPTIONS
@@ -54,11 +54,29 @@ void api_options_query(struct api_options *o, const struct api_pair *query, size
 /* Takes over from `over` what it says. */
 void api_options_merge(struct api_options *o, const struct api_options *over);
 
+/* The rows of options.def. */
+enum api_option_kind {
+    API_KIND_WORD,   /* one of words                                  */
+    API_KIND_INT,    /* lo, lo + step … hi                            */
+    API_KIND_COLOUR, /* "#rrggbb"                                     */
+    API_KIND_IDS,    /* an id or a list of them                       */
+    API_KIND_FORMAT, /* api_format_named                              */
+    API_KIND_VIEW,   /* "auto", "grid", "channel:N"                   */
+    API_KIND_TEXTS,  /* a list of strings                             */
+};
+struct api_option_row {
+    const char *member, *section; /* section "": a query's alone */
+    bool query;
+    enum api_option_kind kind;
+    const char *const *words;
+    int lo, hi, step;
+    const char *summary;
+};
+const struct api_option_row *api_option_row(size_t i); /* NULL past the end */
+/* The words of what it takes: "one of …", "an integer from 1 to 100". */
+const char *api_option_expects(size_t i, struct convd_arena *mem);
+
 /* For printing: option i (enum api_option) as its value, and whether it says what holds anyway. */
-const char *api_option_member(size_t i);
-const char *api_option_section(size_t i);
-bool api_option_in_query(size_t i);
-const char *api_option_expects(size_t i);
 struct convd_value api_option_value(const struct api_options *o, size_t i, struct convd_arena *mem);
 bool api_option_idle(const struct api_options *o, size_t i);
 #endif

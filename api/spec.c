@@ -179,14 +179,14 @@ static void write_section(struct printer *p, const struct api_options *o, const 
 {
     bool open = false;
     for (size_t i = 0; i < API_OPTIONS; i++) {
-        if (!(o->given >> i & 1) || strcmp(api_option_section(i), section) != 0) continue;
+        if (!(o->given >> i & 1) || strcmp(api_option_row(i)->section, section) != 0) continue;
         if (!open) {
             api_json_key(&p->j, section);
             api_json_object(&p->j);
             open = true;
         }
         struct convd_value v = api_option_value(o, i, p->mem);
-        api_json_key(&p->j, api_option_member(i));
+        api_json_key(&p->j, api_option_row(i)->member);
         api_json_value(&p->j, &v);
     }
     if (open) api_json_end(&p->j);

@@ -148,8 +148,8 @@ static const char *const graphs[] = {
     "{\"steps\":[{\"op\":\"conv\",\"weight\":[[[[1,0],[0,1]],[[0.5,0],[0,0]],[[0,0],[0,-1]]]],"
     "\"bias\":[3]}]}",
     "{\"input\":{\"channels\":\"gray\",\"background\":\"#102030\"},\"steps\":[\"abs\",{\"op\":"
-    "\"max_pool\",\"kernel_size\":2,\"input\":\"image\"}],"
-    "\"output\":{\"from\":[\"s0\",\"s1\"],\"view\":\"grid\",\"normalize\":\"minmax\",\"labels\":["
+    "\"max_pool\",\"kernel_size\":2,\"input\":\"image\"},{\"op\":\"adaptive_avg_pool\",\"output_size\":[1,2]}],"
+    "\"output\":{\"from\":[\"s0\",\"s2\"],\"view\":\"grid\",\"normalize\":\"minmax\",\"labels\":["
     "\"a\",\"b\"],\"quality\":80,\"compression\":3,\"depth\":16}}",
 };
 
