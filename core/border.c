@@ -116,6 +116,46 @@ void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, pt
     }
 }
 
+/* The m with 0 <= from + m*step < w, clipped to [0,n). */
+static struct convd_rows inside(ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, ptrdiff_t w)
+{
+    const ptrdiff_t lo = from >= 0 ? 0 : least((-from + step - 1) / step, n);
+    const ptrdiff_t hi = from >= w ? 0 : least((w - 1 - from) / step + 1, n);
+    return (struct convd_rows){lo, most(lo, hi)};
+}
+
+void convd_border_line(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n,
+                       enum convd_mode mode, float value, float *y)
+{
+    const float outside = mode == CONVD_MODE_ZEROS ? 0 : value;
+    const struct convd_rows in = x ? inside(from, step, n, w) : (struct convd_rows){0, 0};
+    for (ptrdiff_t m = 0; m < n; m++) {
+        if (step == 1 && m == in.y0 && in.y0 < in.y1) {
+            memcpy(y + m, x + from + m, (size_t)(in.y1 - m) * sizeof *y);
+            m = in.y1;
+        }
+        for (; m >= in.y0 && m < in.y1; m++) y[m] = x[from + m * step];
+        if (m == n) break;
+        const ptrdiff_t k = x ? convd_border_index(mode, from + m * step, w) : -1;
+        y[m] = k < 0 ? outside : x[k];
+    }
+}
+
+void convd_border_fold(const float *t, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n,
+                       enum convd_mode mode, const struct convd_simd *simd, float *x, ptrdiff_t w)
+{
+    const struct convd_rows in = inside(from, step, n, w);
+    const bool dropped = mode == CONVD_MODE_ZEROS || mode == CONVD_MODE_CONSTANT;
+    if (step == 1 && in.y0 < in.y1)
+        simd->add(x + from + in.y0, x + from + in.y0, t + in.y0, (size_t)(in.y1 - in.y0));
+    else
+        for (ptrdiff_t m = in.y0; m < in.y1; m++) x[from + m * step] += t[m];
+    for (ptrdiff_t m = 0; m < n && !dropped; m++) {
+        if (m == in.y0) m = in.y1;
+        if (m < n) x[convd_border_index(mode, from + m * step, w)] += t[m];
+    }
+}
+
 struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrdiff_t before,
                                      ptrdiff_t after, ptrdiff_t k, ptrdiff_t stride,
                                      ptrdiff_t dilation, bool ceil_mode)
@@ -215,24 +255,9 @@ static void make_phases(const struct convd_lines *l, const float *x, float *y)
 {
     const struct convd_lines_shape *s = l->shape;
     const ptrdiff_t sw = s->window.sw;
-    const float outside = s->mode == CONVD_MODE_ZEROS ? 0 : s->value;
-    for (ptrdiff_t p = 0; p < l->phases; p++, y += l->stride) {
-        const ptrdiff_t from = p * s->window.dw % sw - s->window.left;
-        ptrdiff_t m = 0;
-        if (!x) {
-            for (; m < l->length; m++) y[m] = outside;
-            continue;
-        }
-        while (m < l->length) {
-            ptrdiff_t j = from + m * sw;
-            if (j >= 0 && j < s->w) {
-                for (; m < l->length && j < s->w; m++, j += sw) y[m] = x[j];
-            } else {
-                const ptrdiff_t k = convd_border_index(s->mode, j, s->w);
-                y[m++] = k < 0 ? outside : x[k];
-            }
-        }
-    }
+    for (ptrdiff_t p = 0; p < l->phases; p++, y += l->stride)
+        convd_border_line(x, s->w, p * s->window.dw % sw - s->window.left, sw, l->length, s->mode,
+                          s->value, y);
 }
 
 /* Row v of the input (any integer) for all channels into a slot. */

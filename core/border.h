@@ -25,6 +25,14 @@ struct convd_rows convd_border_rows(enum convd_mode mode, ptrdiff_t lo, ptrdiff_
 void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t left, ptrdiff_t right,
                        enum convd_mode mode, float value, float *out, ptrdiff_t row);
 
+/* Columns from, from + step, … (n of them) of a row of w numbers, border values included. x NULL: a row of the constant. */
+void convd_border_line(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, enum convd_mode mode,
+                       float value, float *y);
+/* Its adjoint: t[m] is what column from + m*step gets; it is added to the number of x (w of them) that stood there. What
+ * falls on the constant is dropped. */
+void convd_border_fold(const float *t, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, enum convd_mode mode,
+                       const struct convd_simd *simd, float *x, ptrdiff_t w);
+
 /* Padding and output size of a window along one axis: PyTorch's formula floor((n + before + after -
  * dilation*(k-1) - 1) / stride) + 1; SAME is ONNX SAME_UPPER (ceil(n/stride), odd pixel at the end);
  * ceil_mode as PyTorch (the last window starts inside the input or its leading padding). size <= 0: does not

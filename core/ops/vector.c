@@ -1,6 +1,5 @@
 /* vector.c: one number a channel; see vector.h. */
 #include "vector.h"
-#include <string.h>
 
 static bool given(const struct convd_weight *w)
 {
@@ -24,19 +23,32 @@ bool convd_vector_check(const struct convd_weight *w, ptrdiff_t n, const char *m
     return false;
 }
 
+float convd_vector_number(const struct convd_weight *w, ptrdiff_t n, float otherwise,
+                          size_t position, ptrdiff_t c)
+{
+    if (w->kind == CONVD_W_INIT)
+        return convd_weight_number(w->init, weight_seed(w, position), w->gain,
+                                   (ptrdiff_t[]){n, 1, 1, 1}, (size_t)c);
+    if (!given(w)) return otherwise;
+    return w->array.data[w->array.rank > 0 ? c : 0];
+}
+
 void convd_vector_fill(const struct convd_weight *w, ptrdiff_t n, float otherwise, size_t position,
                        float *out)
 {
-    if (w->kind == CONVD_W_INIT) {
-        convd_weight_init(w->init, weight_seed(w, position), w->gain, (ptrdiff_t[]){n, 1, 1, 1},
-                          out);
-        return;
-    }
-    if (given(w) && w->array.rank > 0) {
-        memcpy(out, w->array.data, (size_t)n * sizeof *out);
-        return;
-    }
-    for (ptrdiff_t c = 0; c < n; c++) out[c] = given(w) ? w->array.data[0] : otherwise;
+    for (ptrdiff_t c = 0; c < n; c++) out[c] = convd_vector_number(w, n, otherwise, position, c);
+}
+
+bool convd_vector_shape(const struct convd_weight *w, ptrdiff_t n, struct convd_tensor *t)
+{
+    if (!given(w) && w->kind != CONVD_W_INIT) return false;
+    *t = given(w) ? w->array : (struct convd_tensor){.name = "", .rank = 1, .dim = {n}};
+    return true;
+}
+
+void convd_vector_add(const struct convd_weight *w, ptrdiff_t c, double g, float *written)
+{
+    written[given(w) && w->array.rank == 0 ? 0 : c] += (float)g;
 }
 
 size_t convd_vector_count(const struct convd_weight *w, ptrdiff_t n)

@@ -26,6 +26,13 @@ void convd_vector_fill(const struct convd_weight *w, ptrdiff_t n, float otherwis
                        float *out);
 /* Learned or given numbers that w stands for: 0 when it was left out. */
 size_t convd_vector_count(const struct convd_weight *w, ptrdiff_t n);
+/* One of them. */
+float convd_vector_number(const struct convd_weight *w, ptrdiff_t n, float otherwise, size_t position,
+                          ptrdiff_t c);
+/* The shape of what was written for w; false when it was left out. */
+bool convd_vector_shape(const struct convd_weight *w, ptrdiff_t n, struct convd_tensor *t);
+/* Adds the gradient of number c to one of what was written. */
+void convd_vector_add(const struct convd_weight *w, ptrdiff_t c, double g, float *written);
 
 /* The seed of an init: what was written, else 1 + the step's position. */
 static inline uint64_t weight_seed(const struct convd_weight *w, size_t position)

@@ -14,6 +14,32 @@ static void taps(const float *const *t, const float *k, size_t n, const float *b
         }
 }
 
+/* Number j belongs to part j mod 16; what is left over at the end, to the last parts. */
+static size_t part_of(size_t j, size_t n)
+{
+    return j < n / CONVD_DOTS_PARTS * CONVD_DOTS_PARTS ? j % CONVD_DOTS_PARTS
+                                                       : CONVD_DOTS_PARTS - (n - j);
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float part[CONVD_DOTS_PARTS] = {0};
+    for (size_t j = 0; j < n; j++) {
+        float *sum = &part[part_of(j, n)];
+        *sum = fmaf(a[j], b[j], *sum);
+    }
+    for (size_t half = CONVD_DOTS_PARTS / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++) part[i] += part[i + half];
+    return part[0];
+}
+
+static void dots(const float *const *t, size_t taps, const float *const *d, size_t outs, size_t n,
+                 float *y)
+{
+    for (size_t i = 0; i < taps; i++)
+        for (size_t o = 0; o < outs; o++) y[i * outs + o] = dot(t[i], d[o], n);
+}
+
 static bool all_finite(const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -86,6 +112,7 @@ const struct convd_simd convd_simd_ref;
 const struct convd_simd convd_simd_ref = {
     .name = "ref",
     .taps = taps,
+    .dots = dots,
     .copy = copy,
     .finite = all_finite,
     .max = max,

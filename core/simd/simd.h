@@ -4,11 +4,14 @@
  *
  * The rule that makes results the same everywhere: vectors run across outputs, never across taps, so an
  * output adds its taps in their order whatever the width of the vector, the place in the row or the cut of
- * the work. Variants with FMA agree with ref bit for bit; base has none and rounds each product.
+ * the work (dots, whose outputs are sums along the row, has parts of one size everywhere). Variants with FMA agree with ref bit for bit; base has none and rounds each product.
  *
  *   taps       windows over padded rows, for 1 to 4 rows of outputs that read the same input:
  *                  y[o][j] = bias[o] + sum over i of k[i*outs + o] * t[i][j]      from <= j < to
  *              t[i] is the row that tap i reads, already shifted. Nothing is read or written outside [from,to).
+ *   dots       sums of products along rows, for 1 to 4 rows d and any number of rows t (weight gradients):
+ *                  y[i*outs + o] = sum over j of t[i][j] * d[o][j]      0 <= j < n
+ *              in 16 parts on every instruction set (ref.c says which number goes where), so that all agree.
  *   copy       y = x; true when all n numbers are finite
  *   finite     true when all n numbers are finite
  *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN
@@ -31,7 +34,10 @@ struct convd_simd {
 #undef SIMD
 };
 
-enum { CONVD_TAPS_OUTS = 4 /* most rows of outputs of one taps call */ };
+enum {
+    CONVD_TAPS_OUTS = 4,  /* most rows of outputs of one taps call, and of d of one dots call */
+    CONVD_DOTS_PARTS = 16 /* sums side by side in dots                                         */
+};
 
 /* The best variant this processor runs, or the one named by forced ("base", "avx2", …) when that can run;
  * NULL forced: best. Never NULL. */

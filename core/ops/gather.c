@@ -1,0 +1,121 @@
+/* gather.c: windows of a padded map against a bank of kernels; see correlate.h. */
+#include "correlate.h"
+
+size_t convd_corr_count(const struct convd_corr *r)
+{
+    size_t n = r->shared ? 1 : (size_t)r->groups;
+    if (!convd_mul(n, (size_t)r->out, &n) || !convd_mul(n, (size_t)r->in, &n) ||
+        !convd_mul(n, (size_t)r->window.kh, &n) || !convd_mul(n, (size_t)r->window.kw, &n))
+        return 0;
+    return n;
+}
+
+static struct convd_lines_shape lines_shape(const struct convd_corr *r)
+{
+    return (struct convd_lines_shape){.window = r->window,
+                                      .mode = r->mode,
+                                      .value = r->value,
+                                      .channels = r->in,
+                                      .w = r->x.w,
+                                      .out_w = r->y.w,
+                                      .simd = r->simd};
+}
+
+size_t convd_gather_bytes(const struct convd_corr *r, bool add)
+{
+    const struct convd_lines_shape l = lines_shape(r);
+    size_t bytes = convd_lines_bytes(&l), taps;
+    if (bytes == SIZE_MAX ||
+        !convd_mul((size_t)(r->window.kh * r->window.kw), (size_t)r->in, &taps) ||
+        !convd_room(&bytes, taps, sizeof(float *)) ||
+        (add && !convd_room(&bytes, (size_t)r->y.w, CONVD_TAPS_OUTS * sizeof(float))))
+        return SIZE_MAX;
+    return bytes;
+}
+
+struct gather {
+    const struct convd_corr *r;
+    const float *k, *bias;
+    const struct convd_view *y;
+    const float **t; /* what each tap reads              */
+    float *sum;      /* rows to add, or NULL: y's itself */
+};
+
+/* m outputs from o on of output row i, columns [from,to). */
+static void block(const struct gather *q, ptrdiff_t o, ptrdiff_t m, ptrdiff_t i, ptrdiff_t from,
+                  ptrdiff_t to)
+{
+    static const float none[CONVD_TAPS_OUTS];
+    const struct convd_corr *r = q->r;
+    const ptrdiff_t taps = r->in * r->window.kh * r->window.kw;
+    float *y[CONVD_TAPS_OUTS];
+    for (ptrdiff_t n = 0; n < m; n++)
+        y[n] = q->sum ? q->sum + n * r->y.w : convd_row(q->y, o + n, i);
+    r->simd->taps(q->t, q->k + o * taps, (size_t)taps, q->bias ? q->bias + o : none, y, (size_t)m,
+                  (size_t)from, (size_t)to);
+    for (ptrdiff_t n = 0; q->sum && n < m; n++) {
+        float *row = convd_row(q->y, o + n, i) + from;
+        r->simd->add(row, row, y[n] + from, (size_t)(to - from));
+    }
+}
+
+/* All outputs of a group for n columns from output row i on. */
+static void outputs(const struct gather *q, ptrdiff_t group, ptrdiff_t i, ptrdiff_t n)
+{
+    const struct convd_corr *r = q->r;
+    const ptrdiff_t end = (group + 1) * r->out,
+                    tile = convd_corr_tile(r->in, r->out, r->window.kh, n);
+    for (ptrdiff_t from = 0; from < n; from += tile)
+        for (ptrdiff_t o = group * r->out, m; o < end; o += m) {
+            m = least(CONVD_TAPS_OUTS, end - o);
+            block(q, o, m, i, from, least(from + tile, n));
+        }
+}
+
+/* 1x1, no stride, no border (or the size would not be the same), rows without gaps: the band is one long row. */
+static bool is_flat(const struct gather *q, const struct convd_view *x)
+{
+    const struct convd_window *w = &q->r->window;
+    return !q->sum && w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 &&
+           q->r->y.h == q->r->x.h && q->r->y.w == q->r->x.w && x->row == x->w &&
+           q->y->row == q->y->w;
+}
+
+static void group_rows(const struct gather *q, const struct convd_lines_shape *shape, ptrdiff_t g,
+                       const struct convd_view *x, void *scratch)
+{
+    const struct convd_corr *r = q->r;
+    struct convd_lines l;
+    convd_lines_init(&l, shape, x, g * r->in, scratch);
+    for (ptrdiff_t turn = 0; turn < l.turns; turn++)
+        for (ptrdiff_t i = q->y->y0 + turn; i < q->y->y1; i += l.turns) {
+            ptrdiff_t n = 0;
+            convd_lines_move(&l, i);
+            for (ptrdiff_t c = 0; c < r->in; c++)
+                for (ptrdiff_t a = 0; a < r->window.kh; a++)
+                    for (ptrdiff_t j = 0; j < r->window.kw; j++)
+                        q->t[n++] = convd_lines_tap(&l, c, a, j);
+            outputs(q, g, i, r->y.w);
+        }
+}
+
+void convd_gather(const struct convd_corr *r, const float *k, const float *bias,
+                  const struct convd_view *x, const struct convd_view *y, bool add, void *scratch)
+{
+    const struct convd_lines_shape shape = lines_shape(r);
+    char *behind = (char *)scratch + convd_lines_bytes(&shape);
+    struct gather q = {.r = r, .k = k, .bias = bias, .y = y, .t = (const float **)(void *)behind};
+    if (add) {
+        size_t taps = 0;
+        convd_room(&taps, (size_t)(r->in * r->window.kh * r->window.kw), sizeof(float *));
+        q.sum = (float *)(void *)(behind + taps);
+    }
+    for (ptrdiff_t g = 0; g < r->groups; g++) {
+        if (is_flat(&q, x)) {
+            for (ptrdiff_t c = 0; c < r->in; c++) q.t[c] = convd_row(x, g * r->in + c, y->y0);
+            outputs(&q, g, y->y0, (y->y1 - y->y0) * y->w);
+        } else {
+            group_rows(&q, &shape, g, x, scratch);
+        }
+    }
+}

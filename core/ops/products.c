@@ -1,0 +1,200 @@
+/* products.c: sums over a map of products of two numbers: the gradient of kernels; see correlate.h.
+ *
+ * What tap (c, a, b) reads under a block of y, rows of it or columns of one row, is laid out as one long row, in step with
+ * the block, which lies so already: then a kernel number is the dot product of two long rows. Taps that differ in a only read
+ * the same rows, moved by whole rows, and share one layout, a unit. Blocks are about LENGTH numbers long: so many that adding
+ * up the parts of a sum costs little, so few that four rows of y stay in the first level cache. Blocks add up in double. */
+#include "correlate.h"
+
+enum { LENGTH = 1024, BUDGET = 256 * 1024 / sizeof(float) };
+
+struct products {
+    const struct convd_corr *r;
+    const struct convd_view *x, *y;
+    double *k, *bias;
+    ptrdiff_t rows,
+        columns; /* of y in a block                                                        */
+    ptrdiff_t planes,
+        extra;  /* of a unit: sets of rows, and rows in each beyond the block's            */
+    bool apart; /* a plane for each a                                                      */
+    ptrdiff_t unit,
+        at_once; /* floats of a unit; units that are laid out at the same time              */
+    bool flat;   /* rows of x are used where they lie                                       */
+    float *layout, *ones, *sums;
+    const float **t;
+};
+
+static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
+{
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* dense: rows of y follow each other without gaps. */
+static void measure(struct products *q, const struct convd_corr *r, bool dense)
+{
+    const struct convd_window *w = &r->window;
+    *q = (struct products){.r = r, .rows = 1, .columns = least(r->y.w, LENGTH)};
+    if (dense && r->y.w < LENGTH) q->rows = least(LENGTH / r->y.w, r->y.h);
+    q->planes = least(w->kh, w->sh / common(w->sh, w->dh));
+    q->extra = (w->kh - 1) * w->dh / w->sh;
+    q->apart = q->extra > 2 * q->rows;
+    if (q->apart) {
+        q->planes = w->kh;
+        q->extra = 0;
+    }
+    q->unit = q->planes * (q->rows + q->extra) * q->columns;
+    q->at_once = least(most((ptrdiff_t)BUDGET / q->unit, 1), r->in * w->kw);
+}
+
+static size_t place(struct products *q, char *base)
+{
+    const size_t taps = (size_t)(q->at_once * q->r->window.kh + 1),
+                 block = (size_t)(q->rows * q->columns);
+    const size_t counts[4] = {(size_t)(q->at_once * q->unit), block, taps * CONVD_TAPS_OUTS, taps};
+    const size_t sizes[4] = {sizeof(float), sizeof(float), sizeof(float), sizeof(float *)};
+    size_t at[4], bytes = 0;
+    for (int i = 0; i < 4; i++) {
+        at[i] = bytes;
+        if (!convd_room(&bytes, counts[i], sizes[i])) return SIZE_MAX;
+    }
+    if (base) {
+        q->layout = (float *)(void *)(base + at[0]);
+        q->ones = (float *)(void *)(base + at[1]);
+        q->sums = (float *)(void *)(base + at[2]);
+        q->t = (const float **)(void *)(base + at[3]);
+    }
+    return bytes;
+}
+
+/* Room for either way that rows of y may lie. */
+size_t convd_products_bytes(const struct convd_corr *r)
+{
+    struct products q, gaps;
+    measure(&q, r, true);
+    measure(&gaps, r, false);
+    const size_t a = place(&q, NULL), b = place(&gaps, NULL);
+    return a > b ? a : b;
+}
+
+/* A block of y: rows [i, i+rows), columns [j, j+columns). */
+struct block {
+    ptrdiff_t i, j, rows, columns;
+};
+
+/* Plane p of channel c under tap column b. */
+static void lay_plane(const struct products *q, const struct block *at, ptrdiff_t c, ptrdiff_t b,
+                      ptrdiff_t p, float *out)
+{
+    const struct convd_corr *r = q->r;
+    const struct convd_window *w = &r->window;
+    const ptrdiff_t phase = q->apart ? p * w->dh : p * w->dh % w->sh;
+    for (ptrdiff_t m = 0; m < at->rows + q->extra; m++, out += at->columns) {
+        const ptrdiff_t v =
+            convd_border_index(r->mode, (at->i + m) * w->sh + phase - w->top, r->x.h);
+        convd_border_line(v < 0 ? NULL : convd_row(q->x, c, v), r->x.w,
+                          at->j * w->sw + b * w->dw - w->left, w->sw, at->columns, r->mode,
+                          r->value, out);
+    }
+}
+
+/* Lays out units [u0,u1) of group g and says what each of their taps reads. Returns the number of taps. */
+static size_t lay_out(const struct products *q, const struct block *at, ptrdiff_t g, ptrdiff_t u0,
+                      ptrdiff_t u1)
+{
+    const struct convd_window *w = &q->r->window;
+    const ptrdiff_t plane = (at->rows + q->extra) * at->columns;
+    size_t n = 0;
+    for (ptrdiff_t u = u0; u < u1; u++) {
+        const ptrdiff_t c = g * q->r->in + u / w->kw;
+        float *unit = q->layout + (u - u0) * q->unit;
+        if (q->flat) {
+            q->t[n++] = convd_row(q->x, c, at->i) + at->j;
+            continue;
+        }
+        for (ptrdiff_t p = 0; p < q->planes; p++)
+            lay_plane(q, at, c, u % w->kw, p, unit + p * plane);
+        for (ptrdiff_t a = 0; a < w->kh; a++)
+            q->t[n++] =
+                unit + a % q->planes * plane + (q->apart ? 0 : a * w->dh / w->sh * at->columns);
+    }
+    return n;
+}
+
+/* Adds the sums of m outputs from o on: tap n of the list is row n mod kh of unit u0 + n / kh; the last may be the ones. */
+static void add_up(const struct products *q, ptrdiff_t u0, size_t units, ptrdiff_t o, ptrdiff_t m,
+                   bool ones)
+{
+    const struct convd_window *w = &q->r->window;
+    const float *sum = q->sums;
+    const ptrdiff_t first = q->r->shared ? o % q->r->out : o, size = q->r->in * w->kh * w->kw;
+    for (size_t u = 0; u < units; u++) {
+        const ptrdiff_t c = (u0 + (ptrdiff_t)u) / w->kw, b = (u0 + (ptrdiff_t)u) % w->kw;
+        double *k = q->k + first * size + c * w->kh * w->kw + b;
+        for (ptrdiff_t a = 0; a < w->kh; a++, k += w->kw, sum += m)
+            for (ptrdiff_t n = 0; n < m; n++) k[n * size] += (double)sum[n];
+    }
+    for (ptrdiff_t n = 0; ones && n < m; n++) q->bias[o + n] += (double)sum[n];
+}
+
+/* Units [u0,u1), and the sums of y with the last of them, for all outputs of a group. */
+static void multiply(const struct products *q, const struct block *at, ptrdiff_t g, ptrdiff_t u0,
+                     ptrdiff_t u1, bool ones)
+{
+    const struct convd_corr *r = q->r;
+    size_t taps = lay_out(q, at, g, u0, u1);
+    if (ones) q->t[taps++] = q->ones;
+    for (ptrdiff_t o = g * r->out, end = o + r->out, m; o < end; o += m) {
+        const float *d[CONVD_TAPS_OUTS];
+        m = least(CONVD_TAPS_OUTS, end - o);
+        for (ptrdiff_t n = 0; n < m; n++) d[n] = convd_row(q->y, o + n, at->i) + at->j;
+        r->simd->dots(q->t, taps, d, (size_t)m, (size_t)(at->rows * at->columns), q->sums);
+        add_up(q, u0, (size_t)(u1 - u0), o, m, ones);
+    }
+}
+
+static void add_block(const struct products *q, const struct block *at)
+{
+    const ptrdiff_t units = q->k ? q->r->in * q->r->window.kw : 0;
+    for (ptrdiff_t g = 0; g < q->r->groups; g++) {
+        ptrdiff_t u = 0, end;
+        do {
+            end = least(u + q->at_once, units);
+            multiply(q, at, g, u, end, q->bias && end == units);
+            u = end;
+        } while (u < units);
+    }
+}
+
+/* 1x1 without stride or border, rows without gaps: x lies in step with y. */
+static bool is_flat(const struct products *q)
+{
+    const struct convd_window *w = &q->r->window;
+    return w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && w->top == 0 && w->left == 0 &&
+           q->r->x.w == q->r->y.w && q->r->x.h == q->r->y.h &&
+           (q->rows == 1 || q->x->row == q->x->w);
+}
+
+void convd_products(const struct convd_corr *r, const struct convd_view *x,
+                    const struct convd_view *y, struct convd_rows rows, double *k, double *bias,
+                    void *scratch)
+{
+    struct products q;
+    if (!k && !bias) return;
+    measure(&q, r, y->row == y->w);
+    place(&q, scratch);
+    q.x = x;
+    q.y = y;
+    q.k = k;
+    q.bias = bias;
+    q.flat = is_flat(&q);
+    for (ptrdiff_t j = 0; j < q.rows * q.columns; j++) q.ones[j] = 1;
+    for (ptrdiff_t i = rows.y0; i < rows.y1; i += q.rows)
+        for (ptrdiff_t j = 0; j < r->y.w; j += q.columns)
+            add_block(&q, &(struct block){i, j, least(q.rows, rows.y1 - i),
+                                          least(q.columns, r->y.w - j)});
+}

@@ -1,0 +1,156 @@
+/* dots.tmpl.c: the loop of every weight gradient: rows of taps against rows of upstream gradients.
+ *
+ * A tile of taps x outs sums stays in registers while the row runs past, each of them in CONVD_DOTS_PARTS parts (one
+ * register with AVX-512, two with AVX2). Taps that are left over are done by narrower tiles, the last of them laid over
+ * taps that are done already. So is the end of the row: lanes that were added before are masked out. */
+#include "isa.h"
+
+#define REGISTERS (CONVD_DOTS_PARTS / LANES) /* for one sum */
+#define MOST_TAPS 8
+
+/* Numbers from the end of `on` are all ones: &mask[rest] keeps the last `rest` lanes. */
+static const int32_t mask[2 * CONVD_DOTS_PARTS] = {
+    [CONVD_DOTS_PARTS] = -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+
+typedef vec sums[MOST_TAPS][CONVD_TAPS_OUTS][REGISTERS];
+
+/* Adds the products of 16 columns; p and q say where row i of t and row o of d have them. */
+INLINE void step(sums sum, const float *const *t, size_t taps, const float *const *d, size_t outs,
+                 size_t at)
+{
+    UNROLL
+    for (size_t r = 0; r < REGISTERS; r++) {
+        vec y[CONVD_TAPS_OUTS];
+        UNROLL
+        for (size_t o = 0; o < outs; o++) y[o] = vec_load(d[o] + at + r * LANES);
+        UNROLL
+        for (size_t i = 0; i < taps; i++) {
+            const vec x = vec_load(t[i] + at + r * LANES);
+            UNROLL
+            for (size_t o = 0; o < outs; o++) sum[i][o][r] += x * y[o];
+        }
+    }
+}
+
+INLINE vec vec_and(vec v, ivec m)
+{
+    return (vec)((ivec)v & m);
+}
+
+/* The same for the last `rest` of the 16 columns that end at n. */
+INLINE void step_end(sums sum, const float *const *t, size_t taps, const float *const *d,
+                     size_t outs, size_t n, size_t rest)
+{
+    const size_t at = n - CONVD_DOTS_PARTS;
+    UNROLL
+    for (size_t r = 0; r < REGISTERS; r++) {
+        vec y[CONVD_TAPS_OUTS];
+        ivec keep;
+        __builtin_memcpy(&keep, mask + rest + r * LANES, sizeof keep);
+        UNROLL
+        for (size_t o = 0; o < outs; o++) y[o] = vec_and(vec_load(d[o] + at + r * LANES), keep);
+        UNROLL
+        for (size_t i = 0; i < taps; i++) {
+            const vec x = vec_and(vec_load(t[i] + at + r * LANES), keep);
+            UNROLL
+            for (size_t o = 0; o < outs; o++) sum[i][o][r] += x * y[o];
+        }
+    }
+}
+
+/* The sum of the parts, halves onto halves. */
+INLINE float add_up(const vec *v)
+{
+    float part[CONVD_DOTS_PARTS];
+    lanes4 q[4];
+    __builtin_memcpy(part, v, sizeof part);
+    UNROLL
+    for (size_t i = 0; i < 4; i++) __builtin_memcpy(&q[i], part + 4 * i, sizeof q[i]);
+    q[0] = (q[0] + q[2]) + (q[1] + q[3]);
+    return (q[0][0] + q[0][2]) + (q[0][1] + q[0][3]);
+}
+
+INLINE void tile(const float *const *t, const size_t taps, const float *const *d, const size_t outs,
+                 size_t n, float *y)
+{
+    sums sum;
+    UNROLL
+    for (size_t i = 0; i < taps; i++) {
+        UNROLL
+        for (size_t o = 0; o < outs; o++) {
+            UNROLL
+            for (size_t r = 0; r < REGISTERS; r++) sum[i][o][r] = (vec){0};
+        }
+    }
+    size_t j = 0;
+    for (; j + CONVD_DOTS_PARTS <= n; j += CONVD_DOTS_PARTS) step(sum, t, taps, d, outs, j);
+    if (j < n) step_end(sum, t, taps, d, outs, n, n - j);
+    UNROLL
+    for (size_t i = 0; i < taps; i++) {
+        UNROLL
+        for (size_t o = 0; o < outs; o++) y[i * outs + o] = add_up(sum[i][o]);
+    }
+}
+
+/* How many taps stay in registers beside the rows of d and one of t. */
+#if VL == 64
+static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 8, 8, 6};
+#elif VL == 32
+static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 6, 3, 2, 1};
+#else
+static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 3, 1, 1, 1};
+#endif
+
+INLINE void run(const float *const *t, size_t taps, const float *const *d, const size_t outs,
+                size_t n, float *y)
+{
+    size_t i = 0;
+    for (; taps - i >= fit[outs]; i += fit[outs]) tile(t + i, fit[outs], d, outs, n, y + i * outs);
+    if (i == taps) return;
+    if (i > 0 && taps - i > fit[outs] / 2) {
+        i = taps - fit[outs];
+        tile(t + i, fit[outs], d, outs, n, y + i * outs);
+        return;
+    }
+    for (; taps - i >= 2; i += 2) tile(t + i, 2, d, outs, n, y + i * outs);
+    if (i < taps) tile(t + i, 1, d, outs, n, y + i * outs);
+}
+
+/* Rows shorter than one set of parts, filled up with zeros in front. */
+static void short_rows(const float *const *t, size_t taps, const float *const *d, size_t outs,
+                       size_t n, float *y)
+{
+    float rows[1 + CONVD_TAPS_OUTS][CONVD_DOTS_PARTS] = {{0}};
+    const float *from[1] = {rows[0]}, *with[CONVD_TAPS_OUTS] = {rows[1], rows[2], rows[3], rows[4]};
+    for (size_t o = 0; o < outs; o++)
+        __builtin_memcpy(rows[1 + o] + CONVD_DOTS_PARTS - n, d[o], n * sizeof(float));
+    for (size_t i = 0; i < taps; i++) {
+        __builtin_memcpy(rows[0] + CONVD_DOTS_PARTS - n, t[i], n * sizeof(float));
+        tile(from, 1, with, CONVD_TAPS_OUTS, CONVD_DOTS_PARTS, rows[0]);
+        for (size_t o = 0; o < outs; o++) y[i * outs + o] = rows[0][o];
+        __builtin_memset(rows[0], 0, sizeof rows[0]);
+    }
+}
+
+void FN(dots)(const float *const *t, size_t taps, const float *const *d, size_t outs, size_t n,
+              float *y)
+{
+    if (n < CONVD_DOTS_PARTS) {
+        short_rows(t, taps, d, outs, n, y);
+        return;
+    }
+    switch (outs) {
+    case 1:
+        run(t, taps, d, 1, n, y);
+        break;
+    case 2:
+        run(t, taps, d, 2, n, y);
+        break;
+    case 3:
+        run(t, taps, d, 3, n, y);
+        break;
+    default:
+        run(t, taps, d, 4, n, y);
+        break;
+    }
+}
