@@ -14,6 +14,7 @@
 
 /* ---- pipelines that have a name: built in (pipelines/NAME.json, parsed once), later also saved ones ---- */
 struct api_library;
+struct convd_grad;
 /* Parses every built-in pipeline and plans it once for a small picture: a broken one is a fault. NULL after one. */
 struct api_library *api_library_new(struct convd_faults *f);
 void api_library_free(struct api_library *lib);
@@ -57,6 +58,14 @@ struct api_limits {
     ptrdiff_t max_side;
 };
 
+/* What is asked of a pipeline and a picture. */
+enum api_ask {
+    API_RUN,      /* what comes out                                                                      */
+    API_PROBE,    /* what one number of one step is made of: probe.c                                     */
+    API_GRADIENT, /* how one output changes with the picture, the tensors, the weights: gradient.c       */
+};
+enum api_at { API_AT_STEP, API_AT_CHANNEL, API_AT_X, API_AT_Y, API_AT_MEMBERS };
+
 enum api_pipeline_form {
     API_CHAIN,    /* a chain whose unknown names are 404 (a request path) */
     API_PIPELINE, /* JSON when it begins with { [ or ", else a chain      */
@@ -64,6 +73,7 @@ enum api_pipeline_form {
 
 struct api_work {
     /* set by the caller; everything outlives the work */
+    enum api_ask ask;
     const struct api_library *library;
     const struct convd_memory *memory;
     struct api_limits limits;
@@ -80,6 +90,10 @@ struct api_work {
     const struct api_part *tensors;    /* "@name": npy or safetensors                                        */
     size_t n_tensors;
     const struct convd_value *tensor_values;  /* or: object of nested arrays and base64 texts                 */
+    const struct convd_value *at[API_AT_MEMBERS]; /* PROBE: which number; a string may stand for a number; NULL: left out */
+    const void *upstream;              /* GRADIENT: dL/d output, npy; NULL: ones                             */
+    size_t upstream_n;
+    const struct convd_value *upstream_value; /* or: nested arrays or base64                                 */
     const struct api_pair *query;      /* format values view normalize from channels background alpha quality
                                           compression depth orient; unknown names are faults                 */
     size_t n_query;
@@ -92,6 +106,10 @@ struct api_work {
     struct convd_faults *faults;       /* in mem */
     struct convd_graph *graph;
     struct convd_plan *plan;
+    struct api_probe *probe;           /* probe.c                                                            */
+    struct convd_grad *grad;           /* in place of plan for GRADIENT                                      */
+    struct api_gradient *gradient;     /* gradient.c                                                         */
+    struct convd_tensor *tensor_into;  /* where a tensor that is being read goes; NULL: the graph            */
     struct api_output *output;         /* output.c: format, view, which nodes                                */
     struct convd_image_info info;
     bool image_refused;                /* a picture came in the request, and was no base64                    */

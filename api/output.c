@@ -1,5 +1,6 @@
 /* output.c: which nodes, in which format, as which pictures, for how many bytes; see output.h. */
 #include "output.h"
+#include "work.h"
 #include "../core/pixels.h"
 #include <math.h>
 #include <stdio.h>
@@ -228,7 +229,7 @@ static bool settle_picture(struct api_output *out, const struct api_work *w, str
     ptrdiff_t final = alpha && writes_alpha            ? channels + 1
                       : channels == 4 && !writes_alpha ? 3
                                                        : channels;
-    bool drawn = out->n > 1 || !t->view.direct || t->depth == 32;
+    bool drawn = out->n > 1 || !t->view.direct || t->depth == 32 || out->shaped;
     t->picture_bytes = drawn ? pixels_size(width, height, channels, view.depth, &fine) : 0;
     if (final != channels || t->depth == 32)
         t->picture_bytes +=
@@ -273,7 +274,7 @@ bool api_output_settle(struct api_output *out, const struct api_work *w, const s
     *again = false;
     for (size_t i = 0; i < out->n; i++) {
         struct api_target *t = &out->targets[i];
-        t->shape = convd_plan_shape(p, t->node);
+        if (!out->shaped) t->shape = convd_plan_shape(p, t->node);
         t->count = (size_t)t->shape.n * (size_t)t->shape.c * (size_t)t->shape.h *
                    (size_t)t->shape.w; /* the plan checked it */
     }
@@ -300,7 +301,7 @@ bool api_output_settle(struct api_output *out, const struct api_work *w, const s
             fine = false;
             continue;
         }
-        enum convd_pixels pixels = out->format.kind == API_PICTURE && t->view.direct
+        enum convd_pixels pixels = out->format.kind == API_PICTURE && t->view.direct && !out->shaped
                                        ? direct_pixels(t->depth)
                                        : CONVD_F32_NCHW;
         *again |= pixels != t->pixels;
@@ -334,7 +335,7 @@ size_t api_output_bytes(const struct api_output *out, const struct api_work *w)
         picture = one > picture ? one : picture;
     }
     size_t decode = pixels + alpha + w->info.work_bytes;
-    size_t run = pixels + alpha + convd_plan_workspace(w->plan) + maps;
+    size_t run = pixels + alpha + api_work_workspace(w) + maps;
     size_t sorting = out->format.kind == API_SAFETENSORS ? (out->n + 1) * sizeof(void *) : 0;
     size_t write =
         alpha + maps + picture + sorting + (out->format.kind == API_PICTURE ? 0 : out->text);

@@ -16,6 +16,9 @@ struct api_target {
     size_t count;                  /* numbers of the map                                          */
     enum convd_pixels pixels;      /* the plan writes it as                                       */
     size_t bytes;                  /* of what the plan writes                                     */
+    bool dims;                     /* its dimensions are not the shape's four but these           */
+    int rank;
+    ptrdiff_t dim[4];
     bool picture;                  /* a picture of it is made                                     */
     struct convd_view_size view;   /* of the picture                                              */
     int depth;                     /* of the picture: 8, 16, 32                                   */
@@ -25,7 +28,9 @@ struct api_target {
 struct api_output {
     struct api_options said;       /* by the spec                                                 */
     struct api_options o;          /* by name, spec and query together                            */
+    struct api_options asked;      /* by the query                                                */
     struct api_format format;      /* of the answer                                               */
+    bool shaped;                   /* shapes stand in the targets already, and the maps are floats */
     const struct convd_codec *codec; /* of pictures: the format's own, or PNG inside JSON         */
     struct convd_view_options view;
     struct api_target *targets;

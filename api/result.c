@@ -5,6 +5,7 @@
 #include "../core/stats.h"
 #include "../core/tensor_file.h"
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 /* ---- statistics ---- */
@@ -95,18 +96,32 @@ static bool write_image(struct api_work *w, struct api_json *j, const struct api
     return fine;
 }
 
+static struct convd_tensor tensor_of(const struct api_target *t, void *map)
+{
+    struct convd_tensor x = {.name = t->id,
+                             .rank = 4,
+                             .dim = {t->shape.n, t->shape.c, t->shape.h, t->shape.w},
+                             .data = map};
+    if (t->dims) {
+        x.rank = t->rank;
+        memcpy(x.dim, t->dim, sizeof x.dim);
+    }
+    return x;
+}
+
 static bool write_output(struct api_work *w, struct api_json *j, const struct api_target *t,
                          const void *map, const uint8_t *alpha, uint64_t *saturated)
 {
     const struct api_options *o = &w->output->o;
-    const ptrdiff_t shape[] = {t->shape.n, t->shape.c, t->shape.h, t->shape.w};
+    const struct convd_tensor as =
+        tensor_of(t, (void *)(uintptr_t)map); /* only its dimensions are read */
     const float *x = map;
     api_json_object(j);
     api_json_key(j, "id");
     api_json_string(j, t->id);
     api_json_key(j, "shape");
     api_json_array(j);
-    for (size_t i = 0; i < 4; i++) api_json_integer(j, shape[i]);
+    for (int i = 0; i < as.rank; i++) api_json_integer(j, as.dim[i]);
     api_json_end(j);
     api_json_key(j, "stats");
     api_json_object(j);
@@ -161,14 +176,6 @@ static bool write_json(struct api_work *w, const uint8_t *alpha, uint64_t *satur
 }
 
 /* ---- every form ---- */
-
-static struct convd_tensor tensor_of(const struct api_target *t, void *map)
-{
-    return (struct convd_tensor){.name = t->id,
-                                 .rank = 4,
-                                 .dim = {t->shape.n, t->shape.c, t->shape.h, t->shape.w},
-                                 .data = map};
-}
 
 /* A node asked for twice under one id is one tensor. */
 static bool write_safetensors(struct api_work *w)

@@ -26,8 +26,14 @@ static float *room(struct api_work *w, const char *name, size_t count)
     return data;
 }
 
+/* Makes it known to the graph; the upstream of a gradient only to who asked for it. */
 static bool bind(struct api_work *w, const char *name, int rank, const ptrdiff_t *dim, float *data)
 {
+    if (w->tensor_into) {
+        *w->tensor_into = (struct convd_tensor){.name = name, .rank = rank, .data = data};
+        memcpy(w->tensor_into->dim, dim, (size_t)rank * sizeof *dim);
+        return true;
+    }
     for (size_t i = 0; i < w->graph->n_tensors; i++)
         if (strcmp(w->graph->tensors[i].name, name) == 0) {
             convd_fault_expected(w->faults, CONVD_BAD_REQUEST, NULL, "each name once",
@@ -197,4 +203,28 @@ void api_tensors_bind(struct api_work *w)
     for (size_t i = 0; i < w->n_tensors; i++)
         bind_file(w, w->tensors[i].name, w->tensors[i].data, w->tensors[i].n);
     if (w->tensor_values) bind_values(w, w->tensor_values);
+}
+
+bool api_tensors_upstream(struct api_work *w, struct convd_tensor *t, bool *came)
+{
+    const struct convd_value *v = w->upstream_value;
+    static const char name[] = "upstream";
+    *came = w->upstream || (v && v->kind != CONVD_NULL);
+    if (!*came) return false;
+    size_t before = convd_faults_count(w->faults), mark = convd_enter(w->faults, name);
+    *t = (struct convd_tensor){.name = name};
+    w->tensor_into = t;
+    if (w->upstream)
+        bind_file(w, name, w->upstream, w->upstream_n);
+    else if (v->kind == CONVD_STRING)
+        bind_base64(w, name, v->string);
+    else if (v->kind == CONVD_ARRAY || v->kind == CONVD_NUMBER)
+        bind_numbers(w, name, v);
+    else
+        convd_fault_expected(w->faults, CONVD_WRONG_TYPE, NULL,
+                             "nested arrays of numbers, or base64 of an npy file", "upstream is %s",
+                             convd_value_show(w->faults->mem, v));
+    w->tensor_into = NULL;
+    convd_leave(w->faults, mark);
+    return convd_faults_count(w->faults) == before;
 }

@@ -5,4 +5,6 @@
 
 /* Binds parts, JSON values, and what else an uploaded safetensors image holds. Faults go to w->faults. */
 void api_tensors_bind(struct api_work *w);
+/* The upstream of a gradient; *t in w->mem. False after a fault or when none came (*came says which). */
+bool api_tensors_upstream(struct api_work *w, struct convd_tensor *t, bool *came);
 #endif

@@ -1,8 +1,10 @@
 /* work.c: one piece of work from what a request said to the bytes that answer it; see api.h. */
 #define XXH_STATIC_LINKING_ONLY /* a hash state on the stack */
 #include "base64.h"
+#include "gradient.h"
 #include "json.h"
 #include "output.h"
+#include "probe.h"
 #include "spec.h"
 #include "tensors.h"
 #include "work.h"
@@ -43,6 +45,35 @@ static size_t memory_limit(const struct api_work *w)
     return w->limits.plan.memory ? w->limits.plan.memory : (size_t)1 << 30;
 }
 
+/* ---- what is asked ---- */
+
+static bool run_nodes(struct api_work *w)
+{
+    size_t mark = api_work_enter(w);
+    bool fine = api_output_nodes(w->output, w->graph, &w->mem, w->faults);
+    convd_leave(w->faults, mark);
+    if (fine) api_output_guess(w->output);
+    return fine;
+}
+
+static bool run_settle(struct api_work *w, bool *again)
+{
+    size_t mark = api_work_enter(w);
+    bool fine = api_output_settle(w->output, w, w->plan, again);
+    convd_leave(w->faults, mark);
+    return fine;
+}
+
+static const struct api_asking run_asking = {
+    .members = "", .nodes = run_nodes, .settle = run_settle, .write = api_output_write};
+
+static const struct api_asking *asking(const struct api_work *w)
+{
+    return w->ask == API_PROBE      ? &api_probe_asking
+           : w->ask == API_GRADIENT ? &api_gradient_asking
+                                    : &run_asking;
+}
+
 /* ---- the JSON form of a request ---- */
 
 /* The request is one JSON text, so that its pipeline stands at /pipeline and its picture at /image. */
@@ -51,12 +82,60 @@ static bool in_json(const struct api_work *w)
     return w->request || w->pipeline_value;
 }
 
-static const char *const request_members[] = {"pipeline", "image", "tensors"};
+/* Members of the JSON form: these, and what is asked brings its own. */
+static const char *const request_members[] = {"pipeline", "image", "tensors", "step",
+                                              "channel",  "x",     "y",       "upstream"};
+enum { COMMON_MEMBERS = 3, REQUEST_MEMBERS = sizeof request_members / sizeof *request_members };
 
-static const char *request_member(const void *unused, size_t i)
+static bool is_member(const struct api_work *w, size_t i)
 {
-    (void)unused;
-    return i < 3 ? request_members[i] : NULL;
+    return i < COMMON_MEMBERS || convd_word_in(asking(w)->members, request_members[i]);
+}
+
+struct members {
+    const char *name[REQUEST_MEMBERS];
+    size_t n;
+};
+
+static const char *member_at(const void *members, size_t i)
+{
+    return ((const struct members *)members)->name[i];
+}
+
+static void check_members(struct api_work *w, const struct convd_value *v)
+{
+    struct members known = {.n = 0};
+    const char *list = "one of";
+    for (size_t i = 0; i < REQUEST_MEMBERS; i++) {
+        if (!is_member(w, i)) continue;
+        if (list)
+            list = convd_arena_printf(w->faults->mem, "%s%s %s", list, known.n ? "," : "",
+                                      request_members[i]);
+        known.name[known.n++] = request_members[i];
+    }
+    for (uint32_t i = 0; i < v->n; i++) {
+        const char *name = v->members[i].name;
+        bool fine = false;
+        for (size_t k = 0; k < known.n; k++) fine |= strcmp(known.name[k], name) == 0;
+        if (!fine)
+            convd_fault_expected(w->faults, CONVD_UNKNOWN_MEMBER, name, list ? list : "",
+                                 "a request has no member \"%.64s\"", name)
+                ->suggestion = convd_nearest(name, member_at, &known, known.n);
+    }
+}
+
+/* step, channel, x, y and upstream, where they are asked for. */
+static void read_own_members(struct api_work *w, const struct convd_value *v)
+{
+    static const char *const names[] = {"step", "channel", "x", "y"};
+    for (size_t i = 0; w->ask == API_PROBE && i < API_AT_MEMBERS; i++) {
+        const struct convd_value *x = convd_value_get(v, names[i]);
+        if (x && w->at[i])
+            convd_fault_expected(w->faults, CONVD_BAD_REQUEST, names[i],
+                                 "one: in the query or in the request", "%s came twice", names[i]);
+        if (x) w->at[i] = x;
+    }
+    if (w->ask == API_GRADIENT) w->upstream_value = convd_value_get(v, "upstream");
 }
 
 static void read_image(struct api_work *w, const struct convd_value *v)
@@ -92,12 +171,8 @@ static bool read_request(struct api_work *w, struct convd_value *v)
                              convd_value_show(w->faults->mem, v));
         return false;
     }
-    for (uint32_t i = 0; i < v->n; i++)
-        if (!convd_word_in("pipeline image tensors", v->members[i].name))
-            convd_fault_expected(w->faults, CONVD_UNKNOWN_MEMBER, v->members[i].name,
-                                 "one of pipeline, image, tensors",
-                                 "a request has no member \"%.64s\"", v->members[i].name)
-                ->suggestion = convd_nearest(v->members[i].name, request_member, NULL, 3);
+    check_members(w, v);
+    read_own_members(w, v);
     const struct convd_value *image = convd_value_get(v, "image");
     if (image && image->kind != CONVD_NULL) read_image(w, image);
     w->tensor_values = convd_value_get(v, "tensors");
@@ -111,8 +186,7 @@ static bool read_request(struct api_work *w, struct convd_value *v)
 
 /* ---- pipeline ---- */
 
-/* Goes to where the pipeline's text stands; returns the mark that convd_leave wants. */
-static size_t enter_pipeline(struct api_work *w)
+size_t api_work_enter(struct api_work *w)
 {
     return in_json(w) && !w->pipeline ? convd_enter(w->faults, "pipeline") : w->faults->len;
 }
@@ -120,7 +194,7 @@ static size_t enter_pipeline(struct api_work *w)
 static void read_pipeline(struct api_work *w, struct api_output *out)
 {
     struct convd_faults *f = w->faults;
-    size_t mark = enter_pipeline(w);
+    size_t mark = api_work_enter(w);
     if (w->pipeline_value) {
         /* JSON inside a string is not unpacked: a string is a chain or a name. */
         if (w->pipeline_value->kind == CONVD_STRING)
@@ -168,6 +242,7 @@ static void read_all(struct api_work *w)
     struct convd_value request;
     out->said = api_options_default();
     api_options_query(&query, w->query, w->n_query, &w->mem, w->faults);
+    out->asked = query;
     if (w->request && !read_request(w, &request)) return;
     api_tensors_bind(w);
     read_pipeline(w, out);
@@ -246,6 +321,11 @@ static bool plan(struct api_work *w)
     for (size_t i = 0; i < out->n; i++)
         wanted[i] =
             (struct convd_output){.node = out->targets[i].node, .pixels = out->targets[i].pixels};
+    if (w->ask == API_GRADIENT && out->n == 1) {
+        w->grad = convd_grad_new(w->graph, &w->info.input, wanted[0].node, true, &w->limits.plan,
+                                 w->threads, w->faults);
+        return w->grad != NULL;
+    }
     convd_plan_free(w->plan);
     w->plan = convd_plan_new(w->graph, &w->info.input, wanted, out->n, &w->limits.plan, w->threads,
                              w->faults);
@@ -257,18 +337,11 @@ static bool settle(struct api_work *w, const struct api_size *size)
 {
     if (!start(w)) return false;
     read_all(w);
-    size_t mark = enter_pipeline(w);
-    bool nodes = w->graph->n_steps > 0 && api_output_nodes(w->output, w->graph, &w->mem, w->faults);
-    convd_leave(w->faults, mark);
+    bool nodes = w->graph->n_steps > 0 && asking(w)->nodes(w);
     bool header = read_header(w, size);
-    if (w->graph->n_steps > 0 && header && !w->graph->full) {
-        if (nodes)
-            api_output_guess(w->output);
-        else
-            w->output->n = 0;
-        plan(w);
-    }
-    return w->plan && convd_faults_count(w->faults) == 0;
+    if (!nodes) w->output->n = 0;
+    if (w->graph->n_steps > 0 && header && !w->graph->full) plan(w);
+    return (w->plan || w->grad) && convd_faults_count(w->faults) == 0;
 }
 
 static bool within_memory(struct api_work *w)
@@ -307,6 +380,12 @@ static bool make_etag(struct api_work *w)
     const struct api_options *o = &w->output->o;
     const unsigned values = (unsigned)o->values;
     XXH3_128bits_update(&s, &values, sizeof values);
+    XXH3_128bits_update(&s, &w->ask, sizeof w->ask);
+    size_t key_n = 0;
+    const void *key = w->ask == API_PROBE      ? api_probe_key(w, &key_n)
+                      : w->ask == API_GRADIENT ? api_gradient_key(w, &key_n)
+                                               : NULL;
+    if (key) XXH3_128bits_update(&s, key, key_n);
     for (size_t i = 0; i < w->output->n; i++) hash_text(&s, w->output->targets[i].id);
     for (size_t i = 0; i < w->graph->n_tensors; i++) {
         const struct convd_tensor *t = &w->graph->tensors[i];
@@ -327,11 +406,7 @@ static bool make_etag(struct api_work *w)
 bool api_work_prepare(struct api_work *w)
 {
     bool again = false;
-    if (!settle(w, NULL)) return false;
-    size_t mark = enter_pipeline(w);
-    bool settled = api_output_settle(w->output, w, w->plan, &again);
-    convd_leave(w->faults, mark);
-    if (!settled) return false;
+    if (!settle(w, NULL) || !asking(w)->settle(w, &again)) return false;
     if (again && !plan(w)) return false;
     if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w)) return false;
     if (make_etag(w)) return true;
@@ -360,13 +435,18 @@ struct held {
     size_t workspace_bytes;
 };
 
+size_t api_work_workspace(const struct api_work *w)
+{
+    return w->grad ? convd_grad_workspace(w->grad) : convd_plan_workspace(w->plan);
+}
+
 static bool take_maps(struct api_work *w, struct held *h)
 {
     const struct api_output *out = w->output;
     bool fine = true;
     for (size_t i = 0; i < out->n && fine; i++)
         fine = (out->maps[i] = convd_take(&w->counted, out->targets[i].bytes)) != NULL;
-    h->workspace_bytes = convd_plan_workspace(w->plan);
+    h->workspace_bytes = api_work_workspace(w);
     if (fine && h->workspace_bytes)
         fine = (h->workspace = convd_take(&w->counted, h->workspace_bytes)) != NULL;
     return fine;
@@ -419,7 +499,7 @@ static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
                                 .pool = pool,
                                 .cancel = cancel,
                                 .saturated = w->output->saturated};
-    bool fine = convd_plan_run(w->plan, &r, w->faults);
+    bool fine = w->grad ? api_gradient_run(w, &r) : convd_plan_run(w->plan, &r, w->faults);
     w->timing.run_ms = api_now_ms() - from;
     return fine;
 }
@@ -435,7 +515,7 @@ bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool
     }
     if (fine) {
         double from = api_now_ms();
-        fine = api_output_write(w, h.alpha);
+        fine = asking(w)->write(w, h.alpha);
         w->timing.encode_ms = api_now_ms() - from;
     }
     give_rest(w, &h);
@@ -444,10 +524,12 @@ bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool
 
 void api_work_release(struct api_work *w)
 {
+    convd_grad_free(w->grad);
     convd_plan_free(w->plan);
     convd_graph_free(w->graph);
     convd_bytes_release(&w->body);
     convd_arena_release(&w->mem);
+    w->grad = NULL;
     w->plan = NULL;
     w->graph = NULL;
     w->faults = NULL;

@@ -17,6 +17,11 @@ bool convd_probe_look(const struct convd_plan *p, int node, struct convd_place a
     return true;
 }
 
+double convd_probe_weight(const struct convd_plan *p, int node, struct convd_place at, ptrdiff_t q, ptrdiff_t a, ptrdiff_t b)
+{
+    return p->graph->nodes[node].op->weigh(&p->nodes[node].site, at, q, a, b);
+}
+
 size_t convd_look_taps(const struct convd_look *l)
 {
     return (size_t)l->channels * (size_t)l->kh * (size_t)l->kw;

@@ -10,6 +10,8 @@ struct convd_box { ptrdiff_t c0, c1, y0, y1, x0, x1; };
 /* What number `at` of a step is made from. False: of the number at the same place of every input. The step must be one
  * that the plan computes. */
 bool convd_probe_look(const struct convd_plan *p, int node, struct convd_place at, struct convd_look *l);
+/* The weight of tap (a,b) of the look's channel q, where the look is a sum. */
+double convd_probe_weight(const struct convd_plan *p, int node, struct convd_place at, ptrdiff_t q, ptrdiff_t a, ptrdiff_t b);
 /* Numbers of the look: channels * kh * kw. */
 size_t convd_look_taps(const struct convd_look *l);
 /* That place in an input of shape x: at 0 where the input is spread. */

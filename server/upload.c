@@ -125,11 +125,29 @@ static void add_tensor(struct request *rq, const struct multipart_part *p)
     f->tensors[f->n_tensors++] = (struct api_part){.name = name, .data = p->data, .n = p->n};
 }
 
+static void set_once(struct request *rq, struct slice *to, const struct multipart_part *p)
+{
+    if (to->data)
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one",
+                             "two parts are called %.*s", (int)p->name.n, p->name.data);
+    *to = (struct slice){(const char *)p->data, p->n};
+}
+
 /* Parts that carry files: those with a filename or a type of their own that is no text. */
 static bool is_file(const struct multipart_part *p)
 {
     return p->filename.data ||
            (p->type.data && !(p->type.n >= 5 && memcmp(p->type.data, "text/", 5) == 0));
+}
+
+/* Where a part goes that only this route has; NULL: it is none. A file called x is a tensor all the same. */
+static struct slice *own_part(struct request *rq, const struct multipart_part *p)
+{
+    static const char *const at_names[API_AT_MEMBERS] = {"step", "channel", "x", "y"};
+    if (rq->work.ask == API_GRADIENT && is(p->name, "upstream")) return &rq->form.upstream;
+    for (size_t i = 0; rq->work.ask == API_PROBE && !is_file(p) && i < API_AT_MEMBERS; i++)
+        if (is(p->name, at_names[i])) return &rq->form.at[i];
+    return NULL;
 }
 
 static void read_parts(struct request *rq, const struct multipart *m)
@@ -146,8 +164,11 @@ static void read_parts(struct request *rq, const struct multipart *m)
     }
     for (size_t i = 0; i < m->n; i++) {
         const struct multipart_part *p = &m->part[i];
+        struct slice *own = own_part(rq, p);
         if (is(p->name, "pipeline")) continue;
-        if (is_image(p->name)) {
+        if (own) {
+            set_once(rq, own, p);
+        } else if (is_image(p->name)) {
             set_image(rq, p);
         } else if (is_file(p)) {
             files++;
@@ -164,7 +185,8 @@ static void read_parts(struct request *rq, const struct multipart *m)
     }
     rq->form.tensors = convd_arena_array(&rq->mem, files + 1, sizeof *rq->form.tensors);
     for (size_t i = 0; i < m->n && rq->form.tensors; i++)
-        if (!is(m->part[i].name, "pipeline") && !is_image(m->part[i].name) && is_file(&m->part[i]))
+        if (!is(m->part[i].name, "pipeline") && !is_image(m->part[i].name) &&
+            is_file(&m->part[i]) && !own_part(rq, &m->part[i]))
             add_tensor(rq, &m->part[i]);
 }
 

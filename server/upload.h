@@ -25,6 +25,8 @@ struct form {
     struct slice json;                       /* in place of all the others: the JSON form, which api reads */
     struct api_part *tensors;
     size_t n_tensors;
+    struct slice at[API_AT_MEMBERS]; /* step, channel, x, y, where a number is asked about */
+    struct slice upstream;           /* of a gradient */
 };
 /* Reads rq->upload into rq->form. False with faults in rq->faults. */
 bool upload_read(struct request *rq);

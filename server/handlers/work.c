@@ -30,13 +30,40 @@ static void set_pipeline(struct request *rq)
     }
 }
 
+static const char *const at_names[API_AT_MEMBERS] = {"step", "channel", "x", "y"};
+
+static bool is_ours(const struct request *rq, const char *name)
+{
+    bool at = false;
+    for (size_t i = 0; rq->work.ask == API_PROBE && i < API_AT_MEMBERS; i++)
+        at |= strcmp(name, at_names[i]) == 0;
+    return at || strcmp(name, "pipeline") == 0;
+}
+
+/* Which number a probe asks about: parts or the query. What JSON says is read later. */
+static void set_at(struct request *rq)
+{
+    struct convd_value *v = convd_arena_array(&rq->mem, API_AT_MEMBERS, sizeof *v);
+    for (size_t i = 0; v && rq->work.ask == API_PROBE && i < API_AT_MEMBERS; i++) {
+        const struct slice *part = &rq->form.at[i];
+        const char *text = target_query(&rq->target, at_names[i]);
+        if (part->data && text)
+            convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
+                                 "one: in the body or in the query", "%s came twice", at_names[i]);
+        if (part->data) text = convd_arena_text(&rq->mem, part->data, part->n);
+        if (!text) continue;
+        v[i] = convd_string(text);
+        rq->work.at[i] = &v[i];
+    }
+}
+
 /* The query without what belongs to the server. */
 static void set_query(struct request *rq)
 {
     struct api_pair *kept = convd_arena_array(&rq->mem, rq->target.n_query + 1, sizeof *kept);
     size_t n = 0;
     for (size_t i = 0; kept && i < rq->target.n_query; i++)
-        if (strcmp(rq->target.query[i].name, "pipeline") != 0) kept[n++] = rq->target.query[i];
+        if (!is_ours(rq, rq->target.query[i].name)) kept[n++] = rq->target.query[i];
     rq->work.query = kept;
     rq->work.n_query = n;
 }
@@ -57,7 +84,10 @@ bool work_begin(struct request *rq)
     w->request = rq->form.json.data;
     w->request_n = rq->form.json.n;
     w->accept = rq->headers.accept;
+    w->upstream = rq->form.upstream.data;
+    w->upstream_n = rq->form.upstream.n;
     set_query(rq);
+    set_at(rq);
     if (convd_faults_count(&rq->faults) == 0) set_pipeline(rq);
     if (convd_faults_count(&rq->faults) > 0) {
         reply_faults(rq, &rq->faults);
