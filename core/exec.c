@@ -29,7 +29,8 @@ static float *full_data(const struct exec *e, int v)
         return (float *)(uintptr_t)e->run->input; /* read only: ops never write inputs */
     if (x->given)
         return e->p->graph->nodes[v].tensor->data;
-    return x->output >= 0 ? e->run->outputs[x->output] : (float *)(void *)(e->workspace + x->full_offset);
+    return x->output >= 0 ? e->run->outputs[x->output]
+                          : (float *)(void *)(e->workspace + x->full_offset);
 }
 
 /* Rows of sample n of a whole map; a map with one sample serves all. */
@@ -37,8 +38,14 @@ static struct convd_view full_view(const struct exec *e, int v, ptrdiff_t n, str
 {
     const struct convd_shape *s = &e->p->nodes[v].site.y;
     ptrdiff_t plane = s->h * s->w, sample = s->n == 1 ? 0 : n;
-    return (struct convd_view){.data = full_data(e, v) + sample * s->c * plane + r.y0 * s->w, .c = s->c, .h = s->h, .w = s->w,
-                               .y0 = r.y0, .y1 = r.y1, .row = s->w, .plane = plane};
+    return (struct convd_view){.data = full_data(e, v) + sample * s->c * plane + r.y0 * s->w,
+                               .c = s->c,
+                               .h = s->h,
+                               .w = s->w,
+                               .y0 = r.y0,
+                               .y1 = r.y1,
+                               .row = s->w,
+                               .plane = plane};
 }
 
 /* The band buffer of v in this stage, for the rows that the band computes of it. */
@@ -50,10 +57,17 @@ static struct convd_view band_view(const struct exec *e, char *slot, size_t b, i
         root = e->p->nodes[root].in_place_of;
     const struct convd_plan_node *x = &e->p->nodes[root];
     const struct convd_shape *s = &e->p->nodes[v].site.y;
-    struct convd_rows own = st->need[b * st->n + convd_stage_at(e->p, v)], held = st->need[b * st->n + convd_stage_at(e->p, root)];
+    struct convd_rows own = st->need[b * st->n + convd_stage_at(e->p, v)],
+                      held = st->need[b * st->n + convd_stage_at(e->p, root)];
     size_t offset = root == CONVD_IMAGE && !x->full ? st->image_offset : x->band_offset;
-    return (struct convd_view){.data = (float *)(void *)(slot + offset) + (own.y0 - held.y0) * s->w, .c = s->c, .h = s->h, .w = s->w,
-                               .y0 = own.y0, .y1 = own.y1, .row = s->w, .plane = (held.y1 - held.y0) * s->w};
+    return (struct convd_view){.data = (float *)(void *)(slot + offset) + (own.y0 - held.y0) * s->w,
+                               .c = s->c,
+                               .h = s->h,
+                               .w = s->w,
+                               .y0 = own.y0,
+                               .y1 = own.y1,
+                               .row = s->w,
+                               .plane = (held.y1 - held.y0) * s->w};
 }
 
 /* Where what v gathered of sample n is, or NULL. */
@@ -66,7 +80,8 @@ static void *digest_data(const struct exec *e, int v, ptrdiff_t n)
 
 /* ---- one node of one band ---- */
 
-static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int v, const struct convd_view *y)
+static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int v,
+                    const struct convd_view *y)
 {
     const struct convd_node *node = &e->p->graph->nodes[v];
     const struct convd_plan_node *x = &e->p->nodes[v];
@@ -79,15 +94,20 @@ static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int
     for (size_t i = 0; i < node->n_inputs; i++) {
         int u = node->inputs[i];
         const struct convd_shape *s = &e->p->nodes[u].site.y;
-        in[i] = convd_in_stage(e->p, u, number) ? band_view(e, slot, b, u) : full_view(e, u, n, (struct convd_rows){0, s->h});
+        in[i] = convd_in_stage(e->p, u, number) ? band_view(e, slot, b, u)
+                                                : full_view(e, u, n, (struct convd_rows){0, s->h});
     }
-    const struct convd_call call = {.site = &x->site, .x = in, .y = y, .scratch = (float *)(void *)(slot + e->stage->scratch_offset),
+    const struct convd_call call = {.site = &x->site,
+                                    .x = in,
+                                    .y = y,
+                                    .scratch = (float *)(void *)(slot + e->stage->scratch_offset),
                                     .digest = digest_data(e, v, n)};
     node->op->forward(&call);
 }
 
 /* The band's own rows of a node that ends the stage: to its full buffer and to the pictures that show it. */
-static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptrdiff_t n, int v, bool copy)
+static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptrdiff_t n, int v,
+                 bool copy)
 {
     const struct convd_plan *p = e->p;
     struct convd_rows own = convd_band_rows(y->h, b, e->stage->bands);
@@ -100,12 +120,14 @@ static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptr
     if (copy) {
         const struct convd_view full = full_view(e, v, n, own);
         for (ptrdiff_t c = 0; c < y->c; c++)
-            memcpy(convd_row(&full, c, own.y0), convd_row(&part, c, own.y0), (size_t)((own.y1 - own.y0) * y->w) * sizeof(float));
+            memcpy(convd_row(&full, c, own.y0), convd_row(&part, c, own.y0),
+                   (size_t)((own.y1 - own.y0) * y->w) * sizeof(float));
     }
     for (size_t o = 0; o < p->n_outputs; o++) {
         if (p->outputs[o].node != v || p->nodes[v].output == (int)o)
             continue;
-        uint64_t cut = convd_pixels_pack(&part, p->outputs[o].pixels, n, e->run->outputs[o], p->simd);
+        uint64_t cut =
+            convd_pixels_pack(&part, p->outputs[o].pixels, n, e->run->outputs[o], p->simd);
         if (e->saturated)
             atomic_fetch_add_explicit(&e->saturated[o], cut, memory_order_relaxed);
     }
@@ -116,7 +138,8 @@ static void run_node(const struct exec *e, char *slot, size_t b, ptrdiff_t n, si
     int v = e->stage->nodes[k];
     const struct convd_plan_node *x = &e->p->nodes[v];
     struct convd_rows need = e->stage->need[b * e->stage->n + k];
-    bool keeps = n < x->site.y.n; /* a map with one sample is kept once, computed for each that reads it */
+    bool keeps =
+        n < x->site.y.n; /* a map with one sample is kept once, computed for each that reads it */
     if (need.y1 <= need.y0 || (!x->banded && !keeps))
         return;
     uint64_t start = e->run->step_ns ? now_ns() : 0;
@@ -125,7 +148,8 @@ static void run_node(const struct exec *e, char *slot, size_t b, ptrdiff_t n, si
     if (keeps)
         keep(e, &y, b, n, v, x->banded && x->full);
     if (e->run->step_ns)
-        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[v], now_ns() - start, memory_order_relaxed);
+        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[v], now_ns() - start,
+                                  memory_order_relaxed);
 }
 
 static void run_band(void *arg, size_t task, size_t slot)
@@ -155,8 +179,17 @@ static void give_source(const struct exec *e, size_t o)
     for (ptrdiff_t n = 0; n < s->n; n++)
         for (ptrdiff_t y = 0; y < s->h; y++) {
             struct convd_rows r = {y, y + 1};
-            struct convd_view row = p->nodes[v].given ? full_view(e, v, n, r) : (struct convd_view){
-                .data = (float *)(void *)(e->workspace + p->row_offset), .c = s->c, .h = s->h, .w = s->w, .y0 = y, .y1 = y + 1, .row = s->w, .plane = s->w};
+            struct convd_view row =
+                p->nodes[v].given
+                    ? full_view(e, v, n, r)
+                    : (struct convd_view){.data = (float *)(void *)(e->workspace + p->row_offset),
+                                          .c = s->c,
+                                          .h = s->h,
+                                          .w = s->w,
+                                          .y0 = y,
+                                          .y1 = y + 1,
+                                          .row = s->w,
+                                          .plane = s->w};
             if (!p->nodes[v].given)
                 convd_pixels_unpack(&p->input, e->run->input, n, &row, p->simd);
             cut += convd_pixels_pack(&row, p->outputs[o].pixels, n, e->run->outputs[o], p->simd);
@@ -188,10 +221,12 @@ static void gather(void *arg, size_t n, size_t slot)
     (void)slot;
     for (size_t i = 0; i < node->n_inputs; i++)
         in[i] = full_view(e, node->inputs[i], (ptrdiff_t)n, (struct convd_rows){0, x->site.x[i].h});
-    const struct convd_call call = {.site = &x->site, .x = in, .digest = digest_data(e, g->v, (ptrdiff_t)n)};
+    const struct convd_call call = {
+        .site = &x->site, .x = in, .digest = digest_data(e, g->v, (ptrdiff_t)n)};
     node->op->digest(&call);
     if (e->run->step_ns)
-        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[g->v], now_ns() - start, memory_order_relaxed);
+        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[g->v], now_ns() - start,
+                                  memory_order_relaxed);
 }
 
 static void gather_stage(const struct exec *e)
@@ -224,13 +259,18 @@ static bool run_stages(struct exec *e)
 bool convd_plan_run(const struct convd_plan *p, const struct convd_run *run, struct convd_faults *f)
 {
     const struct convd_memory *mem = p->mem.memory;
-    struct exec e = {.p = p, .run = run, .workspace = run->workspace, .saturated = (_Atomic uint64_t *)run->saturated};
+    struct exec e = {.p = p,
+                     .run = run,
+                     .workspace = run->workspace,
+                     .saturated = (_Atomic uint64_t *)run->saturated};
     char *own = NULL;
     if (!e.workspace && p->workspace && !(own = e.workspace = convd_take(mem, p->workspace))) {
-        convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for a workspace of %zu bytes", p->workspace);
+        convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for a workspace of %zu bytes",
+                    p->workspace);
         return false;
     }
-    char nothing; /* a plan that needs no workspace still has a place for it: offsets on NULL are undefined */
+    char
+        nothing; /* a plan that needs no workspace still has a place for it: offsets on NULL are undefined */
     if (!e.workspace)
         e.workspace = &nothing;
     if (run->saturated)

@@ -2,13 +2,15 @@
 #include "scope.h"
 #include <string.h>
 
-int convd_expand_step(struct convd_expand *e, const char *name, const char *op, const char *args, const int *inputs, size_t n)
+int convd_expand_step(struct convd_expand *e, const char *name, const char *op, const char *args,
+                      const int *inputs, size_t n)
 {
     struct convd_graph *g = e->graph;
     struct convd_arg *split = NULL;
     size_t n_args = 0;
     const char *id = name;
-    for (int i = 2; id && convd_id_taken(g, convd_full_id(g, id)); i++) /* the block's own steps yield to the user's */
+    for (int i = 2; id && convd_id_taken(g, convd_full_id(g, id));
+         i++) /* the block's own steps yield to the user's */
         id = convd_arena_printf(&g->mem, "%s%d", name, i);
     int *copy = convd_arena_array(&g->mem, n, sizeof *copy);
     if (!copy || !id || !convd_args_split(g->faults, &g->mem, args, &split, &n_args)) {
@@ -16,12 +18,19 @@ int convd_expand_step(struct convd_expand *e, const char *name, const char *op, 
         return -1;
     }
     memcpy(copy, inputs, n * sizeof *copy);
-    const struct convd_new_step s = {.id = id, .op = convd_op_find(op), .args = split, .n_args = n_args, .learn = -1,
-                                     .inputs = copy, .n_inputs = n, .written = g->scope->inside};
+    const struct convd_new_step s = {.id = id,
+                                     .op = convd_op_find(op),
+                                     .args = split,
+                                     .n_args = n_args,
+                                     .learn = -1,
+                                     .inputs = copy,
+                                     .n_inputs = n,
+                                     .written = g->scope->inside};
     return convd_add_op(g, &s);
 }
 
-int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, int x, size_t repetition)
+int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, int x,
+                       size_t repetition)
 {
     struct convd_graph *g = e->graph;
     struct convd_scope *outer = g->scope;
@@ -32,9 +41,16 @@ int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, 
         convd_out_of_memory(g);
         return -1;
     }
-    struct convd_scope inner = {.parent = outer, .prefix = prefix, .image = x, .previous = x, .inside = outer->inside,
-                                .record = outer->record && repetition == 0, .fixed_place = outer->fixed_place, .in_block = true,
-                                .shift = outer->shift + repetition, .depth = outer->depth};
+    struct convd_scope inner = {.parent = outer,
+                                .prefix = prefix,
+                                .image = x,
+                                .previous = x,
+                                .inside = outer->inside,
+                                .record = outer->record && repetition == 0,
+                                .fixed_place = outer->fixed_place,
+                                .in_block = true,
+                                .shift = outer->shift + repetition,
+                                .depth = outer->depth};
     size_t mark = outer->fixed_place ? g->faults->len : convd_enter(g->faults, "steps");
     g->scope = &inner;
     int node = convd_add_list(g, steps->list);
@@ -43,8 +59,9 @@ int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, 
     return node;
 }
 
-void convd_expand_late(struct convd_expand *e, int node, void (*set)(void *params, const struct convd_shape *of, const void *block_params,
-                              struct convd_arena *mem),
+void convd_expand_late(struct convd_expand *e, int node,
+                       void (*set)(void *params, const struct convd_shape *of,
+                                   const void *block_params, struct convd_arena *mem),
                        const int *of, size_t n)
 {
     if (node < 0)
@@ -66,13 +83,22 @@ int convd_add_block(struct convd_graph *g, const struct convd_new_step *s, struc
         return -1;
     }
     if (outer->depth >= CONVD_DEEPEST) {
-        convd_fault_limit(g->faults, CONVD_BAD_GRAPH, NULL, CONVD_DEEPEST, outer->depth + 1, "blocks inside blocks, too deep at %s", s->id);
+        convd_fault_limit(g->faults, CONVD_BAD_GRAPH, NULL, CONVD_DEEPEST, outer->depth + 1,
+                          "blocks inside blocks, too deep at %s", s->id);
         return -1;
     }
-    struct convd_scope own = {.parent = outer, .prefix = prefix, .image = s->inputs[0], .previous = s->inputs[0], .inside = w,
-                              .record = outer->record, .fixed_place = outer->fixed_place, .in_block = true,
-                              .shift = outer->shift, .depth = outer->depth + 1};
-    struct convd_expand e = {.graph = g, .params = w->params, .inputs = s->inputs, .n_inputs = s->n_inputs};
+    struct convd_scope own = {.parent = outer,
+                              .prefix = prefix,
+                              .image = s->inputs[0],
+                              .previous = s->inputs[0],
+                              .inside = w,
+                              .record = outer->record,
+                              .fixed_place = outer->fixed_place,
+                              .in_block = true,
+                              .shift = outer->shift,
+                              .depth = outer->depth + 1};
+    struct convd_expand e = {
+        .graph = g, .params = w->params, .inputs = s->inputs, .n_inputs = s->n_inputs};
     g->scope = &own;
     int node = s->op->expand(&e);
     g->scope = outer;

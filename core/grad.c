@@ -85,7 +85,10 @@ static size_t find_tensor(const struct convd_grad *d, const char *name)
 /* The image, then every tensor that is bound. */
 static bool list_sources(struct convd_grad *d, const struct convd_input *in)
 {
-    struct convd_wrt image = {.kind = CONVD_WRT_IMAGE, .name = "image", .rank = 4, .dim = {in->n, in->channels, in->height, in->width}};
+    struct convd_wrt image = {.kind = CONVD_WRT_IMAGE,
+                              .name = "image",
+                              .rank = 4,
+                              .dim = {in->n, in->channels, in->height, in->width}};
     if (!add_wrt(d, &image))
         return false;
     for (size_t i = 0; i < d->graph->n_tensors; i++) {
@@ -103,15 +106,20 @@ static const char *tensor_of(const struct convd_param *row, const void *params)
     const void *field = (const char *)params + row->offset;
     if (row->type == CONVD_P_KERNEL)
         return ((const struct convd_kernel *)field)->tensor;
-    return row->type == CONVD_P_WEIGHT && ((const struct convd_weight *)field)->kind == CONVD_W_TENSOR ? ((const struct convd_weight *)field)->tensor : NULL;
+    return row->type == CONVD_P_WEIGHT &&
+                   ((const struct convd_weight *)field)->kind == CONVD_W_TENSOR
+               ? ((const struct convd_weight *)field)->tensor
+               : NULL;
 }
 
-static bool is_learned(const struct convd_param *row, const struct convd_node *n, const void *params)
+static bool is_learned(const struct convd_param *row, const struct convd_node *n,
+                       const void *params)
 {
     if (row->type != CONVD_P_WEIGHT || !(row->flags & CONVD_LEARNABLE) || n->learn == 0)
         return false;
     const struct convd_weight *w = (const void *)((const char *)params + row->offset);
-    return w->kind == CONVD_W_INIT || (n->learn == 1 && (w->kind == CONVD_W_ARRAY || w->kind == CONVD_W_KERNELS));
+    return w->kind == CONVD_W_INIT ||
+           (n->learn == 1 && (w->kind == CONVD_W_ARRAY || w->kind == CONVD_W_KERNELS));
 }
 
 /* Says for each params row of step v which gradient it feeds. */
@@ -170,7 +178,8 @@ static bool mark(struct convd_grad *d, struct convd_faults *f)
         if (x->reaches && !op->backward) {
             convd_place_set(f, g->nodes[v].place);
             f->segment = g->nodes[v].segment;
-            convd_fault(f, CONVD_NOT_DIFFERENTIABLE, NULL, "no gradient goes through %s: %s", op->name, op->no_gradient ? op->no_gradient : "it has none");
+            convd_fault(f, CONVD_NOT_DIFFERENTIABLE, NULL, "no gradient goes through %s: %s",
+                        op->name, op->no_gradient ? op->no_gradient : "it has none");
             convd_place_set(f, "");
             f->segment = NULL;
         }
@@ -191,13 +200,15 @@ static bool needs_map(const struct convd_grad *d, size_t v)
     if ((int)v == d->node || (is_step(d, v) && d->nodes[v].flows && d->nodes[v].reaches))
         return true;
     for (size_t u = v + 1; u < d->graph->n_nodes; u++)
-        for (size_t i = 0; d->nodes[u].flows && d->nodes[u].reaches && i < d->graph->nodes[u].n_inputs; i++)
+        for (size_t i = 0;
+             d->nodes[u].flows && d->nodes[u].reaches && i < d->graph->nodes[u].n_inputs; i++)
             if (d->graph->nodes[u].inputs[i] == (int)v)
                 return true;
     return false;
 }
 
-static struct convd_plan *plan_forward(struct convd_grad *d, const struct convd_input *in, const struct convd_limits *limits, struct convd_faults *f)
+static struct convd_plan *plan_forward(struct convd_grad *d, const struct convd_input *in,
+                                       const struct convd_limits *limits, struct convd_faults *f)
 {
     struct convd_output *out = convd_arena_array(&d->mem, d->graph->n_nodes, sizeof *out);
     if (!out) {
@@ -257,13 +268,15 @@ static bool place_all(struct convd_grad *d)
         if (!x->flows || !x->reaches)
             continue;
         if (!is_step(d, v)) {
-            x->grad = d->wrt_at[v == CONVD_IMAGE ? 0 : find_tensor(d, d->graph->nodes[v].tensor->name)];
+            x->grad =
+                d->wrt_at[v == CONVD_IMAGE ? 0 : find_tensor(d, d->graph->nodes[v].tensor->name)];
             continue;
         }
         x->grad = at;
         at += bytes;
         place_workers(d, v);
-        partial = x->partial_stride * x->workers > partial ? x->partial_stride * x->workers : partial;
+        partial =
+            x->partial_stride * x->workers > partial ? x->partial_stride * x->workers : partial;
         scratch = x->scratch > scratch ? x->scratch : scratch;
     }
     for (size_t v = 0; v < d->graph->n_nodes; v++)
@@ -281,13 +294,15 @@ static bool place_all(struct convd_grad *d)
 
 /* ---- making one ---- */
 
-static bool fill(struct convd_grad *d, const struct convd_input *in, int node, const struct convd_limits *limits, struct convd_faults *f)
+static bool fill(struct convd_grad *d, const struct convd_input *in, int node,
+                 const struct convd_limits *limits, struct convd_faults *f)
 {
     const struct convd_output out = {.node = node, .pixels = CONVD_F32_NCHW};
     d->nodes = convd_arena_array(&d->mem, d->graph->n_nodes, sizeof *d->nodes);
     if (!d->nodes)
         return no_memory(f);
-    d->plan = convd_plan_new(d->graph, in, &out, 1, limits, d->threads, f); /* shapes, and every fault of the graph */
+    d->plan = convd_plan_new(d->graph, in, &out, 1, limits, d->threads,
+                             f); /* shapes, and every fault of the graph */
     if (!d->plan)
         return false;
     if (!list_sources(d, in))
@@ -303,12 +318,14 @@ static bool fill(struct convd_grad *d, const struct convd_input *in, int node, c
     size_t most = d->plan->limits.memory;
     if (d->workspace <= most)
         return true;
-    convd_fault_limit(f, CONVD_TOO_MUCH_MEMORY, NULL, (double)most, (double)d->workspace, "the gradient needs %zu MiB: it keeps every map", d->workspace >> 20);
+    convd_fault_limit(f, CONVD_TOO_MUCH_MEMORY, NULL, (double)most, (double)d->workspace,
+                      "the gradient needs %zu MiB: it keeps every map", d->workspace >> 20);
     return false;
 }
 
-struct convd_grad *convd_grad_new(struct convd_graph *g, const struct convd_input *in, int node, bool weights, const struct convd_limits *limits,
-                                  size_t threads, struct convd_faults *f)
+struct convd_grad *convd_grad_new(struct convd_graph *g, const struct convd_input *in, int node,
+                                  bool weights, const struct convd_limits *limits, size_t threads,
+                                  struct convd_faults *f)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, g->mem.memory, 0);
@@ -317,8 +334,13 @@ struct convd_grad *convd_grad_new(struct convd_graph *g, const struct convd_inpu
         no_memory(f);
         return NULL;
     }
-    *d = (struct convd_grad){.mem = mem, .graph = g, .node = node, .weights = weights,
-                             .threads = threads < 1 ? 1 : threads > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST : threads};
+    *d = (struct convd_grad){.mem = mem,
+                             .graph = g,
+                             .node = node,
+                             .weights = weights,
+                             .threads = threads < 1                  ? 1
+                                        : threads > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST
+                                                                     : threads};
     if (fill(d, in, node, limits, f))
         return d;
     convd_grad_free(d);
@@ -366,7 +388,14 @@ static float *at(const struct sweep *s, size_t offset)
 static struct convd_view view_of(float *data, struct convd_shape s, ptrdiff_t n)
 {
     ptrdiff_t plane = s.h * s.w, sample = s.n == 1 ? 0 : n;
-    return (struct convd_view){.data = data ? data + sample * s.c * plane : NULL, .c = s.c, .h = s.h, .w = s.w, .y0 = 0, .y1 = s.h, .row = s.w, .plane = plane};
+    return (struct convd_view){.data = data ? data + sample * s.c * plane : NULL,
+                               .c = s.c,
+                               .h = s.h,
+                               .w = s.w,
+                               .y0 = 0,
+                               .y1 = s.h,
+                               .row = s.w,
+                               .plane = plane};
 }
 
 static struct convd_view map_view(const struct sweep *s, int v, ptrdiff_t n)
@@ -383,9 +412,13 @@ static struct convd_view grad_view(const struct sweep *s, int v, ptrdiff_t n)
 }
 
 /* One sample, one part, into the worker's own weight gradients. */
-static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n, size_t part, size_t parts)
+static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n, size_t part,
+                 size_t parts)
 {
-    enum { ROWS = 64, INPUTS = 64 }; /* rows fit a bit mask of params; inputs are the contract's most */
+    enum {
+        ROWS = 64,
+        INPUTS = 64
+    }; /* rows fit a bit mask of params; inputs are the contract's most */
     const struct convd_node *node = &s->d->graph->nodes[s->v];
     const struct grad_node *x = &s->d->nodes[s->v];
     struct convd_view in[INPUTS], dx[INPUTS];
@@ -401,8 +434,15 @@ static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n,
             own += align(s->d->wrt[x->wrt[r]].count * sizeof(float));
     }
     const struct convd_view y = map_view(s, s->v, n), dy = grad_view(s, s->v, n);
-    const struct convd_back b = {.site = &s->d->plan->nodes[s->v].site, .x = in, .y = &y, .dy = &dy, .dx = dx, .dweight = dweight,
-                                 .part = part, .parts = parts, .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)};
+    const struct convd_back b = {.site = &s->d->plan->nodes[s->v].site,
+                                 .x = in,
+                                 .y = &y,
+                                 .dy = &dy,
+                                 .dx = dx,
+                                 .dweight = dweight,
+                                 .part = part,
+                                 .parts = parts,
+                                 .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)};
     node->op->backward(&b);
 }
 
@@ -458,14 +498,20 @@ static bool stopped(const struct convd_grad_run *run)
     return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed);
 }
 
-static bool forward(const struct convd_grad *d, const struct convd_grad_run *run, char *workspace, struct convd_faults *f)
+static bool forward(const struct convd_grad *d, const struct convd_grad_run *run, char *workspace,
+                    struct convd_faults *f)
 {
     void **outputs = (void **)(void *)(workspace + d->pointers);
     for (size_t v = 0; v < d->graph->n_nodes; v++)
         if (d->nodes[v].output != NONE)
             outputs[d->nodes[v].output] = workspace + d->nodes[v].map;
-    return convd_plan_run(d->plan, &(struct convd_run){.input = run->input, .outputs = outputs, .workspace = workspace + d->inner,
-                                                       .pool = run->pool, .cancel = run->cancel}, f);
+    return convd_plan_run(d->plan,
+                          &(struct convd_run){.input = run->input,
+                                              .outputs = outputs,
+                                              .workspace = workspace + d->inner,
+                                              .pool = run->pool,
+                                              .cancel = run->cancel},
+                          f);
 }
 
 static bool backward(const struct convd_grad *d, const struct convd_grad_run *run, char *workspace)
@@ -494,7 +540,8 @@ static bool backward(const struct convd_grad *d, const struct convd_grad_run *ru
     return true;
 }
 
-bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run, struct convd_faults *f)
+bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run,
+                    struct convd_faults *f)
 {
     char *own = run->workspace ? NULL : convd_take(d->mem.memory, convd_grad_workspace(d));
     char *workspace = run->workspace ? run->workspace : own;

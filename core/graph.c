@@ -58,7 +58,8 @@ struct convd_graph *convd_graph_new(const struct convd_memory *mem, struct convd
     top->record = true;
     g->scope = top;
     convd_graph_setup(g, NULL, NULL);
-    const struct convd_node image = {.kind = CONVD_NODE_IMAGE, .id = "image", .place = "", .learn = -1};
+    const struct convd_node image = {
+        .kind = CONVD_NODE_IMAGE, .id = "image", .place = "", .learn = -1};
     if (add_node(g, &image) < 0) {
         convd_graph_free(g);
         return NULL;
@@ -74,7 +75,8 @@ void convd_graph_free(struct convd_graph *g)
     convd_arena_release(&arena);
 }
 
-void convd_graph_setup(struct convd_graph *g, const struct convd_names *names, const struct convd_limits *limits)
+void convd_graph_setup(struct convd_graph *g, const struct convd_names *names,
+                       const struct convd_limits *limits)
 {
     const struct convd_limits given = limits ? *limits : (struct convd_limits){0};
     g->names = names;
@@ -119,8 +121,11 @@ const struct convd_tensor *convd_bound_tensor(struct convd_graph *g, const char 
         if (strcmp(g->tensors[i].name, name) == 0)
             return &g->tensors[i];
     struct convd_fault *x = convd_fault_expected(
-        g->faults, CONVD_UNKNOWN_NAME, NULL, g->n_tensors ? "the name of an uploaded tensor" : "a tensor uploaded under that name",
-        "no tensor %s", convd_value_show(g->faults->mem, &(struct convd_value){.kind = CONVD_STRING, .string = name}));
+        g->faults, CONVD_UNKNOWN_NAME, NULL,
+        g->n_tensors ? "the name of an uploaded tensor" : "a tensor uploaded under that name",
+        "no tensor %s",
+        convd_value_show(g->faults->mem,
+                         &(struct convd_value){.kind = CONVD_STRING, .string = name}));
     const char *near = convd_nearest(name, tensor_name, g, g->n_tensors);
     x->suggestion = near ? convd_arena_printf(g->faults->mem, "@%s", near) : NULL;
     return NULL;
@@ -136,7 +141,8 @@ static int tensor_node(struct convd_graph *g, const char *ref)
     if (node >= 0)
         return node;
     if (t->rank < 2) {
-        convd_fault_expected(g->faults, CONVD_BAD_SHAPE, NULL, "a tensor of shape (H,W), (C,H,W) or (N,C,H,W)",
+        convd_fault_expected(g->faults, CONVD_BAD_SHAPE, NULL,
+                             "a tensor of shape (H,W), (C,H,W) or (N,C,H,W)",
                              "%s has %d dimension%s", ref, t->rank, t->rank == 1 ? "" : "s");
         return -1;
     }
@@ -145,7 +151,8 @@ static int tensor_node(struct convd_graph *g, const char *ref)
         convd_out_of_memory(g);
         return -1;
     }
-    const struct convd_node n = {.kind = CONVD_NODE_TENSOR, .id = id, .place = "", .tensor = t, .learn = -1};
+    const struct convd_node n = {
+        .kind = CONVD_NODE_TENSOR, .id = id, .place = "", .tensor = t, .learn = -1};
     return add_node(g, &n);
 }
 
@@ -217,14 +224,17 @@ int convd_scope_find(struct convd_graph *g, const char *ref)
     int node = full ? convd_graph_node(g, full) : -1;
     if (node >= 0 || !full)
         return node;
-    const char *shown = convd_value_show(g->faults->mem, &(struct convd_value){.kind = CONVD_STRING, .string = ref});
+    const char *shown = convd_value_show(
+        g->faults->mem, &(struct convd_value){.kind = CONVD_STRING, .string = ref});
     if (comes_later(g->scope, ref)) {
-        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, NULL, "the id of an earlier step, \"image\" or \"@tensor\"",
+        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, NULL,
+                             "the id of an earlier step, \"image\" or \"@tensor\"",
                              "%s does not come before this step", shown);
         return -1;
     }
-    struct convd_fault *x = convd_fault_expected(g->faults, CONVD_UNKNOWN_NAME, NULL,
-                                                 "the id of an earlier step, \"image\" or \"@tensor\"", "no step %s", shown);
+    struct convd_fault *x = convd_fault_expected(
+        g->faults, CONVD_UNKNOWN_NAME, NULL, "the id of an earlier step, \"image\" or \"@tensor\"",
+        "no step %s", shown);
     x->suggestion = *ref ? convd_nearest(ref, local_id, g, g->n_nodes) : NULL;
     return -1;
 }
@@ -238,8 +248,9 @@ static bool count_step(struct convd_graph *g)
     if (++g->n_steps <= g->limits.expanded)
         return true;
     g->full = true;
-    convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.expanded, (double)g->n_steps,
-                      "more than %zu steps after expansion", g->limits.expanded);
+    convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.expanded,
+                      (double)g->n_steps, "more than %zu steps after expansion",
+                      g->limits.expanded);
     return false;
 }
 
@@ -258,12 +269,15 @@ static bool resolve(struct convd_graph *g, const struct convd_op *op, void *para
             for (int i = 0; flat && i < first; i++)
                 flat = t->dim[i] == 1;
             if (t && !flat)
-                convd_fault_expected(g->faults, CONVD_BAD_SHAPE, NULL, "a tensor of shape (h,w)", "@%s is no matrix", k->tensor);
+                convd_fault_expected(g->faults, CONVD_BAD_SHAPE, NULL, "a tensor of shape (h,w)",
+                                     "@%s is no matrix", k->tensor);
             fine &= flat;
-            if (flat && (t->dim[first] > g->limits.kernel || t->dim[first + 1] > g->limits.kernel)) {
-                convd_fault_limit(g->faults, CONVD_OUT_OF_RANGE, NULL, (double)g->limits.kernel,
-                                  (double)(t->dim[first] > t->dim[first + 1] ? t->dim[first] : t->dim[first + 1]),
-                                  "@%s is %tdx%td", k->tensor, t->dim[first], t->dim[first + 1]);
+            if (flat &&
+                (t->dim[first] > g->limits.kernel || t->dim[first + 1] > g->limits.kernel)) {
+                convd_fault_limit(
+                    g->faults, CONVD_OUT_OF_RANGE, NULL, (double)g->limits.kernel,
+                    (double)(t->dim[first] > t->dim[first + 1] ? t->dim[first] : t->dim[first + 1]),
+                    "@%s is %tdx%td", k->tensor, t->dim[first], t->dim[first + 1]);
                 fine = false;
             } else if (flat) {
                 k->h = t->dim[first];
@@ -289,35 +303,52 @@ static bool resolve(struct convd_graph *g, const struct convd_op *op, void *para
 
 static bool check_inputs(struct convd_graph *g, const struct convd_new_step *s)
 {
-    size_t least = s->op->max_inputs ? s->op->min_inputs : 1, most = s->op->max_inputs ? s->op->max_inputs : 1;
+    size_t least = s->op->max_inputs ? s->op->min_inputs : 1,
+           most = s->op->max_inputs ? s->op->max_inputs : 1;
     if (s->n_inputs >= least && s->n_inputs <= most)
         return true;
-    const char *expected = least == most ? convd_arena_printf(g->faults->mem, "%zu input%s", least, least == 1 ? "" : "s")
-                                         : convd_arena_printf(g->faults->mem, "%zu to %zu inputs", least, most);
-    convd_fault_expected(g->faults, s->chained ? CONVD_MISSING : CONVD_BAD_GRAPH, "inputs", expected ? expected : "",
-                         "%s has %zu input%s", s->op->name, s->n_inputs, s->n_inputs == 1 ? "" : "s");
+    const char *expected =
+        least == most
+            ? convd_arena_printf(g->faults->mem, "%zu input%s", least, least == 1 ? "" : "s")
+            : convd_arena_printf(g->faults->mem, "%zu to %zu inputs", least, most);
+    convd_fault_expected(g->faults, s->chained ? CONVD_MISSING : CONVD_BAD_GRAPH, "inputs",
+                         expected ? expected : "", "%s has %zu input%s", s->op->name, s->n_inputs,
+                         s->n_inputs == 1 ? "" : "s");
     return false;
 }
 
-static bool bind(struct convd_graph *g, const struct convd_new_step *s, void *params, uint64_t *given)
+static bool bind(struct convd_graph *g, const struct convd_new_step *s, void *params,
+                 uint64_t *given)
 {
-    struct convd_bind b = {.faults = g->faults, .mem = &g->mem, .rows = s->op->params, .into = params,
-                           .what = s->op->name, .max_kernel = g->limits.kernel};
+    struct convd_bind b = {.faults = g->faults,
+                           .mem = &g->mem,
+                           .rows = s->op->params,
+                           .into = params,
+                           .what = s->op->name,
+                           .max_kernel = g->limits.kernel};
     bool fine = convd_params_bind(&b, s->args, s->n_args);
     *given = b.given;
     fine = fine && resolve(g, s->op, params);
     return fine && (!s->op->check || s->op->check(params, g->faults));
 }
 
-struct convd_written *convd_record(struct convd_graph *g, const struct convd_new_step *s, const char *pipeline)
+struct convd_written *convd_record(struct convd_graph *g, const struct convd_new_step *s,
+                                   const char *pipeline)
 {
     struct convd_written *w = convd_arena_zero(&g->mem, sizeof *w);
     if (!w) {
         convd_out_of_memory(g);
         return NULL;
     }
-    *w = (struct convd_written){.id = s->id, .named = s->named, .op = s->op, .pipeline = pipeline, .learn = s->learn,
-                                .inputs = s->inputs, .n_inputs = s->n_inputs, .chained = s->chained, .node = -1,
+    *w = (struct convd_written){.id = s->id,
+                                .named = s->named,
+                                .op = s->op,
+                                .pipeline = pipeline,
+                                .learn = s->learn,
+                                .inputs = s->inputs,
+                                .n_inputs = s->n_inputs,
+                                .chained = s->chained,
+                                .node = -1,
                                 .parent = g->scope->inside};
     if (!g->scope->record)
         return w;
@@ -336,8 +367,14 @@ int convd_add_op(struct convd_graph *g, const struct convd_new_step *s)
     if (!count_step(g))
         return -1;
     size_t size = s->op && s->op->params_size ? s->op->params_size : 1;
-    struct convd_node n = {.kind = CONVD_NODE_STEP, .op = s->op, .learn = s->learn, .named = s->named, .bad = s->bad,
-                           .inputs = s->inputs, .n_inputs = s->n_inputs, .segment = g->faults->segment,
+    struct convd_node n = {.kind = CONVD_NODE_STEP,
+                           .op = s->op,
+                           .learn = s->learn,
+                           .named = s->named,
+                           .bad = s->bad,
+                           .inputs = s->inputs,
+                           .n_inputs = s->n_inputs,
+                           .segment = g->faults->segment,
                            .position = g->scope->index + g->scope->shift};
     n.id = convd_full_id(g, s->id);
     n.place = convd_arena_text(&g->mem, g->faults->place, g->faults->len);

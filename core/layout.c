@@ -2,12 +2,14 @@
 #include "plan_inner.h"
 #include <string.h>
 
-#define BAND_TARGET ((size_t)384 << 10) /* bytes of a band's maps: they stay in a core's L2              */
-#define BAND_MOST ((size_t)8 << 20)     /* grows up to this when windows are tall                         */
+#define BAND_TARGET                                                                                \
+    ((size_t)384 << 10) /* bytes of a band's maps: they stay in a core's L2              */
+#define BAND_MOST                                                                                  \
+    ((size_t)8 << 20) /* grows up to this when windows are tall                         */
 #define BAND_ROWS_LEAST 8
-#define EXTRA_WORK_FINE 1.25            /* rows computed over rows there are                              */
-#define EXTRA_WORK_MOST 1.5             /* beyond this a node ends its stage                              */
-#define TABLE_MOST 200000u              /* bands times nodes                                              */
+#define EXTRA_WORK_FINE 1.25    /* rows computed over rows there are                              */
+#define EXTRA_WORK_MOST 1.5     /* beyond this a node ends its stage                              */
+#define TABLE_MOST      200000u /* bands times nodes                                              */
 #define ALIGNMENT 64u
 
 static size_t align(size_t bytes)
@@ -17,7 +19,8 @@ static size_t align(size_t bytes)
 
 static size_t map_bytes(struct convd_shape s, ptrdiff_t rows)
 {
-    return align((size_t)s.c * (size_t)s.w * (size_t)rows * sizeof(float)); /* plan.c checked the product */
+    return align((size_t)s.c * (size_t)s.w * (size_t)rows *
+                 sizeof(float)); /* plan.c checked the product */
 }
 
 static const struct convd_node *node_of(const struct convd_plan *p, int v)
@@ -25,7 +28,8 @@ static const struct convd_node *node_of(const struct convd_plan *p, int v)
     return &p->graph->nodes[v];
 }
 
-bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_rows y, struct convd_rows *x)
+bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_rows y,
+                     struct convd_rows *x)
 {
     const struct convd_site *s = &p->nodes[v].site;
     const struct convd_op *op = node_of(p, v)->op;
@@ -43,7 +47,8 @@ bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_r
         r.y0 = 0;
     if (r.y1 > h)
         r.y1 = h;
-    if (r.y1 <= r.y0) { /* all outside: the border makes them; hold one row so that views are never empty */
+    if (r.y1 <=
+        r.y0) { /* all outside: the border makes them; hold one row so that views are never empty */
         r.y0 = r.y0 >= h ? h - 1 : r.y0;
         r.y1 = r.y0 + 1;
     }
@@ -56,7 +61,8 @@ static bool needs_whole(const struct convd_plan *p, int v, size_t i)
 {
     ptrdiff_t h = p->nodes[v].site.y.h;
     struct convd_rows x;
-    return !convd_edge_rows(p, v, i, (struct convd_rows){0, h}, &x) || !convd_edge_rows(p, v, i, (struct convd_rows){0, 1}, &x) ||
+    return !convd_edge_rows(p, v, i, (struct convd_rows){0, h}, &x) ||
+           !convd_edge_rows(p, v, i, (struct convd_rows){0, 1}, &x) ||
            !convd_edge_rows(p, v, i, (struct convd_rows){h - 1, h}, &x);
 }
 
@@ -88,7 +94,8 @@ static int number_stages(struct convd_plan *p)
     reset(p);
     for (size_t o = 0; o < p->n_outputs; o++) {
         struct convd_plan_node *x = &p->nodes[p->outputs[o].node];
-        if (!x->given && p->outputs[o].pixels == CONVD_F32_NCHW && x->output < 0 && p->outputs[o].node != CONVD_IMAGE) {
+        if (!x->given && p->outputs[o].pixels == CONVD_F32_NCHW && x->output < 0 &&
+            p->outputs[o].node != CONVD_IMAGE) {
             x->full = true;
             x->output = (int)o;
         }
@@ -153,7 +160,8 @@ static bool list_nodes(struct convd_plan *p, struct convd_stage *s, int number)
     *s = (struct convd_stage){.nodes = list, .samples = 1};
     for (size_t v = 1; v < p->graph->n_nodes; v++)
         for (size_t i = 0; p->nodes[v].stage == number && i < p->graph->nodes[v].n_inputs; i++)
-            image |= p->graph->nodes[v].inputs[i] == CONVD_IMAGE && convd_in_stage(p, CONVD_IMAGE, number);
+            image |= p->graph->nodes[v].inputs[i] == CONVD_IMAGE &&
+                     convd_in_stage(p, CONVD_IMAGE, number);
     if (image)
         list[s->n++] = CONVD_IMAGE;
     for (size_t v = 1; v < p->graph->n_nodes; v++)
@@ -186,7 +194,8 @@ static int stage_number(const struct convd_plan *p, const struct convd_stage *s)
 }
 
 /* Asks the inputs of node k for what band b of it needs. */
-static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, size_t b, size_t k, struct convd_rows *need)
+static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, size_t b, size_t k,
+                       struct convd_rows *need)
 {
     struct convd_rows *row = need + b * s->n;
     const struct convd_node *n = node_of(p, s->nodes[k]);
@@ -201,7 +210,8 @@ static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, 
 
 /* Fills the stage's table from its results back. Returns the most any node is computed over; with `force`, a node beyond
  * EXTRA_WORK_MOST ends the stage instead (then *forced: the table is of no use). The image is cheap to unpack again. */
-static double fill_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need, bool force, bool *forced)
+static double fill_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need,
+                         bool force, bool *forced)
 {
     double most = 1;
     memset(need, 0, s->bands * s->n * sizeof *need);
@@ -234,7 +244,8 @@ static double fill_table(struct convd_plan *p, struct convd_stage *s, struct con
 }
 
 /* The height that bands are cut from, and the bytes of all maps. */
-static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd_stage *s, double *bytes)
+static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd_stage *s,
+                                  double *bytes)
 {
     ptrdiff_t h = 1;
     *bytes = 0;
@@ -247,10 +258,12 @@ static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd
     return h;
 }
 
-static size_t band_count(const struct convd_plan *p, const struct convd_stage *s, ptrdiff_t h, double rows)
+static size_t band_count(const struct convd_plan *p, const struct convd_stage *s, ptrdiff_t h,
+                         double rows)
 {
     size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64;
-    size_t bands = p->forced_bands ? p->forced_bands : (size_t)((double)h / (rows < 1 ? 1 : rows)) + 1;
+    size_t bands =
+        p->forced_bands ? p->forced_bands : (size_t)((double)h / (rows < 1 ? 1 : rows)) + 1;
     bands = bands > most ? most : bands;
     return bands > (size_t)h ? (size_t)h : bands;
 }
@@ -262,10 +275,12 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
     ptrdiff_t h = reference_height(p, s, &bytes);
     double per_row = bytes / (double)h, rows = (double)BAND_TARGET / per_row;
     rows = rows < BAND_ROWS_LEAST ? BAND_ROWS_LEAST : rows;
-    if (p->threads > 1 && bytes > (double)BAND_TARGET && rows * 3.0 * (double)p->threads > (double)h)
+    if (p->threads > 1 && bytes > (double)BAND_TARGET &&
+        rows * 3.0 * (double)p->threads > (double)h)
         rows = (double)h / (3.0 * (double)p->threads);
     s->bands = band_count(p, s, h, rows);
-    struct convd_rows *need = convd_arena_array(&p->mem, s->bands * s->n, sizeof *need); /* later tables are smaller */
+    struct convd_rows *need =
+        convd_arena_array(&p->mem, s->bands * s->n, sizeof *need); /* later tables are smaller */
     if (!need)
         return false;
     for (;; rows *= 2) {
@@ -311,7 +326,8 @@ struct spans {
 
 static bool spans_init(struct spans *s, struct convd_arena *mem, size_t room)
 {
-    *s = (struct spans){.at = convd_arena_array(mem, room + 1, sizeof *s->at), .order = convd_arena_array(mem, room + 1, sizeof *s->order)};
+    *s = (struct spans){.at = convd_arena_array(mem, room + 1, sizeof *s->at),
+                        .order = convd_arena_array(mem, room + 1, sizeof *s->order)};
     return s->at && s->order;
 }
 
@@ -344,7 +360,8 @@ static bool place_full(struct convd_plan *p)
         struct convd_plan_node *x = &p->nodes[v];
         if (!x->full || x->output >= 0)
             continue;
-        x->full_bytes = align((size_t)x->site.y.n * (size_t)x->site.y.c * (size_t)x->site.y.h * (size_t)x->site.y.w * sizeof(float));
+        x->full_bytes = align((size_t)x->site.y.n * (size_t)x->site.y.c * (size_t)x->site.y.h *
+                              (size_t)x->site.y.w * sizeof(float));
         x->full_offset = spans.at[place(&spans, x->full_bytes, x->stage, x->last_stage)].from;
         if (x->full_offset + x->full_bytes > p->full_bytes)
             p->full_bytes = x->full_offset + x->full_bytes;
@@ -365,7 +382,8 @@ static void last_reads(const struct convd_plan *p, const struct convd_stage *s, 
 }
 
 /* True when v may write over the band of its first input: same numbers of channels and columns, nobody reads it later. */
-static bool may_overwrite(const struct convd_plan *p, const struct convd_stage *s, size_t k, const int *last)
+static bool may_overwrite(const struct convd_plan *p, const struct convd_stage *s, size_t k,
+                          const int *last)
 {
     const struct convd_plan_node *y = &p->nodes[s->nodes[k]];
     const struct convd_node *n = node_of(p, s->nodes[k]);
@@ -373,8 +391,8 @@ static bool may_overwrite(const struct convd_plan *p, const struct convd_stage *
         return false;
     int u = n->inputs[0];
     const struct convd_shape *a = &p->nodes[u].site.y, *b = &y->site.y;
-    return convd_in_stage(p, u, stage_number(p, s)) && a->c == b->c && a->h == b->h && a->w == b->w && a->n == b->n &&
-           last[convd_stage_at(p, u)] == (int)k;
+    return convd_in_stage(p, u, stage_number(p, s)) && a->c == b->c && a->h == b->h &&
+           a->w == b->w && a->n == b->n && last[convd_stage_at(p, u)] == (int)k;
 }
 
 static ptrdiff_t most_rows(const struct convd_stage *s, size_t k)
@@ -438,7 +456,8 @@ static bool place_digests(struct convd_plan *p)
             continue;
         x->digest_offset = align(p->workspace);
         x->digest_bytes = align(op->digest_bytes(&x->site));
-        if (!convd_mul(x->digest_bytes, (size_t)x->site.y.n, &bytes) || !convd_add(x->digest_offset, bytes, &p->workspace))
+        if (!convd_mul(x->digest_bytes, (size_t)x->site.y.n, &bytes) ||
+            !convd_add(x->digest_offset, bytes, &p->workspace))
             return false;
     }
     return true;

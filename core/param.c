@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-const char *const convd_padding_modes[] = {"zeros", "reflect", "symmetric", "replicate", "circular", "constant", NULL};
+const char *const convd_padding_modes[] = {"zeros",    "reflect",  "symmetric", "replicate",
+                                           "circular", "constant", NULL};
 
 bool convd_word_in(const char *list, const char *word)
 {
@@ -43,8 +44,8 @@ static bool wrong_type(const struct setter *s, const struct convd_value *v, cons
 {
     struct convd_faults *f = s->b->faults;
     const char *expects = convd_param_expects(s->row, f->mem);
-    convd_fault_expected(f, CONVD_WRONG_TYPE, member, expects ? expects : "", "%s is %s", s->row->name,
-                         convd_value_show(f->mem, v));
+    convd_fault_expected(f, CONVD_WRONG_TYPE, member, expects ? expects : "", "%s is %s",
+                         s->row->name, convd_value_show(f->mem, v));
     return false;
 }
 
@@ -52,8 +53,8 @@ static bool out_of_range(const struct setter *s, const struct convd_value *v, co
 {
     struct convd_faults *f = s->b->faults;
     const char *expects = convd_param_expects(s->row, f->mem);
-    convd_fault_expected(f, CONVD_OUT_OF_RANGE, member, expects ? expects : "", "%s is %s", s->row->name,
-                         convd_value_show(f->mem, v));
+    convd_fault_expected(f, CONVD_OUT_OF_RANGE, member, expects ? expects : "", "%s is %s",
+                         s->row->name, convd_value_show(f->mem, v));
     return false;
 }
 
@@ -129,7 +130,8 @@ static bool set_pair(const struct setter *s, const struct convd_value *v, struct
     return true;
 }
 
-static bool set_numpair(const struct setter *s, const struct convd_value *v, struct convd_numpair *out)
+static bool set_numpair(const struct setter *s, const struct convd_value *v,
+                        struct convd_numpair *out)
 {
     double x[2];
     if (v->kind == CONVD_ARRAY) {
@@ -146,7 +148,8 @@ static bool set_numpair(const struct setter *s, const struct convd_value *v, str
     return true;
 }
 
-static bool set_padding(const struct setter *s, const struct convd_value *v, struct convd_padding *out)
+static bool set_padding(const struct setter *s, const struct convd_value *v,
+                        struct convd_padding *out)
 {
     ptrdiff_t x[4];
     bool same = v->kind == CONVD_STRING && strcmp(v->string, "same") == 0,
@@ -154,13 +157,16 @@ static bool set_padding(const struct setter *s, const struct convd_value *v, str
     *out = (struct convd_padding){.kind = CONVD_PAD_EXPLICIT};
     if (same || valid) {
         out->kind = same ? CONVD_PAD_SAME : CONVD_PAD_VALID;
-        return !(s->row->flags & (same ? CONVD_NO_SAME : CONVD_NO_VALID)) || out_of_range(s, v, NULL);
+        return !(s->row->flags & (same ? CONVD_NO_SAME : CONVD_NO_VALID)) ||
+               out_of_range(s, v, NULL);
     }
     if (v->kind == CONVD_ARRAY && (v->n == 2 || v->n == 4)) {
         if (!set_int_items(s, v, x))
             return false;
-        *out = v->n == 2 ? (struct convd_padding){.top = x[0], .left = x[1], .bottom = x[0], .right = x[1]}
-                         : (struct convd_padding){.top = x[0], .left = x[1], .bottom = x[2], .right = x[3]};
+        *out =
+            v->n == 2
+                ? (struct convd_padding){.top = x[0], .left = x[1], .bottom = x[0], .right = x[1]}
+                : (struct convd_padding){.top = x[0], .left = x[1], .bottom = x[2], .right = x[3]};
         return true;
     }
     if (v->kind != CONVD_NUMBER)
@@ -189,7 +195,8 @@ static bool set_ints(const struct setter *s, const struct convd_value *v, struct
     return v->kind == CONVD_ARRAY ? set_int_items(s, v, x) : set_int(s, v, x);
 }
 
-static bool set_numbers(const struct setter *s, const struct convd_value *v, struct convd_numbers *out)
+static bool set_numbers(const struct setter *s, const struct convd_value *v,
+                        struct convd_numbers *out)
 {
     if (v->kind == CONVD_ARRAY && v->n == 0)
         return wrong_type(s, v, NULL);
@@ -218,13 +225,15 @@ static bool set_word(const struct setter *s, const struct convd_value *v, int *o
         }
     struct convd_faults *f = s->b->faults;
     const char *expects = convd_param_expects(s->row, f->mem);
-    struct convd_fault *x = convd_fault_expected(f, CONVD_OUT_OF_RANGE, NULL, expects ? expects : "", "%s is %s",
-                                                 s->row->name, convd_value_show(f->mem, v));
+    struct convd_fault *x =
+        convd_fault_expected(f, CONVD_OUT_OF_RANGE, NULL, expects ? expects : "", "%s is %s",
+                             s->row->name, convd_value_show(f->mem, v));
     x->suggestion = convd_nearest(v->string, word_at, s->row->words, (size_t)n);
     return false;
 }
 
-static bool set_across(const struct setter *s, const struct convd_value *v, struct convd_across *out)
+static bool set_across(const struct setter *s, const struct convd_value *v,
+                       struct convd_across *out)
 {
     if (v->kind == CONVD_STRING)
         return set_word(s, v, &out->word);
@@ -249,7 +258,8 @@ static bool set_steps(const struct setter *s, const struct convd_value *v, struc
 }
 
 /* Checks v against the row and writes it to its field; faults at the current place. */
-static bool set(const struct convd_bind *b, const struct convd_param *row, const struct convd_value *v)
+static bool set(const struct convd_bind *b, const struct convd_param *row,
+                const struct convd_value *v)
 {
     const struct setter s = {b, row};
     void *field = (char *)b->into + row->offset;
@@ -329,8 +339,10 @@ static size_t row_count(const struct convd_param *rows)
 
 static void unknown_member(const struct convd_bind *b, const char *name, size_t n_rows)
 {
-    struct convd_fault *x = convd_fault(b->faults, CONVD_UNKNOWN_MEMBER, name, "%s has no parameter %s", b->what,
-                                        convd_value_show(b->faults->mem, &(struct convd_value){.kind = CONVD_STRING, .string = name}));
+    struct convd_fault *x =
+        convd_fault(b->faults, CONVD_UNKNOWN_MEMBER, name, "%s has no parameter %s", b->what,
+                    convd_value_show(b->faults->mem,
+                                     &(struct convd_value){.kind = CONVD_STRING, .string = name}));
     x->suggestion = n_rows ? convd_nearest(name, row_name, b->rows, n_rows) : NULL;
     if (!n_rows) {
         x->expected = "no parameters";
@@ -343,7 +355,8 @@ static void unknown_member(const struct convd_bind *b, const char *name, size_t 
 }
 
 /* The row an argument is for, or NULL after a fault. */
-static const struct convd_param *row_of(const struct convd_bind *b, const struct convd_arg *a, size_t index, size_t n_rows)
+static const struct convd_param *row_of(const struct convd_bind *b, const struct convd_arg *a,
+                                        size_t index, size_t n_rows)
 {
     if (a->name) {
         const struct convd_param *row = convd_param_find(b->rows, a->name);
@@ -353,19 +366,23 @@ static const struct convd_param *row_of(const struct convd_bind *b, const struct
     }
     if (index < n_rows)
         return &b->rows[index];
-    convd_fault_expected(b->faults, CONVD_BAD_REQUEST, NULL, n_rows ? "fewer arguments" : "no arguments",
-                         "%s takes %zu argument%s, this is number %zu", b->what, n_rows, n_rows == 1 ? "" : "s", index + 1);
+    convd_fault_expected(b->faults, CONVD_BAD_REQUEST, NULL,
+                         n_rows ? "fewer arguments" : "no arguments",
+                         "%s takes %zu argument%s, this is number %zu", b->what, n_rows,
+                         n_rows == 1 ? "" : "s", index + 1);
     return NULL;
 }
 
 static bool bind_one(struct convd_bind *b, const struct convd_param *row, const struct convd_arg *a)
 {
     uint64_t bit = UINT64_C(1) << (row - b->rows);
-    const char *member = a->value ? a->name : row->name; /* a chain points into the spec it stands for */
+    const char *member =
+        a->value ? a->name : row->name; /* a chain points into the spec it stands for */
     size_t mark = convd_enter(b->faults, member);
     bool fine = false;
     if (b->given & bit) {
-        convd_fault_expected(b->faults, CONVD_BAD_REQUEST, NULL, "each parameter once", "%s is given twice", row->name);
+        convd_fault_expected(b->faults, CONVD_BAD_REQUEST, NULL, "each parameter once",
+                             "%s is given twice", row->name);
     } else if (a->value) {
         fine = set(b, row, a->value);
     } else {
@@ -386,7 +403,9 @@ static bool one_of(const struct convd_bind *b, size_t n_rows)
         const struct convd_param *row = &b->rows[i];
         if (!(row->flags & CONVD_EITHER))
             continue;
-        list = list ? convd_arena_printf(b->faults->mem, "%s%s %s", list, first ? " and" : "", row->name) : NULL;
+        list = list ? convd_arena_printf(b->faults->mem, "%s%s %s", list, first ? " and" : "",
+                                         row->name)
+                    : NULL;
         first = first ? first : row;
         if (b->given & (UINT64_C(1) << i))
             *(given ? &second : &given) = row;
@@ -394,10 +413,11 @@ static bool one_of(const struct convd_bind *b, size_t n_rows)
     if (!first || (given && !second))
         return true;
     if (second)
-        convd_fault_expected(b->faults, CONVD_OUT_OF_RANGE, second->name, list ? list : "", "both %s and %s are given",
-                             given->name, second->name);
+        convd_fault_expected(b->faults, CONVD_OUT_OF_RANGE, second->name, list ? list : "",
+                             "both %s and %s are given", given->name, second->name);
     else
-        convd_fault_expected(b->faults, CONVD_MISSING, first->name, list ? list : "", "%s needs %s", b->what, list ? list : first->name);
+        convd_fault_expected(b->faults, CONVD_MISSING, first->name, list ? list : "", "%s needs %s",
+                             b->what, list ? list : first->name);
     return false;
 }
 
@@ -421,7 +441,8 @@ bool convd_params_bind(struct convd_bind *b, const struct convd_arg *args, size_
             continue;
         }
         const char *expects = convd_param_expects(row, b->faults->mem);
-        convd_fault_expected(b->faults, CONVD_MISSING, row->name, expects ? expects : "", "%s needs %s", b->what, row->name);
+        convd_fault_expected(b->faults, CONVD_MISSING, row->name, expects ? expects : "",
+                             "%s needs %s", b->what, row->name);
         fine = false;
     }
     return one_of(b, n_rows) && fine;

@@ -12,7 +12,11 @@
 static const struct {
     const char *isa;
     double macs, bytes;
-} rates[] = {{"avx512", 40e9, 8e9}, {"avx2", 25e9, 8e9}, {"base", 9e9, 8e9}, {"neon", 9e9, 8e9}, {"ref", 0.5e9, 4e9}};
+} rates[] = {{"avx512", 40e9, 8e9},
+             {"avx2", 25e9, 8e9},
+             {"base", 9e9, 8e9},
+             {"neon", 9e9, 8e9},
+             {"ref", 0.5e9, 4e9}};
 
 static double expected_ms(const struct convd_plan *p, double macs, double bytes)
 {
@@ -74,7 +78,8 @@ static bool gather_inputs(struct convd_plan *p, int v, struct convd_faults *f)
             return false;
         x[i] = p->nodes[u].site.y;
         if (x[i].n != 1 && s->y.n != 1 && x[i].n != s->y.n) {
-            convd_fault_expected(f, CONVD_BAD_SHAPE, NULL, "the same number of samples, or 1", "inputs have %td and %td samples", s->y.n, x[i].n);
+            convd_fault_expected(f, CONVD_BAD_SHAPE, NULL, "the same number of samples, or 1",
+                                 "inputs have %td and %td samples", s->y.n, x[i].n);
             return false;
         }
         s->y.n = x[i].n > s->y.n ? x[i].n : s->y.n;
@@ -121,9 +126,11 @@ static bool step_shape(struct convd_plan *p, int v, struct convd_faults *f)
         return false;
     s->y.n = samples;
     if (!fits(s->y)) {
-        convd_fault_expected(f, s->y.c < 1 || s->y.h < 1 || s->y.w < 1 ? CONVD_BAD_SHAPE : CONVD_TOO_MUCH_MEMORY, NULL,
-                             "sides from 1 to 2^30 and at most 2^46 numbers", "the result of %s would be %tdx%tdx%tdx%td",
-                             n->op->name, s->y.n, s->y.c, s->y.h, s->y.w);
+        convd_fault_expected(
+            f, s->y.c < 1 || s->y.h < 1 || s->y.w < 1 ? CONVD_BAD_SHAPE : CONVD_TOO_MUCH_MEMORY,
+            NULL, "sides from 1 to 2^30 and at most 2^46 numbers",
+            "the result of %s would be %tdx%tdx%tdx%td", n->op->name, s->y.n, s->y.c, s->y.h,
+            s->y.w);
         return false;
     }
     if (n->op->cost)
@@ -149,8 +156,16 @@ static void receptive_field(struct convd_plan *p, int v)
     x->info.rf_h = x->info.rf_w = x->info.jump_h = x->info.jump_w = 1;
     for (size_t i = 0; i < n->n_inputs; i++) {
         const struct convd_step_info *in = &p->nodes[n->inputs[i]].info;
-        ptrdiff_t rf_h = w.whole ? height : clip((double)in->rf_h + (double)(w.kh - 1) * (double)w.dh * (double)in->jump_h, height);
-        ptrdiff_t rf_w = w.whole ? width : clip((double)in->rf_w + (double)(w.kw - 1) * (double)w.dw * (double)in->jump_w, width);
+        ptrdiff_t rf_h =
+            w.whole
+                ? height
+                : clip((double)in->rf_h + (double)(w.kh - 1) * (double)w.dh * (double)in->jump_h,
+                       height);
+        ptrdiff_t rf_w =
+            w.whole
+                ? width
+                : clip((double)in->rf_w + (double)(w.kw - 1) * (double)w.dw * (double)in->jump_w,
+                       width);
         ptrdiff_t jump_h = w.whole ? height : clip((double)in->jump_h * (double)w.sh, height);
         ptrdiff_t jump_w = w.whole ? width : clip((double)in->jump_w * (double)w.sw, width);
         x->info.rf_h = rf_h > x->info.rf_h ? rf_h : x->info.rf_h;
@@ -192,14 +207,21 @@ static bool all_shapes(struct convd_plan *p, struct convd_faults *f)
             continue;
         }
         if (n->kind == CONVD_NODE_IMAGE) {
-            x->site.y = (struct convd_shape){p->input.n, p->input.channels, p->input.height, p->input.width};
+            x->site.y = (struct convd_shape){p->input.n, p->input.channels, p->input.height,
+                                             p->input.width};
             x->given = p->input.pixels == CONVD_F32_NCHW;
         } else {
             tensor_shape(n->tensor, &x->site.y);
             x->given = true;
         }
         x->bad = !fits(x->site.y);
-        x->info = (struct convd_step_info){.shape = x->site.y, .rf_h = 1, .rf_w = 1, .jump_h = 1, .jump_w = 1, .fused_into = -1, .algorithm = "given"};
+        x->info = (struct convd_step_info){.shape = x->site.y,
+                                           .rf_h = 1,
+                                           .rf_w = 1,
+                                           .jump_h = 1,
+                                           .jump_w = 1,
+                                           .fused_into = -1,
+                                           .algorithm = "given"};
     }
     convd_place_set(f, "");
     f->segment = NULL;
@@ -237,7 +259,8 @@ static bool check_work(struct convd_plan *p, struct convd_faults *f)
     if (work <= p->limits.macs)
         return true;
     at_node(f, &p->graph->nodes[worst]);
-    convd_fault_limit(f, CONVD_TOO_MUCH_WORK, NULL, p->limits.macs, work, "the pipeline needs %.3g multiply-adds, most of them here", work);
+    convd_fault_limit(f, CONVD_TOO_MUCH_WORK, NULL, p->limits.macs, work,
+                      "the pipeline needs %.3g multiply-adds, most of them here", work);
     return false;
 }
 
@@ -250,7 +273,8 @@ static bool check_memory(struct convd_plan *p, double bytes, struct convd_faults
         if (p->nodes[v].needed && p->nodes[v].info.bytes > p->nodes[worst].info.bytes)
             worst = v;
     at_node(f, &p->graph->nodes[worst]);
-    convd_fault_limit(f, CONVD_TOO_MUCH_MEMORY, NULL, (double)p->limits.memory, bytes, "the pipeline needs %.0f MiB, most of them here", bytes / 1048576);
+    convd_fault_limit(f, CONVD_TOO_MUCH_MEMORY, NULL, (double)p->limits.memory, bytes,
+                      "the pipeline needs %.0f MiB, most of them here", bytes / 1048576);
     return false;
 }
 
@@ -258,7 +282,10 @@ static double output_bytes(const struct convd_plan *p)
 {
     double bytes = 0;
     for (size_t o = 0; o < p->n_outputs; o++)
-        bytes += numbers(p->nodes[p->outputs[o].node].site.y) * (p->outputs[o].pixels == CONVD_U8_HWC ? 1 : p->outputs[o].pixels == CONVD_U16_HWC ? 2 : 4);
+        bytes += numbers(p->nodes[p->outputs[o].node].site.y) *
+                 (p->outputs[o].pixels == CONVD_U8_HWC    ? 1
+                  : p->outputs[o].pixels == CONVD_U16_HWC ? 2
+                                                          : 4);
     return bytes;
 }
 
@@ -300,11 +327,14 @@ static bool check_input(struct convd_plan *p, struct convd_faults *f)
 {
     const struct convd_input *in = &p->input;
     bool f32 = in->pixels == CONVD_F32_NCHW;
-    bool channels = f32 ? in->stored == in->channels : in->stored >= 1 && in->stored <= 4 && in->stored != 2 && (in->channels == 1 || in->channels == 3 || in->channels == 4);
+    bool channels = f32 ? in->stored == in->channels
+                        : in->stored >= 1 && in->stored <= 4 && in->stored != 2 &&
+                              (in->channels == 1 || in->channels == 3 || in->channels == 4);
     if (fits((struct convd_shape){in->n, in->channels, in->height, in->width}) && channels &&
         convd_pixels_bytes(in->pixels, in->n, in->stored, in->height, in->width, &p->input_bytes))
         return true;
-    convd_fault(f, CONVD_BAD_SHAPE, NULL, "the input is %tdx%tdx%tdx%td with %td channels stored", in->n, in->channels, in->height, in->width, in->stored);
+    convd_fault(f, CONVD_BAD_SHAPE, NULL, "the input is %tdx%tdx%tdx%td with %td channels stored",
+                in->n, in->channels, in->height, in->width, in->stored);
     return false;
 }
 
@@ -314,15 +344,19 @@ static bool check_outputs(const struct convd_plan *p, struct convd_faults *f)
     for (size_t o = 0; o < p->n_outputs; o++)
         if (p->outputs[o].node < 0 || (size_t)p->outputs[o].node >= p->graph->n_nodes) {
             if (convd_faults_count(f) == 0)
-                convd_fault(f, CONVD_BAD_GRAPH, NULL, "output %zu is node %d, which is not in the graph", o, p->outputs[o].node);
+                convd_fault(f, CONVD_BAD_GRAPH, NULL,
+                            "output %zu is node %d, which is not in the graph", o,
+                            p->outputs[o].node);
             fine = false;
         }
     return fine;
 }
 
-static struct convd_plan *fill(struct convd_plan *p, const struct convd_output *out, struct convd_faults *f)
+static struct convd_plan *fill(struct convd_plan *p, const struct convd_output *out,
+                               struct convd_faults *f)
 {
-    struct convd_output *outputs = convd_arena_array(&p->mem, p->n_outputs ? p->n_outputs : 1, sizeof *outputs);
+    struct convd_output *outputs =
+        convd_arena_array(&p->mem, p->n_outputs ? p->n_outputs : 1, sizeof *outputs);
     p->nodes = convd_arena_array(&p->mem, p->graph->n_nodes, sizeof *p->nodes);
     if (!outputs || !p->nodes) {
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for the plan");
@@ -339,8 +373,10 @@ static struct convd_plan *fill(struct convd_plan *p, const struct convd_output *
     return fine ? p : NULL;
 }
 
-struct convd_plan *convd_plan_new(struct convd_graph *g, const struct convd_input *in, const struct convd_output *out, size_t n_out,
-                                  const struct convd_limits *limits, size_t threads, struct convd_faults *f)
+struct convd_plan *convd_plan_new(struct convd_graph *g, const struct convd_input *in,
+                                  const struct convd_output *out, size_t n_out,
+                                  const struct convd_limits *limits, size_t threads,
+                                  struct convd_faults *f)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, g->mem.memory, 0);
@@ -349,8 +385,15 @@ struct convd_plan *convd_plan_new(struct convd_graph *g, const struct convd_inpu
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for the plan");
         return NULL;
     }
-    *p = (struct convd_plan){.mem = mem, .graph = g, .input = *in, .n_outputs = n_out, .limits = g->limits,
-                             .threads = threads < 1 ? 1 : threads > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST : threads, .simd = convd_simd_choose(getenv("CONVD_ISA"))};
+    *p = (struct convd_plan){.mem = mem,
+                             .graph = g,
+                             .input = *in,
+                             .n_outputs = n_out,
+                             .limits = g->limits,
+                             .threads = threads < 1                  ? 1
+                                        : threads > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST
+                                                                     : threads,
+                             .simd = convd_simd_choose(getenv("CONVD_ISA"))};
     if (limits && limits->memory)
         p->limits.memory = limits->memory;
     if (limits && limits->macs > 0)
@@ -371,7 +414,8 @@ void convd_plan_free(struct convd_plan *p)
 
 struct convd_shape convd_plan_shape(const struct convd_plan *p, int node)
 {
-    return node >= 0 && (size_t)node < p->graph->n_nodes ? p->nodes[node].site.y : (struct convd_shape){0};
+    return node >= 0 && (size_t)node < p->graph->n_nodes ? p->nodes[node].site.y
+                                                         : (struct convd_shape){0};
 }
 
 size_t convd_plan_workspace(const struct convd_plan *p)

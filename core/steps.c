@@ -9,7 +9,8 @@
 
 static const char *show(struct convd_graph *g, const char *s)
 {
-    return convd_value_show(g->faults->mem, &(struct convd_value){.kind = CONVD_STRING, .string = s});
+    return convd_value_show(g->faults->mem,
+                            &(struct convd_value){.kind = CONVD_STRING, .string = s});
 }
 
 /* ---- names ---- */
@@ -35,14 +36,17 @@ static const char *any_name(const void *graph, size_t i)
         if (i-- == 0)
             return name;
     }
-    return i < convd_op_count() ? convd_op_name(NULL, i) : convd_kernel_name(NULL, i - convd_op_count());
+    return i < convd_op_count() ? convd_op_name(NULL, i)
+                                : convd_kernel_name(NULL, i - convd_op_count());
 }
 
-static void unknown(struct convd_graph *g, int code, const char *member, const char *name, const char *noun)
+static void unknown(struct convd_graph *g, int code, const char *member, const char *name,
+                    const char *noun)
 {
     struct convd_fault *x = convd_fault(g->faults, code, member, "no %s %s", noun, show(g, name));
-    x->suggestion = code == CONVD_UNKNOWN_OP ? convd_nearest(name, convd_op_name, NULL, convd_op_count())
-                                             : convd_nearest(name, any_name, g, SIZE_MAX);
+    x->suggestion = code == CONVD_UNKNOWN_OP
+                        ? convd_nearest(name, convd_op_name, NULL, convd_op_count())
+                        : convd_nearest(name, any_name, g, SIZE_MAX);
 }
 
 /* ---- one entry ---- */
@@ -79,8 +83,10 @@ static bool give_id(struct convd_graph *g, struct convd_new_step *s, const char 
         return convd_out_of_memory(g);
     if (!convd_id_taken(g, full))
         return true;
-    convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "id", "an id that no other step has", "the id %s is taken", show(g, s->id));
-    s->id = convd_arena_printf(&g->mem, "%s~%zu", s->id, g->n_nodes); /* goes on under a name nobody can write */
+    convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "id", "an id that no other step has",
+                         "the id %s is taken", show(g, s->id));
+    s->id = convd_arena_printf(&g->mem, "%s~%zu", s->id,
+                               g->n_nodes); /* goes on under a name nobody can write */
     return s->id != NULL || convd_out_of_memory(g);
 }
 
@@ -105,13 +111,14 @@ static bool count_written(struct convd_graph *g)
     if (g->scope->fixed_place || ++g->n_written <= g->limits.steps)
         return true;
     g->full = true;
-    convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.steps, (double)g->n_written,
-                      "more than %zu steps", g->limits.steps);
+    convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.steps,
+                      (double)g->n_written, "more than %zu steps", g->limits.steps);
     return false;
 }
 
 /* Adds what s describes: an op's step, or (op NULL, pipeline set) a pipeline. Moves the scope on. */
-static int add_entry(struct convd_graph *g, struct convd_new_step *s, const char *pipeline, const struct convd_value *spec)
+static int add_entry(struct convd_graph *g, struct convd_new_step *s, const char *pipeline,
+                     const struct convd_value *spec)
 {
     if (!count_written(g) || (!s->inputs && !default_input(g, s)) || !give_id(g, s, pipeline))
         return -1;
@@ -125,8 +132,8 @@ static int add_entry(struct convd_graph *g, struct convd_new_step *s, const char
 
 /* The kernel of a segment such as gaussian:5,1.2,padding_mode=zeros: its own arguments become a kernel value, the rest
  * are filter's. */
-static bool kernel_args(struct convd_graph *g, const struct convd_kernel_row *k, struct convd_arg *args, size_t n,
-                        struct convd_arg **out, size_t *n_out)
+static bool kernel_args(struct convd_graph *g, const struct convd_kernel_row *k,
+                        struct convd_arg *args, size_t n, struct convd_arg **out, size_t *n_out)
 {
     size_t own = 0, n_rows = 0, taken = 0;
     while (k->params && k->params[n_rows].name)
@@ -139,16 +146,19 @@ static bool kernel_args(struct convd_graph *g, const struct convd_kernel_row *k,
         return convd_out_of_memory(g);
     members[own++] = (struct convd_member){"name", convd_string(k->name)};
     for (size_t i = 0; i < n; i++) {
-        const struct convd_param *row = args[i].name ? (n_rows ? convd_param_find(k->params, args[i].name) : NULL)
-                                      : i < n_rows   ? &k->params[i]
-                                                     : NULL;
+        const struct convd_param *row =
+            args[i].name ? (n_rows ? convd_param_find(k->params, args[i].name) : NULL)
+            : i < n_rows ? &k->params[i]
+                         : NULL;
         if (row) {
             for (size_t j = 1; j < own; j++)
                 if (strcmp(members[j].name, row->name) == 0) {
-                    convd_fault_expected(g->faults, CONVD_BAD_REQUEST, "kernel", "each parameter once", "%s is given twice", row->name);
+                    convd_fault_expected(g->faults, CONVD_BAD_REQUEST, "kernel",
+                                         "each parameter once", "%s is given twice", row->name);
                     return false;
                 }
-            members[own++] = (struct convd_member){row->name, convd_param_read(row, args[i].text, &g->mem)};
+            members[own++] =
+                (struct convd_member){row->name, convd_param_read(row, args[i].text, &g->mem)};
             continue;
         }
         struct convd_arg *a = &(*out)[1 + taken];
@@ -157,20 +167,24 @@ static bool kernel_args(struct convd_graph *g, const struct convd_kernel_row *k,
             for (size_t j = 0; j <= i - n_rows + 1 && filter[j].name; j++)
                 a->name = j == i - n_rows + 1 ? filter[j].name : NULL;
         if (!a->name) {
-            convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "fewer arguments", "%s has no argument number %zu", k->name, i + 1);
+            convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "fewer arguments",
+                                 "%s has no argument number %zu", k->name, i + 1);
             return false;
         }
         taken++;
     }
-    *value = own == 1 ? convd_string(k->name)
-                      : (struct convd_value){.kind = CONVD_OBJECT, .n = (uint32_t)own, .members = members};
+    *value =
+        own == 1
+            ? convd_string(k->name)
+            : (struct convd_value){.kind = CONVD_OBJECT, .n = (uint32_t)own, .members = members};
     (*out)[0] = (struct convd_arg){.name = "kernel", .value = value};
     *n_out = taken + 1;
     return true;
 }
 
 /* Looks a name up as chains do and adds it; text NULL: without arguments. */
-static int add_named(struct convd_graph *g, struct convd_new_step *s, const char *name, const char *text)
+static int add_named(struct convd_graph *g, struct convd_new_step *s, const char *name,
+                     const char *text)
 {
     const struct convd_value *spec = text ? NULL : find_pipeline(g, name);
     const struct convd_op *op = spec ? NULL : convd_op_find(name);
@@ -181,7 +195,8 @@ static int add_named(struct convd_graph *g, struct convd_new_step *s, const char
     size_t n = 0;
     if (!op && !kernel) {
         if (find_pipeline(g, name))
-            convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "its name alone", "the pipeline %s takes no arguments", name);
+            convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "its name alone",
+                                 "the pipeline %s takes no arguments", name);
         else
             unknown(g, CONVD_UNKNOWN_NAME, NULL, name, "pipeline, operation or kernel");
         s->bad = true;
@@ -211,11 +226,14 @@ int convd_graph_segment(struct convd_graph *g, const char *segment)
     struct convd_new_step s = {.learn = -1};
     int node = -1;
     if (n == 0) {
-        convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "NAME or NAME:ARG,ARG between the slashes", "an empty chain segment");
+        convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL,
+                             "NAME or NAME:ARG,ARG between the slashes", "an empty chain segment");
         g->scope->index++;
         g->scope->previous = -1;
     } else if (segment[n] == ':' && segment[n + 1] == '\0') {
-        convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL, "arguments behind the colon, or no colon", "no arguments in %s", show(g, segment));
+        convd_fault_expected(g->faults, CONVD_BAD_REQUEST, NULL,
+                             "arguments behind the colon, or no colon", "no arguments in %s",
+                             show(g, segment));
         s.bad = true;
         node = add_entry(g, &s, NULL, NULL);
     } else {
@@ -226,7 +244,8 @@ int convd_graph_segment(struct convd_graph *g, const char *segment)
     return node >= 0 && !g->nodes[node].bad ? node : -1;
 }
 
-int convd_graph_add_step(struct convd_graph *g, const char *id, const char *name, const char *text, const int *inputs, size_t n_inputs)
+int convd_graph_add_step(struct convd_graph *g, const char *id, const char *name, const char *text,
+                         const int *inputs, size_t n_inputs)
 {
     size_t mark = convd_enter(g->faults, "steps");
     convd_enter_item(g->faults, g->scope->index);
@@ -237,13 +256,17 @@ int convd_graph_add_step(struct convd_graph *g, const char *id, const char *name
         copy[i] = inputs[i];
         if (inputs[i] < 0 || (size_t)inputs[i] >= g->n_nodes) {
             if (convd_faults_count(g->faults) == 0) /* -1 is the answer to an earlier fault */
-                convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs", "a node this graph returned", "input %zu is node %d", i, inputs[i]);
+                convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs",
+                                     "a node this graph returned", "input %zu is node %d", i,
+                                     inputs[i]);
             copy[i] = -1;
         }
     }
     if (id && !id_fits(id)) {
-        convd_fault_expected(g->faults, CONVD_OUT_OF_RANGE, "id", "a letter or _, then at most 63 letters, digits, _ or -; not \"image\"",
-                             "the id is %s", show(g, id));
+        convd_fault_expected(
+            g->faults, CONVD_OUT_OF_RANGE, "id",
+            "a letter or _, then at most 63 letters, digits, _ or -; not \"image\"", "the id is %s",
+            show(g, id));
         fine = false;
     }
     s.inputs = copy;
@@ -255,11 +278,13 @@ int convd_graph_add_step(struct convd_graph *g, const char *id, const char *name
 
 /* ---- by value: the `steps` of a spec ---- */
 
-static bool wants_string(struct convd_graph *g, const char *member, const struct convd_value *v, const char *expected)
+static bool wants_string(struct convd_graph *g, const char *member, const struct convd_value *v,
+                         const char *expected)
 {
     if (v->kind == CONVD_STRING)
         return true;
-    convd_fault_expected(g->faults, CONVD_WRONG_TYPE, member, expected, "%s is %s", member, convd_value_show(g->faults->mem, v));
+    convd_fault_expected(g->faults, CONVD_WRONG_TYPE, member, expected, "%s is %s", member,
+                         convd_value_show(g->faults->mem, v));
     return false;
 }
 
@@ -270,18 +295,22 @@ static int read_input(struct convd_graph *g, const char *member, const struct co
     if (v->kind == CONVD_STRING)
         node = convd_scope_find(g, v->string);
     else
-        convd_fault_expected(g->faults, CONVD_WRONG_TYPE, NULL, "the id of an earlier step, \"image\" or \"@tensor\"",
+        convd_fault_expected(g->faults, CONVD_WRONG_TYPE, NULL,
+                             "the id of an earlier step, \"image\" or \"@tensor\"",
                              "the input is %s", convd_value_show(g->faults->mem, v));
     convd_leave(g->faults, mark);
     return node;
 }
 
 /* Reads `input` or `inputs` into s; false without memory. What cannot be found becomes -1, said. */
-static bool read_inputs(struct convd_graph *g, const struct convd_value *v, struct convd_new_step *s)
+static bool read_inputs(struct convd_graph *g, const struct convd_value *v,
+                        struct convd_new_step *s)
 {
-    const struct convd_value *one = convd_value_get(v, "input"), *many = convd_value_get(v, "inputs");
+    const struct convd_value *one = convd_value_get(v, "input"),
+                             *many = convd_value_get(v, "inputs");
     if (one && many) {
-        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs", "either input or inputs", "both input and inputs are there");
+        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs", "either input or inputs",
+                             "both input and inputs are there");
         s->bad = true;
     }
     if (!one && !many)
@@ -289,8 +318,9 @@ static bool read_inputs(struct convd_graph *g, const struct convd_value *v, stru
     bool list = !one && many->kind == CONVD_ARRAY && many->n >= 1 && many->n <= MOST_INPUTS;
     if (!one && !list) {
         bool array = many->kind == CONVD_ARRAY;
-        convd_fault_expected(g->faults, array ? CONVD_OUT_OF_RANGE : CONVD_WRONG_TYPE, "inputs", "an array of 1 to 64 ids",
-                             "inputs is %s", convd_value_show(g->faults->mem, many));
+        convd_fault_expected(g->faults, array ? CONVD_OUT_OF_RANGE : CONVD_WRONG_TYPE, "inputs",
+                             "an array of 1 to 64 ids", "inputs is %s",
+                             convd_value_show(g->faults->mem, many));
         s->bad = true;
     }
     size_t n = list ? many->n : 1;
@@ -323,7 +353,8 @@ static bool can_learn(const struct convd_op *op)
     return false;
 }
 
-static void read_id_and_learn(struct convd_graph *g, const struct convd_value *v, struct convd_new_step *s)
+static void read_id_and_learn(struct convd_graph *g, const struct convd_value *v,
+                              struct convd_new_step *s)
 {
     const struct convd_value *id = convd_value_get(v, "id"), *learn = convd_value_get(v, "learn");
     const char *rule = "a letter or _, then at most 63 letters, digits, _ or -; not \"image\"";
@@ -331,7 +362,8 @@ static void read_id_and_learn(struct convd_graph *g, const struct convd_value *v
         s->id = id->string;
         s->named = true;
         if (!id_fits(id->string)) {
-            convd_fault_expected(g->faults, CONVD_OUT_OF_RANGE, "id", rule, "the id is %s", show(g, id->string));
+            convd_fault_expected(g->faults, CONVD_OUT_OF_RANGE, "id", rule, "the id is %s",
+                                 show(g, id->string));
             s->bad = true;
             s->id = NULL;
         }
@@ -339,31 +371,38 @@ static void read_id_and_learn(struct convd_graph *g, const struct convd_value *v
     if (!learn)
         return;
     if (learn->kind != CONVD_BOOL)
-        convd_fault_expected(g->faults, CONVD_WRONG_TYPE, "learn", "true or false", "learn is %s", convd_value_show(g->faults->mem, learn));
+        convd_fault_expected(g->faults, CONVD_WRONG_TYPE, "learn", "true or false", "learn is %s",
+                             convd_value_show(g->faults->mem, learn));
     else if (s->op && !can_learn(s->op))
-        convd_fault(g->faults, CONVD_UNKNOWN_MEMBER, "learn", "%s has no weights to learn", s->op->name);
+        convd_fault(g->faults, CONVD_UNKNOWN_MEMBER, "learn", "%s has no weights to learn",
+                    s->op->name);
     else
         s->learn = learn->boolean;
 }
 
 /* {"op":"pipeline","name":"edges"} */
-static int add_pipeline_object(struct convd_graph *g, const struct convd_value *v, struct convd_new_step *s)
+static int add_pipeline_object(struct convd_graph *g, const struct convd_value *v,
+                               struct convd_new_step *s)
 {
     const struct convd_value *name = convd_value_get(v, "name");
     const struct convd_value *spec = NULL;
     for (uint32_t i = 0; i < v->n; i++)
         if (!convd_word_in("op name id input inputs", v->members[i].name)) {
-            struct convd_fault *x = convd_fault(g->faults, CONVD_UNKNOWN_MEMBER, v->members[i].name, "a pipeline's step has no member %s",
-                                                show(g, v->members[i].name));
+            struct convd_fault *x =
+                convd_fault(g->faults, CONVD_UNKNOWN_MEMBER, v->members[i].name,
+                            "a pipeline's step has no member %s", show(g, v->members[i].name));
             x->expected = "op, name, id and input";
             s->bad = true;
         }
     if (!name)
-        convd_fault_expected(g->faults, CONVD_MISSING, "name", "the name of a pipeline", "a pipeline's step needs a name");
-    else if (wants_string(g, "name", name, "the name of a pipeline") && !(spec = find_pipeline(g, name->string)))
+        convd_fault_expected(g->faults, CONVD_MISSING, "name", "the name of a pipeline",
+                             "a pipeline's step needs a name");
+    else if (wants_string(g, "name", name, "the name of a pipeline") &&
+             !(spec = find_pipeline(g, name->string)))
         unknown(g, CONVD_UNKNOWN_NAME, "name", name->string, "pipeline");
     if (spec && s->n_inputs > 1)
-        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs", "one input", "a pipeline takes one input");
+        convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "inputs", "one input",
+                             "a pipeline takes one input");
     if (spec && s->n_inputs <= 1 && !s->bad)
         return add_entry(g, s, name->string, spec);
     s->bad = true;
@@ -375,16 +414,20 @@ static int add_object(struct convd_graph *g, const struct convd_value *v)
     struct convd_new_step s = {.learn = -1};
     const struct convd_value *op = convd_value_get(v, "op");
     if (!op)
-        convd_fault_expected(g->faults, CONVD_MISSING, "op", "\"op\": the name of an operation", "a step without op");
-    else if (wants_string(g, "op", op, "the name of an operation") && strcmp(op->string, "pipeline") != 0) {
+        convd_fault_expected(g->faults, CONVD_MISSING, "op", "\"op\": the name of an operation",
+                             "a step without op");
+    else if (wants_string(g, "op", op, "the name of an operation") &&
+             strcmp(op->string, "pipeline") != 0) {
         s.op = convd_op_find(op->string);
         if (!s.op) {
             unknown(g, CONVD_UNKNOWN_OP, "op", op->string, "operation");
             struct convd_fault *x = g->faults->last;
             if (find_pipeline(g, op->string))
-                x->suggestion = convd_arena_printf(g->faults->mem, "{\"op\":\"pipeline\",\"name\":\"%s\"}", op->string);
+                x->suggestion = convd_arena_printf(
+                    g->faults->mem, "{\"op\":\"pipeline\",\"name\":\"%s\"}", op->string);
             else if (convd_kernel_find(op->string))
-                x->suggestion = convd_arena_printf(g->faults->mem, "{\"op\":\"filter\",\"kernel\":\"%s\"}", op->string);
+                x->suggestion = convd_arena_printf(
+                    g->faults->mem, "{\"op\":\"filter\",\"kernel\":\"%s\"}", op->string);
         }
     }
     if (!read_inputs(g, v, &s))
@@ -399,7 +442,8 @@ static int add_object(struct convd_graph *g, const struct convd_value *v)
     }
     for (uint32_t i = 0; i < v->n; i++)
         if (!convd_word_in("op id input inputs learn", v->members[i].name))
-            args[s.n_args++] = (struct convd_arg){.name = v->members[i].name, .value = &v->members[i].value};
+            args[s.n_args++] =
+                (struct convd_arg){.name = v->members[i].name, .value = &v->members[i].value};
     s.args = args;
     s.bad |= !s.op;
     return add_entry(g, &s, NULL, NULL);
@@ -412,7 +456,8 @@ static int add_value(struct convd_graph *g, const struct convd_value *v)
         return add_object(g, v);
     if (v->kind == CONVD_STRING)
         return add_named(g, &s, v->string, NULL);
-    convd_fault_expected(g->faults, CONVD_WRONG_TYPE, NULL, "a step: {\"op\":…}, or a name", "a step is %s", convd_value_show(g->faults->mem, v));
+    convd_fault_expected(g->faults, CONVD_WRONG_TYPE, NULL, "a step: {\"op\":…}, or a name",
+                         "a step is %s", convd_value_show(g->faults->mem, v));
     s.bad = true;
     return add_entry(g, &s, NULL, NULL);
 }
@@ -420,12 +465,15 @@ static int add_value(struct convd_graph *g, const struct convd_value *v)
 int convd_add_list(struct convd_graph *g, const struct convd_value *steps)
 {
     if (steps->kind != CONVD_ARRAY || steps->n == 0) {
-        convd_fault_expected(g->faults, steps->kind == CONVD_ARRAY ? CONVD_MISSING : CONVD_WRONG_TYPE, NULL, "an array of at least one step",
-                             "steps is %s", convd_value_show(g->faults->mem, steps));
+        convd_fault_expected(g->faults,
+                             steps->kind == CONVD_ARRAY ? CONVD_MISSING : CONVD_WRONG_TYPE, NULL,
+                             "an array of at least one step", "steps is %s",
+                             convd_value_show(g->faults->mem, steps));
         return -1;
     }
     if (steps->n > g->limits.steps) {
-        convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.steps, steps->n, "%u steps", (unsigned)steps->n);
+        convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.steps, steps->n,
+                          "%u steps", (unsigned)steps->n);
         g->full = true;
         return -1;
     }
@@ -458,15 +506,23 @@ static int make_gray(struct convd_graph *g, int x)
         return -1;
     }
     *input = x;
-    const struct convd_new_step gray = {.id = "grayscale", .op = convd_op_find("grayscale"), .learn = -1,
-                                        .inputs = input, .n_inputs = 1, .chained = true, .written = own};
+    const struct convd_new_step gray = {.id = "grayscale",
+                                        .op = convd_op_find("grayscale"),
+                                        .learn = -1,
+                                        .inputs = input,
+                                        .n_inputs = 1,
+                                        .chained = true,
+                                        .written = own};
     return convd_add_op(g, &gray);
 }
 
-int convd_add_pipeline(struct convd_graph *g, const char *name, const struct convd_value *spec, struct convd_new_step *s)
+int convd_add_pipeline(struct convd_graph *g, const char *name, const struct convd_value *spec,
+                       struct convd_new_step *s)
 {
-    const struct convd_value *steps = spec->kind == CONVD_OBJECT ? convd_value_get(spec, "steps") : spec;
-    const struct convd_value *input = convd_value_get(spec, "input"), *output = convd_value_get(spec, "output");
+    const struct convd_value *steps =
+        spec->kind == CONVD_OBJECT ? convd_value_get(spec, "steps") : spec;
+    const struct convd_value *input = convd_value_get(spec, "input"),
+                             *output = convd_value_get(spec, "output");
     const struct convd_value *channels = convd_value_get(input, "channels");
     struct convd_scope *outer = g->scope;
     struct convd_written *w = convd_record(g, s, name);
@@ -475,17 +531,25 @@ int convd_add_pipeline(struct convd_graph *g, const char *name, const struct con
     if (!w || !prefix || !steps)
         return -1;
     if (outer->depth >= CONVD_DEEPEST) {
-        convd_fault_limit(g->faults, CONVD_BAD_GRAPH, NULL, CONVD_DEEPEST, outer->depth + 1, "pipelines inside pipelines, too deep at %s", name);
+        convd_fault_limit(g->faults, CONVD_BAD_GRAPH, NULL, CONVD_DEEPEST, outer->depth + 1,
+                          "pipelines inside pipelines, too deep at %s", name);
         return -1;
     }
     int x = s->inputs[0];
     bool first = g->n_steps == 0 && x == CONVD_IMAGE && !outer->in_block;
-    struct convd_scope inner = {.parent = outer, .prefix = prefix, .inside = w, .record = outer->record, .fixed_place = true,
-                                .in_block = outer->in_block, .shift = outer->shift, .depth = outer->depth + 1};
+    struct convd_scope inner = {.parent = outer,
+                                .prefix = prefix,
+                                .inside = w,
+                                .record = outer->record,
+                                .fixed_place = true,
+                                .in_block = outer->in_block,
+                                .shift = outer->shift,
+                                .depth = outer->depth + 1};
     g->scope = &inner;
     if (first && input && !g->first_input)
         g->first_input = input;
-    else if (!first && x >= 0 && channels && channels->kind == CONVD_STRING && strcmp(channels->string, "gray") == 0)
+    else if (!first && x >= 0 && channels && channels->kind == CONVD_STRING &&
+             strcmp(channels->string, "gray") == 0)
         x = make_gray(g, x);
     inner.image = inner.previous = x;
     int node = convd_add_list(g, steps);

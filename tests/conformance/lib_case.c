@@ -136,8 +136,8 @@ static bool run_plan(struct suite *s, struct convd_graph *g, int node,
 }
 
 /* The graph of the steps, and its last node; NULL after faults. */
-static struct convd_graph *build(struct suite *s, const struct convd_value *steps, const struct convd_tensor *tensors, size_t n,
-                                 int *node)
+static struct convd_graph *build(struct suite *s, const struct convd_value *steps,
+                                 const struct convd_tensor *tensors, size_t n, int *node)
 {
     struct convd_graph *g = convd_graph_new(NULL, s->faults);
     const struct convd_value one = {.kind = CONVD_ARRAY, .n = 1, .items = steps};
@@ -166,7 +166,8 @@ bool case_run(struct suite *s, const struct convd_value *steps, const struct con
 }
 
 /* Finds each gradient that is asked for by its name, and runs. */
-static bool run_gradient(struct suite *s, const struct convd_grad *d, const struct convd_tensor *image, const float *upstream,
+static bool run_gradient(struct suite *s, const struct convd_grad *d,
+                         const struct convd_tensor *image, const float *upstream,
                          struct convd_tensor *out, size_t n, size_t threads, char why[256])
 {
     const struct convd_wrt *w;
@@ -180,22 +181,29 @@ static bool run_gradient(struct suite *s, const struct convd_grad *d, const stru
     for (size_t k = 0; k < n; k++)
         if (!out[k].data) T_FAIL("no gradient is named %s", out[k].name);
     struct convd_pool *pool = threads > 1 ? convd_pool_new(threads) : NULL;
-    const struct convd_grad_run run = {.input = image->data, .upstream = upstream, .gradients = into, .pool = pool};
+    const struct convd_grad_run run = {
+        .input = image->data, .upstream = upstream, .gradients = into, .pool = pool};
     bool fine = convd_grad_run(d, &run, s->faults);
     convd_pool_free(pool);
     return fine || refuse(s, why);
 }
 
-bool case_gradient(struct suite *s, const struct convd_value *steps, const struct convd_tensor *image,
-                   const struct convd_tensor *tensors, size_t n, const struct convd_tensor *upstream, size_t threads,
-                   struct convd_tensor *out, char why[256])
+bool case_gradient(struct suite *s, const struct convd_value *steps,
+                   const struct convd_tensor *image, const struct convd_tensor *tensors, size_t n,
+                   const struct convd_tensor *upstream, size_t threads, struct convd_tensor *out,
+                   char why[256])
 {
     int node;
     struct convd_graph *g = build(s, steps, tensors, n, &node);
     if (!g)
         return refuse(s, why);
     const struct convd_shape x = case_shape(image);
-    const struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = x.n, .height = x.h, .width = x.w, .stored = x.c, .channels = x.c};
+    const struct convd_input in = {.pixels = CONVD_F32_NCHW,
+                                   .n = x.n,
+                                   .height = x.h,
+                                   .width = x.w,
+                                   .stored = x.c,
+                                   .channels = x.c};
     struct convd_grad *d = convd_grad_new(g, &in, node, false, NULL, threads, s->faults);
     bool fine = d != NULL;
     if (d) {

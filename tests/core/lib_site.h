@@ -15,7 +15,8 @@ struct op_site {
     struct convd_shape x; /* of one sample: n is 1 */
 };
 /* Binds args (an object) and takes all hooks up to prepare. "@t" is tensor (may be NULL). False after faults. */
-bool site_open(struct op_site *s, const char *op, struct convd_value args, const struct convd_tensor *tensor, struct convd_shape x,
+bool site_open(struct op_site *s, const char *op, struct convd_value args,
+               const struct convd_tensor *tensor, struct convd_shape x,
                const struct convd_simd *simd);
 void site_close(struct op_site *s);
 /* Output of x (c x h x w, C order), computed in bands of `band` rows (0: all at once; negative: of random

@@ -19,8 +19,12 @@ static struct convd_value object(size_t n, const struct convd_member *members)
     memcpy(copy, members, n * sizeof *copy);
     return (struct convd_value){.kind = CONVD_OBJECT, .n = (uint32_t)n, .members = copy};
 }
-#define L(...) list(sizeof((struct convd_value[]){__VA_ARGS__}) / sizeof(struct convd_value), (struct convd_value[]){__VA_ARGS__})
-#define O(...) object(sizeof((struct convd_member[]){__VA_ARGS__}) / sizeof(struct convd_member), (struct convd_member[]){__VA_ARGS__})
+#define L(...)                                                                                     \
+    list(sizeof((struct convd_value[]){__VA_ARGS__}) / sizeof(struct convd_value),                 \
+         (struct convd_value[]){__VA_ARGS__})
+#define O(...)                                                                                     \
+    object(sizeof((struct convd_member[]){__VA_ARGS__}) / sizeof(struct convd_member),             \
+           (struct convd_member[]){__VA_ARGS__})
 #define M(name, value) {name, value}
 
 static struct convd_faults *f;
@@ -64,7 +68,9 @@ TEST(calls_and_lists_and_segments_make_the_same_steps)
     int pool = convd_graph_add(g, "max_pool", "kernel_size=3x2,stride=2", gray);
     EQ(2, pool);
     STR("s1", g->nodes[pool].id);
-    struct convd_value two = L(S("grayscale"), O(M("op", S("max_pool")), M("kernel_size", L(N(3), N(2))), M("stride", N(2))));
+    struct convd_value two =
+        L(S("grayscale"),
+          O(M("op", S("max_pool")), M("kernel_size", L(N(3), N(2))), M("stride", N(2))));
     struct convd_graph *h = convd_graph_new(NULL, f);
     EQ(2, convd_graph_steps(h, &two));
     struct convd_graph *k = convd_graph_new(NULL, f);
@@ -82,8 +88,9 @@ TEST(calls_and_lists_and_segments_make_the_same_steps)
 TEST(branches_name_earlier_steps)
 {
     begin();
-    int sum = steps(L(O(M("op", S("abs")), M("id", S("a"))), O(M("op", S("neg")), M("input", S("image"))),
-                      O(M("op", S("add")), M("inputs", L(S("a"), S("s1"), S("image"))))));
+    int sum =
+        steps(L(O(M("op", S("abs")), M("id", S("a"))), O(M("op", S("neg")), M("input", S("image"))),
+                O(M("op", S("add")), M("inputs", L(S("a"), S("s1"), S("image"))))));
     EQ(0, convd_faults_count(f));
     EQ(3, g->nodes[sum].n_inputs);
     EQ(1, g->nodes[sum].inputs[0]);
@@ -106,28 +113,40 @@ TEST(each_fault_has_its_pointer)
     static const struct {
         const char *what, *pointer;
         int code;
-    } table[] = {{"later", "/steps/0/input", CONVD_BAD_GRAPH}, {"unknown", "/steps/0/input", CONVD_UNKNOWN_NAME},
-                 {"op", "/steps/0/op", CONVD_UNKNOWN_OP},      {"no op", "/steps/0/op", CONVD_MISSING},
-                 {"member", "/steps/0/colour", CONVD_UNKNOWN_MEMBER}, {"type", "/steps/0/kernel_size", CONVD_WRONG_TYPE},
-                 {"item", "/steps/0/kernel_size/1", CONVD_OUT_OF_RANGE}, {"twice", "/steps/1/id", CONVD_BAD_GRAPH},
-                 {"image", "/steps/0/id", CONVD_OUT_OF_RANGE}, {"missing", "/steps/0/kernel_size", CONVD_MISSING},
-                 {"number", "/steps/0", CONVD_WRONG_TYPE},     {"one input", "/steps/0/inputs", CONVD_BAD_GRAPH},
-                 {"no inputs", "/steps/0/inputs", CONVD_MISSING}, {"empty", "/steps", CONVD_MISSING},
-                 {"tensor", "/steps/0/input", CONVD_UNKNOWN_NAME}, {"kernel", "/steps/0/kernel", CONVD_UNKNOWN_KERNEL},
+    } table[] = {{"later", "/steps/0/input", CONVD_BAD_GRAPH},
+                 {"unknown", "/steps/0/input", CONVD_UNKNOWN_NAME},
+                 {"op", "/steps/0/op", CONVD_UNKNOWN_OP},
+                 {"no op", "/steps/0/op", CONVD_MISSING},
+                 {"member", "/steps/0/colour", CONVD_UNKNOWN_MEMBER},
+                 {"type", "/steps/0/kernel_size", CONVD_WRONG_TYPE},
+                 {"item", "/steps/0/kernel_size/1", CONVD_OUT_OF_RANGE},
+                 {"twice", "/steps/1/id", CONVD_BAD_GRAPH},
+                 {"image", "/steps/0/id", CONVD_OUT_OF_RANGE},
+                 {"missing", "/steps/0/kernel_size", CONVD_MISSING},
+                 {"number", "/steps/0", CONVD_WRONG_TYPE},
+                 {"one input", "/steps/0/inputs", CONVD_BAD_GRAPH},
+                 {"no inputs", "/steps/0/inputs", CONVD_MISSING},
+                 {"empty", "/steps", CONVD_MISSING},
+                 {"tensor", "/steps/0/input", CONVD_UNKNOWN_NAME},
+                 {"kernel", "/steps/0/kernel", CONVD_UNKNOWN_KERNEL},
                  {"rule", "/steps/0/padding", CONVD_OUT_OF_RANGE}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         begin();
         const char *what = table[i].what;
         struct convd_value v = L(N(0));
         v.n = 0;
-        if (!strcmp(what, "later")) v = L(O(M("op", S("abs")), M("input", S("b"))), O(M("op", S("abs")), M("id", S("b")), M("input", S("image"))));
+        if (!strcmp(what, "later"))
+            v = L(O(M("op", S("abs")), M("input", S("b"))),
+                  O(M("op", S("abs")), M("id", S("b")), M("input", S("image"))));
         if (!strcmp(what, "unknown")) v = L(O(M("op", S("abs")), M("input", S("nobody"))));
         if (!strcmp(what, "op")) v = L(O(M("op", S("maxpol"))));
         if (!strcmp(what, "no op")) v = L(O(M("kernel", S("sobel_x"))));
         if (!strcmp(what, "member")) v = L(O(M("op", S("abs")), M("colour", N(1))));
         if (!strcmp(what, "type")) v = L(O(M("op", S("max_pool")), M("kernel_size", S("two"))));
-        if (!strcmp(what, "item")) v = L(O(M("op", S("max_pool")), M("kernel_size", L(N(2), N(0)))));
-        if (!strcmp(what, "twice")) v = L(O(M("op", S("abs")), M("id", S("a"))), O(M("op", S("abs")), M("id", S("a"))));
+        if (!strcmp(what, "item"))
+            v = L(O(M("op", S("max_pool")), M("kernel_size", L(N(2), N(0)))));
+        if (!strcmp(what, "twice"))
+            v = L(O(M("op", S("abs")), M("id", S("a"))), O(M("op", S("abs")), M("id", S("a"))));
         if (!strcmp(what, "image")) v = L(O(M("op", S("abs")), M("id", S("image"))));
         if (!strcmp(what, "missing")) v = L(S("max_pool"));
         if (!strcmp(what, "number")) v = L(N(1));
@@ -135,7 +154,8 @@ TEST(each_fault_has_its_pointer)
         if (!strcmp(what, "no inputs")) v = L(S("add"));
         if (!strcmp(what, "tensor")) v = L(O(M("op", S("abs")), M("input", S("@w"))));
         if (!strcmp(what, "kernel")) v = L(O(M("op", S("filter")), M("kernel", S("sobel_z"))));
-        if (!strcmp(what, "rule")) v = L(O(M("op", S("max_pool")), M("kernel_size", L(N(2), N(9))), M("padding", N(2))));
+        if (!strcmp(what, "rule"))
+            v = L(O(M("op", S("max_pool")), M("kernel_size", L(N(2), N(9))), M("padding", N(2))));
         EQ(-1, steps(v) >= 0 && convd_faults_count(f) == 0 ? 0 : -1);
         print_message("%s\n", what);
         fault(table[i].code, table[i].pointer);
@@ -146,7 +166,8 @@ TEST(each_fault_has_its_pointer)
 TEST(all_faults_of_a_list_are_found_at_once)
 {
     begin();
-    steps(L(S("sobell"), O(M("op", S("max_pool")), M("kernel_size", N(0)), M("strid", N(1))), O(M("op", S("abs")), M("id", S("9")))));
+    steps(L(S("sobell"), O(M("op", S("max_pool")), M("kernel_size", N(0)), M("strid", N(1))),
+            O(M("op", S("abs")), M("id", S("9")))));
     EQ(4, convd_faults_count(f));
     const struct convd_fault *x = convd_faults_first(f);
     STR("/steps/0", x->pointer);
@@ -164,14 +185,22 @@ TEST(segments_refuse_what_no_chain_can_mean)
         const char *segment;
         int code;
         const char *pointer;
-    } table[] = {{"", CONVD_BAD_REQUEST, "/steps/0"}, {"max_pool:", CONVD_BAD_REQUEST, "/steps/0"},
-                 {"max_pool:2,,3", CONVD_BAD_REQUEST, "/steps/0"}, {"max_pool:kernel_size=2,2", CONVD_BAD_REQUEST, "/steps/0"},
-                 {"max_pool:kernel_size=2,kernel_size=3", CONVD_BAD_REQUEST, "/steps/0/kernel_size"},
-                 {"max_pool:kernel_size=", CONVD_BAD_REQUEST, "/steps/0"}, {"max_pool:2x", CONVD_WRONG_TYPE, "/steps/0/kernel_size"},
-                 {"scale:nan", CONVD_WRONG_TYPE, "/steps/0/mul"}, {"scale:inf", CONVD_WRONG_TYPE, "/steps/0/mul"},
-                 {"scale:0x10", CONVD_WRONG_TYPE, "/steps/0/mul"}, {"sobell", CONVD_UNKNOWN_NAME, "/steps/0"},
-                 {"abs:1", CONVD_BAD_REQUEST, "/steps/0"}, {"gaussian:5,nan", CONVD_WRONG_TYPE, "/steps/0/kernel/sigma"},
-                 {"gaussian:5,size=3", CONVD_BAD_REQUEST, "/steps/0/kernel"}, {"max_pool:2,colour=2", CONVD_UNKNOWN_MEMBER, "/steps/0/colour"}};
+    } table[] = {
+        {"", CONVD_BAD_REQUEST, "/steps/0"},
+        {"max_pool:", CONVD_BAD_REQUEST, "/steps/0"},
+        {"max_pool:2,,3", CONVD_BAD_REQUEST, "/steps/0"},
+        {"max_pool:kernel_size=2,2", CONVD_BAD_REQUEST, "/steps/0"},
+        {"max_pool:kernel_size=2,kernel_size=3", CONVD_BAD_REQUEST, "/steps/0/kernel_size"},
+        {"max_pool:kernel_size=", CONVD_BAD_REQUEST, "/steps/0"},
+        {"max_pool:2x", CONVD_WRONG_TYPE, "/steps/0/kernel_size"},
+        {"scale:nan", CONVD_WRONG_TYPE, "/steps/0/mul"},
+        {"scale:inf", CONVD_WRONG_TYPE, "/steps/0/mul"},
+        {"scale:0x10", CONVD_WRONG_TYPE, "/steps/0/mul"},
+        {"sobell", CONVD_UNKNOWN_NAME, "/steps/0"},
+        {"abs:1", CONVD_BAD_REQUEST, "/steps/0"},
+        {"gaussian:5,nan", CONVD_WRONG_TYPE, "/steps/0/kernel/sigma"},
+        {"gaussian:5,size=3", CONVD_BAD_REQUEST, "/steps/0/kernel"},
+        {"max_pool:2,colour=2", CONVD_UNKNOWN_MEMBER, "/steps/0/colour"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         begin();
         print_message("%s\n", table[i].segment);
@@ -214,9 +243,11 @@ TEST(a_pipelines_name_stands_for_its_steps)
 {
     begin();
     const struct convd_member library[] = {
-        M("edges", O(M("input", O(M("channels", S("gray")))),
-                     M("steps", L(O(M("op", S("filter")), M("kernel", S("sobel_x")), M("id", S("x"))), O(M("op", S("abs")), M("input", S("x"))))),
-                     M("output", O(M("view", S("grid")))))),
+        M("edges",
+          O(M("input", O(M("channels", S("gray")))),
+            M("steps", L(O(M("op", S("filter")), M("kernel", S("sobel_x")), M("id", S("x"))),
+                         O(M("op", S("abs")), M("input", S("x"))))),
+            M("output", O(M("view", S("grid")))))),
         M(NULL, S(""))};
     const struct convd_names names = {find, name_at, (void *)(uintptr_t)library};
     convd_graph_setup(g, &names, NULL);
@@ -227,7 +258,8 @@ TEST(a_pipelines_name_stands_for_its_steps)
     EQ(a, convd_graph_node(g, "edges"));
     EQ(b, convd_graph_node(g, "edges2"));
     EQ(1, convd_graph_node(g, "edges.x"));
-    EQ(3, convd_graph_node(g, "edges2.grayscale")); /* the second does not stand first: it gets gray made */
+    EQ(3, convd_graph_node(
+              g, "edges2.grayscale")); /* the second does not stand first: it gets gray made */
     OK(g->first_input != NULL);
     OK(g->last_output != NULL);
     STR("edges2.", g->output_prefix);
@@ -242,8 +274,10 @@ TEST(a_pipelines_name_stands_for_its_steps)
 TEST(blocks_expand_to_plain_steps_that_can_be_named)
 {
     begin();
-    int r = steps(L(O(M("op", S("residual")), M("id", S("r")), M("steps", L(O(M("op", S("abs")), M("id", S("f"))), S("neg")))),
-                    O(M("op", S("dense")), M("layers", N(3)), M("steps", L(S("abs")))), O(M("op", S("neg")), M("input", S("r.f")))));
+    int r = steps(L(O(M("op", S("residual")), M("id", S("r")),
+                      M("steps", L(O(M("op", S("abs")), M("id", S("f"))), S("neg")))),
+                    O(M("op", S("dense")), M("layers", N(3)), M("steps", L(S("abs")))),
+                    O(M("op", S("neg")), M("input", S("r.f")))));
     EQ(0, convd_faults_count(f));
     OK(r > 0);
     OK(convd_graph_node(g, "r.f") > 0);
@@ -251,7 +285,8 @@ TEST(blocks_expand_to_plain_steps_that_can_be_named)
     EQ(convd_graph_node(g, "r.add"), convd_graph_node(g, "r"));
     OK(convd_graph_node(g, "s1.s0") > 0);
     OK(convd_graph_node(g, "s1.2.s0") > 0);
-    OK(g->written->first_child && g->written->first_child->next && !g->written->first_child->next->next);
+    OK(g->written->first_child && g->written->first_child->next &&
+       !g->written->first_child->next->next);
     STR("residual", g->written->op->name);
     end();
 }
@@ -283,10 +318,12 @@ TEST(tensors_are_bound_by_name)
 {
     begin();
     float w[6] = {1, 2, 3, 4, 5, 6};
-    OK(convd_graph_tensor(g, &(struct convd_tensor){.name = "bank", .rank = 2, .dim = {2, 3}, .data = w}));
+    OK(convd_graph_tensor(
+        g, &(struct convd_tensor){.name = "bank", .rank = 2, .dim = {2, 3}, .data = w}));
     int a = convd_graph_add(g, "filter", "@bank", CONVD_IMAGE);
     OK(a > 0);
-    const struct convd_kernel *k = (const void *)((char *)g->nodes[a].params + g->nodes[a].op->params[0].offset);
+    const struct convd_kernel *k =
+        (const void *)((char *)g->nodes[a].params + g->nodes[a].op->params[0].offset);
     EQ(2, k->h);
     EQ(3, k->w);
     EQ(-1, convd_graph_add(g, "filter", "@bnak", CONVD_IMAGE));

@@ -4,11 +4,30 @@
 #include "../t.h"
 
 /* Steps that make no more numbers than they get, so that random graphs stay small. C matters to some: they may fail. */
-static const char *const ones[][2] = {
-    {"filter", "sobel_x"}, {"filter", "gaussian"}, {"filter", "box,padding_mode=circular"}, {"filter", "laplacian,padding_mode=zeros"},
-    {"filter", "motion,padding_mode=symmetric"}, {"abs", ""}, {"relu", ""}, {"neg", ""}, {"scale", "0.5,1"}, {"clamp", "-10,200"},
-    {"max_pool", "2"}, {"max_pool", "3,1,1"}, {"avg_pool", "3,2,1"}, {"min_pool", "3x1,1"}, {"dilate", "3"}, {"erode", "5"}, {"median", "3"},
-    {"global_avg_pool", ""}, {"global_max_pool", ""}, {"grayscale", ""}, {"select", "0"}, {"pad", "1"}, {"sigmoid", ""}, {"threshold", "100"}};
+static const char *const ones[][2] = {{"filter", "sobel_x"},
+                                      {"filter", "gaussian"},
+                                      {"filter", "box,padding_mode=circular"},
+                                      {"filter", "laplacian,padding_mode=zeros"},
+                                      {"filter", "motion,padding_mode=symmetric"},
+                                      {"abs", ""},
+                                      {"relu", ""},
+                                      {"neg", ""},
+                                      {"scale", "0.5,1"},
+                                      {"clamp", "-10,200"},
+                                      {"max_pool", "2"},
+                                      {"max_pool", "3,1,1"},
+                                      {"avg_pool", "3,2,1"},
+                                      {"min_pool", "3x1,1"},
+                                      {"dilate", "3"},
+                                      {"erode", "5"},
+                                      {"median", "3"},
+                                      {"global_avg_pool", ""},
+                                      {"global_max_pool", ""},
+                                      {"grayscale", ""},
+                                      {"select", "0"},
+                                      {"pad", "1"},
+                                      {"sigmoid", ""},
+                                      {"threshold", "100"}};
 static const char *const twos[] = {"add", "multiply", "maximum", "hypot", "concat"};
 
 static struct convd_graph *random_graph(struct t_rng *r, struct convd_faults *f, int *last)
@@ -34,15 +53,21 @@ static size_t floats(struct convd_shape s)
 }
 
 /* Runs p into one f32 or u8 buffer, with sentinels around workspace and output. */
-static void *run_one(struct convd_plan *p, const void *input, size_t bytes, struct convd_pool *pool, struct convd_faults *f)
+static void *run_one(struct convd_plan *p, const void *input, size_t bytes, struct convd_pool *pool,
+                     struct convd_faults *f)
 {
     enum { GUARD = 64 };
     size_t work = convd_plan_workspace(p);
-    char *workspace = aligned_alloc(64, (work + 2 * GUARD + 63) / 64 * 64), *out = malloc(bytes + 2 * GUARD);
+    char *workspace = aligned_alloc(64, (work + 2 * GUARD + 63) / 64 * 64),
+         *out = malloc(bytes + 2 * GUARD);
     memset(workspace, 0x5a, work + 2 * GUARD);
     memset(out, 0x5a, bytes + 2 * GUARD);
     void *outputs[] = {out + GUARD};
-    OK(convd_plan_run(p, &(struct convd_run){.input = input, .outputs = outputs, .workspace = workspace + GUARD, .pool = pool}, f));
+    OK(convd_plan_run(
+        p,
+        &(struct convd_run){
+            .input = input, .outputs = outputs, .workspace = workspace + GUARD, .pool = pool},
+        f));
     for (size_t i = 0; i < GUARD; i++) {
         EQ(0x5a, workspace[i]);
         EQ(0x5a, workspace[GUARD + work + i]);
@@ -63,8 +88,12 @@ TEST(random_graphs_give_the_same_bits_however_they_are_cut)
         struct convd_faults *f = convd_faults_new();
         int last;
         struct convd_graph *g = random_graph(&r, f, &last);
-        struct convd_input in = {.pixels = CONVD_U8_HWC, .n = t_between(&r, 1, 2), .height = t_between(&r, 1, 90), .width = t_between(&r, 1, 40),
-                                 .stored = 3, .channels = 3};
+        struct convd_input in = {.pixels = CONVD_U8_HWC,
+                                 .n = t_between(&r, 1, 2),
+                                 .height = t_between(&r, 1, 90),
+                                 .width = t_between(&r, 1, 40),
+                                 .stored = 3,
+                                 .channels = 3};
         size_t bytes = (size_t)(in.n * in.height * in.width * 3);
         uint8_t *image = malloc(bytes);
         for (size_t i = 0; i < bytes; i++)
@@ -117,7 +146,8 @@ TEST(edges_of_a_large_picture_stream_through_small_buffers)
     int x = convd_graph_add(g, "abs", "", convd_graph_add(g, "filter", "sobel_x", gray));
     int y = convd_graph_add(g, "abs", "", convd_graph_add(g, "filter", "sobel_y", gray));
     int sum = convd_graph_add(g, "add", "", x, y);
-    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = H, .width = W, .stored = 3, .channels = 3};
+    struct convd_input in = {
+        .pixels = CONVD_U8_HWC, .n = 1, .height = H, .width = W, .stored = 3, .channels = 3};
     struct convd_output out = {.node = sum, .pixels = CONVD_U8_HWC};
     struct convd_pool *pool = convd_pool_new(2);
     struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
@@ -130,7 +160,11 @@ TEST(edges_of_a_large_picture_stream_through_small_buffers)
         image[i] = (uint8_t)(i * 7 / 50 + t_random(&r) % 30);
     uint64_t saturated = 0;
     void *outputs[] = {got};
-    OK(convd_plan_run(p, &(struct convd_run){.input = image, .outputs = outputs, .pool = pool, .saturated = &saturated}, f));
+    OK(convd_plan_run(
+        p,
+        &(struct convd_run){
+            .input = image, .outputs = outputs, .pool = pool, .saturated = &saturated},
+        f));
     size_t over = 0;
     for (ptrdiff_t i = 0; i < H; i++)
         for (ptrdiff_t j = 0; j < W; j++) {
@@ -160,7 +194,8 @@ TEST(tall_windows_end_a_stage_instead_of_computing_rows_again_and_again)
     int a = convd_graph_add(g, "grayscale", "", CONVD_IMAGE);
     for (int i = 0; i < 40; i++)
         a = convd_graph_add(g, "filter", "box", a);
-    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 4000, .width = 3000, .stored = 3, .channels = 3};
+    struct convd_input in = {
+        .pixels = CONVD_U8_HWC, .n = 1, .height = 4000, .width = 3000, .stored = 3, .channels = 3};
     struct convd_output out = {.node = a, .pixels = CONVD_U8_HWC};
     struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
     OK(p != NULL);
@@ -170,12 +205,14 @@ TEST(tall_windows_end_a_stage_instead_of_computing_rows_again_and_again)
     convd_faults_free(f);
 }
 
-static void limit_fault(const char *op, const char *args, struct convd_limits limits, int code, ptrdiff_t side)
+static void limit_fault(const char *op, const char *args, struct convd_limits limits, int code,
+                        ptrdiff_t side)
 {
     struct convd_faults *f = convd_faults_new();
     struct convd_graph *g = convd_graph_new(NULL, f);
     int a = convd_graph_add(g, op, args, CONVD_IMAGE);
-    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = side, .width = side, .stored = 3, .channels = 3};
+    struct convd_input in = {
+        .pixels = CONVD_U8_HWC, .n = 1, .height = side, .width = side, .stored = 3, .channels = 3};
     struct convd_output out = {.node = a, .pixels = CONVD_F32_NCHW};
     OK(convd_plan_new(g, &in, &out, 1, &limits, 1, f) == NULL);
     EQ(1, convd_faults_count(f));
@@ -203,15 +240,23 @@ TEST(every_map_is_one_output_away_and_dead_steps_do_not_run)
     int a = convd_graph_add(g, "scale", "2", CONVD_IMAGE);
     int b = convd_graph_add(g, "neg", "", a);
     int dead = convd_graph_add(g, "abs", "", b);
-    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 2, .stored = 1, .channels = 1};
-    struct convd_output out[] = {{b, CONVD_F32_NCHW}, {a, CONVD_F32_NCHW}, {a, CONVD_U8_HWC}, {CONVD_IMAGE, CONVD_F32_NCHW}, {b, CONVD_F32_NCHW}};
+    struct convd_input in = {
+        .pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 2, .stored = 1, .channels = 1};
+    struct convd_output out[] = {{b, CONVD_F32_NCHW},
+                                 {a, CONVD_F32_NCHW},
+                                 {a, CONVD_U8_HWC},
+                                 {CONVD_IMAGE, CONVD_F32_NCHW},
+                                 {b, CONVD_F32_NCHW}};
     struct convd_plan *p = convd_plan_new(g, &in, out, 5, NULL, 1, f);
     OK(p != NULL);
     float x[4] = {1, 2, 3, 200}, y[4], z[4], w[4], again[4];
     uint8_t u[4];
     uint64_t saturated[5], ns[8] = {0};
     void *outputs[] = {y, z, u, w, again};
-    OK(convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .saturated = saturated, .step_ns = ns}, f));
+    OK(convd_plan_run(
+        p,
+        &(struct convd_run){.input = x, .outputs = outputs, .saturated = saturated, .step_ns = ns},
+        f));
     NEAR(-400, y[3], 0);
     NEAR(400, z[3], 0);
     EQ(255, u[3]);
@@ -233,14 +278,28 @@ TEST(samples_share_a_tensor_and_keep_apart)
     struct convd_faults *f = convd_faults_new();
     struct convd_graph *g = convd_graph_new(NULL, f);
     float t[2] = {10, 20};
-    convd_graph_tensor(g, &(struct convd_tensor){.name = "t", .rank = 3, .dim = {2, 1, 1}, .data = t});
-    struct convd_value step = {.kind = CONVD_ARRAY, .n = 2, .items = (struct convd_value[]){
-        {.kind = CONVD_OBJECT, .n = 2, .members = (struct convd_member[]){{"op", convd_string("neg")}, {"input", convd_string("@t")}}},
-        {.kind = CONVD_OBJECT, .n = 2, .members = (struct convd_member[]){{"op", convd_string("add")}, {"inputs", {.kind = CONVD_ARRAY, .n = 2,
-            .items = (struct convd_value[]){convd_string("image"), convd_string("s0")}}}}}}};
+    convd_graph_tensor(g,
+                       &(struct convd_tensor){.name = "t", .rank = 3, .dim = {2, 1, 1}, .data = t});
+    struct convd_value step = {
+        .kind = CONVD_ARRAY,
+        .n = 2,
+        .items = (struct convd_value[]){
+            {.kind = CONVD_OBJECT,
+             .n = 2,
+             .members = (struct convd_member[]){{"op", convd_string("neg")},
+                                                {"input", convd_string("@t")}}},
+            {.kind = CONVD_OBJECT,
+             .n = 2,
+             .members = (struct convd_member[]){
+                 {"op", convd_string("add")},
+                 {"inputs",
+                  {.kind = CONVD_ARRAY,
+                   .n = 2,
+                   .items = (struct convd_value[]){convd_string("image"), convd_string("s0")}}}}}}};
     int sum = convd_graph_steps(g, &step);
     OK(sum > 0);
-    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 3, .height = 2, .width = 1, .stored = 2, .channels = 2};
+    struct convd_input in = {
+        .pixels = CONVD_F32_NCHW, .n = 3, .height = 2, .width = 1, .stored = 2, .channels = 2};
     struct convd_output out = {sum, CONVD_F32_NCHW};
     struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 2, f);
     OK(p != NULL);
@@ -263,13 +322,15 @@ TEST(a_cancelled_run_says_so)
     struct convd_faults *f = convd_faults_new();
     struct convd_graph *g = convd_graph_new(NULL, f);
     int a = convd_graph_add(g, "neg", "", CONVD_IMAGE);
-    struct convd_input in = {.pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 1, .stored = 1, .channels = 1};
+    struct convd_input in = {
+        .pixels = CONVD_F32_NCHW, .n = 1, .height = 2, .width = 1, .stored = 1, .channels = 1};
     struct convd_output out = {a, CONVD_F32_NCHW};
     struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 1, f);
     float x[2] = {0}, y[2];
     void *outputs[] = {y};
     atomic_bool cancel = true;
-    OK(!convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .cancel = &cancel}, f));
+    OK(!convd_plan_run(p, &(struct convd_run){.input = x, .outputs = outputs, .cancel = &cancel},
+                       f));
     EQ(CONVD_CANCELLED, convd_faults_first(f)->code);
     convd_plan_free(p);
     convd_graph_free(g);
@@ -283,7 +344,8 @@ TEST(receptive_fields_and_jumps_add_up)
     int a = convd_graph_add(g, "filter", "sobel_x", CONVD_IMAGE);
     int b = convd_graph_add(g, "max_pool", "2", a);
     int c = convd_graph_add(g, "filter", "gaussian", b);
-    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 100, .width = 100, .stored = 3, .channels = 3};
+    struct convd_input in = {
+        .pixels = CONVD_U8_HWC, .n = 1, .height = 100, .width = 100, .stored = 3, .channels = 3};
     struct convd_output out = {c, CONVD_U8_HWC};
     struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, 1, f);
     struct convd_step_info info;

@@ -77,15 +77,17 @@ TEST(every_line_of_the_readme_works_when_pasted)
     const char *program = getenv("CONVD");
     int blocks = 0;
     snprintf(folder, sizeof folder, "/tmp/convd-readme-%d", (int)getpid());
-    snprintf(command, sizeof command, "mkdir -p %s/build && cp -r %s %s/ && ln -s \"$(realpath %s)\" %s/build/convd", folder, top("docs"),
-             folder, program ? program : "build/convd", folder);
+    snprintf(command, sizeof command,
+             "mkdir -p %s/build && cp -r %s %s/ && ln -s \"$(realpath %s)\" %s/build/convd", folder,
+             top("docs"), folder, program ? program : "build/convd", folder);
     EQ(0, system(command));
     s = SERVER("--workers", "2");
     for (char *b = text; (b = strstr(b, "```sh\n"));) {
         b += 6;
         char *end = strstr(b, "```");
         OK(end != NULL);
-        if (strncmp(b, "make ", 5) == 0) continue; /* what runs these tests, and what needs a container engine */
+        if (strncmp(b, "make ", 5) == 0)
+            continue; /* what runs these tests, and what needs a container engine */
         char *printed = type(b, (size_t)(end - b));
         look_at_files(b, (size_t)(end - b));
         if (strstr(printed, "\"answer\"")) STR("\"answer\":\"x\"\n\"answer\":\"y\"\n", printed);
