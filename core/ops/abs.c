@@ -8,6 +8,11 @@ static void forward(const struct convd_call *call)
         for (ptrdiff_t i = y->y0; i < y->y1; i++)
             call->site->simd->abs(convd_row(y, c, i), convd_row(x, c, i), (size_t)y->w);
 }
+static inline float back(struct at v)
+{
+    return v.dy * ((float)(v.x > 0) - (float)(v.x < 0));
+}
+POINTWISE_BACK(back)
 
 const struct convd_op convd_op_abs = {
     .name = "abs",

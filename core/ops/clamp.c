@@ -22,7 +22,13 @@ static inline float f(float x, const struct params *p)
     float y = x < lo ? lo : x;
     return y > hi ? hi : y;
 }
-POINTWISE_WITH(f)
+static inline float back(struct at v, const struct params *p)
+{
+    const bool out =
+        (v.x < (float)p->min) | (v.x > (float)p->max) | (p->min > p->max) | (v.x != v.x);
+    return out ? 0 : v.dy;
+}
+POINTWISE_WITH(f, back)
 
 const struct convd_op convd_op_clamp = {
     .name = "clamp",

@@ -17,7 +17,11 @@ static inline float f(float x, const struct params *p)
 {
     return x > 0 ? x : (float)p->alpha * expm1f(x);
 }
-POINTWISE_WITH(f)
+static inline float back(struct at v, const struct params *p)
+{
+    return v.x <= 0 ? v.dy * (float)p->alpha * expf(v.x) : v.dy;
+}
+POINTWISE_WITH(f, back)
 
 const struct convd_op convd_op_elu = {
     .name = "elu",

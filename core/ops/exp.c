@@ -5,7 +5,11 @@ static inline float f(float x)
 {
     return expf(x);
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.dy * v.y;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_exp = {
     .name = "exp",

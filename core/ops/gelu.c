@@ -7,7 +7,12 @@ static inline float f(float x)
 {
     return (float)(0.5 * (double)x * erfc(-(double)x * 0.70710678118654752440));
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    const double x = (double)v.x, below = 0.5 * erfc(-x * 0.70710678118654752440);
+    return (float)((double)v.dy * (below + x * exp(-0.5 * x * x) * 0.39894228040143267794));
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_gelu = {
     .name = "gelu",

@@ -9,7 +9,11 @@ static inline float f(float x)
     y = y < 0 ? 0 : y;
     return (y > 6 ? 6 : y) / 6;
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return ((v.x > -3) & (v.x < 3)) ? v.dy / 6 : 0;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_hard_sigmoid = {
     .name = "hard_sigmoid",

@@ -8,7 +8,12 @@ static inline float f(float x)
     y = y < 0 ? 0 : y;
     return x * (y > 6 ? 6 : y) / 6;
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    const float slope = v.x <= 3 ? v.x / 3 + 0.5F : 1;
+    return v.x < -3 ? 0 : v.dy * slope;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_hard_swish = {
     .name = "hard_swish",

@@ -5,7 +5,11 @@ static inline float f(float x)
 {
     return 255 - x;
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return -v.dy;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_invert = {
     .name = "invert",

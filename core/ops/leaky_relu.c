@@ -17,7 +17,11 @@ static inline float f(float x, const struct params *p)
 {
     return x > 0 ? x : x * (float)p->negative_slope;
 }
-POINTWISE_WITH(f)
+static inline float back(struct at v, const struct params *p)
+{
+    return v.x > 0 ? v.dy : v.dy * (float)p->negative_slope;
+}
+POINTWISE_WITH(f, back)
 
 const struct convd_op convd_op_leaky_relu = {
     .name = "leaky_relu",

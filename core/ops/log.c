@@ -5,7 +5,11 @@ static inline float f(float x)
 {
     return logf(x);
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.dy / v.x;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_log = {
     .name = "log",

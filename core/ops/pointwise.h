@@ -1,10 +1,14 @@
-/* pointwise.h: y[i] = f(x[i]) for every number, the mechanism of all pointwise ops. A file writes f and one line:
+/* pointwise.h: y[i] = f(x[i]) for every number, the mechanism of all pointwise ops. A file writes f, what goes back through
+ * it (dL/dx from x, y and dL/dy) and one line:
  *
  *     static inline float f(float x) { return x < 0 ? 0 : x; }
- *     POINTWISE(f)
+ *     static inline float back(struct at v) { return v.x <= 0 ? 0 : v.dy; }
+ *     POINTWISE(f, back)
  *     const struct convd_op convd_op_relu = {.name = "relu", POINTWISE_ROW, .summary = …};
  *
- * or f(x, p) with its own struct params and POINTWISE_WITH(f). f is inlined into the loop; y may be x. */
+ * or f(x, p) and back(v, p) with its own struct params and POINTWISE_WITH(f, back). Both are inlined into their loops; y may
+ * be x. back answers at kinks and for NaN what torch answers; it chooses rather than multiplies by 0 where nothing goes back,
+ * so that dy = inf leaves no NaN there. */
 #ifndef CONVD_OPS_POINTWISE_H
 #define CONVD_OPS_POINTWISE_H
 #include "row.h"
@@ -19,19 +23,58 @@
             for (ptrdiff_t j = 0; j < out->w; j++) y[j] = CALL;                                    \
         }
 
-#define POINTWISE(F)                                                                               \
+/* One number on the way back. */
+struct at {
+    float x, y, dy;
+};
+
+#define POINTWISE_BACK_LOOP(CALL)                                                                  \
+    const struct convd_rows own = part_rows(call, call->dx);                                       \
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {                                                  \
+        const ptrdiff_t c = r / call->dx->h, i = r % call->dx->h;                                  \
+        const float *x = convd_row(call->x, c, i), *y = convd_row(call->y, c, i),                  \
+                    *dy = convd_row(call->dy, c, i);                                               \
+        float *dx = convd_row(call->dx, c, i);                                                     \
+        INDEPENDENT                                                                                \
+        for (ptrdiff_t j = 0; j < call->dx->w; j++) {                                              \
+            const struct at v = {x[j], y[j], dy[j]};                                               \
+            dx[j] += CALL;                                                                         \
+        }                                                                                          \
+    }
+
+#define POINTWISE_FORWARD(F)                                                                       \
     static void forward(const struct convd_call *call)                                             \
     {                                                                                              \
         POINTWISE_LOOP(F(x[j]))                                                                    \
     }
-
-#define POINTWISE_WITH(F)                                                                          \
+#define POINTWISE_FORWARD_WITH(F)                                                                  \
     static void forward(const struct convd_call *call)                                             \
     {                                                                                              \
         const struct params p = *(const struct params *)call->site->params;                        \
         POINTWISE_LOOP(F(x[j], &p))                                                                \
     }
+#define POINTWISE_BACK(BACK)                                                                       \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        POINTWISE_BACK_LOOP(BACK(v))                                                               \
+    }
+#define POINTWISE_BACK_WITH(BACK)                                                                  \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        const struct params p = *(const struct params *)call->site->params;                        \
+        POINTWISE_BACK_LOOP(BACK(v, &p))                                                           \
+    }
+/* A staircase: the slope is 0 wherever there is one, and nothing goes back. */
+#define POINTWISE_BACK_FLAT                                                                        \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        (void)call;                                                                                \
+    }
+
+#define POINTWISE(F, BACK)      POINTWISE_FORWARD(F) POINTWISE_BACK(BACK)
+#define POINTWISE_WITH(F, BACK) POINTWISE_FORWARD_WITH(F) POINTWISE_BACK_WITH(BACK)
 
 #define POINTWISE_ROW                                                                              \
-    .group = CONVD_POINTWISE, .algorithm = "pointwise", .in_place = true, .forward = forward
+    .group = CONVD_POINTWISE, .algorithm = "pointwise", .in_place = true, .forward = forward,      \
+    .backward = backward
 #endif

@@ -17,7 +17,12 @@ static inline float f(float x, const struct params *p)
 {
     return powf(x, (float)p->exponent);
 }
-POINTWISE_WITH(f)
+static inline float back(struct at v, const struct params *p)
+{
+    const float e = (float)p->exponent;
+    return e == 0 ? 0 : v.dy * (e * powf(v.x, e - 1));
+}
+POINTWISE_WITH(f, back)
 
 const struct convd_op convd_op_pow = {
     .name = "pow",

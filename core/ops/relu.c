@@ -6,7 +6,11 @@ static inline float f(float x)
 {
     return x < 0 ? 0 : x;
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.y <= 0 ? 0 : v.dy;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_relu = {
     .name = "relu",

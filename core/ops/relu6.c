@@ -7,7 +7,11 @@ static inline float f(float x)
     float y = x < 0 ? 0 : x;
     return y > 6 ? 6 : y;
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return ((v.x <= 0) | (v.x >= 6)) ? 0 : v.dy;
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_relu6 = {
     .name = "relu6",

@@ -5,7 +5,8 @@ static inline float f(float x)
 {
     return rintf(x);
 }
-POINTWISE(f)
+POINTWISE_FORWARD(f)
+POINTWISE_BACK_FLAT
 
 const struct convd_op convd_op_round = {
     .name = "round",

@@ -42,6 +42,29 @@ static inline ptrdiff_t most(ptrdiff_t a, ptrdiff_t b)
     return a > b ? a : b;
 }
 
+/* The same map with fewer rows in memory; and those rows as a map of their own. */
+static inline struct convd_view rows_of(const struct convd_view *v, struct convd_rows r)
+{
+    struct convd_view part = *v;
+    part.data = convd_row(v, 0, r.y0);
+    part.y0 = r.y0;
+    part.y1 = r.y1;
+    return part;
+}
+static inline struct convd_view cut_out(const struct convd_view *v, struct convd_rows r)
+{
+    struct convd_view part = rows_of(v, r);
+    part.h = part.y1 = r.y1 - r.y0;
+    part.y0 = 0;
+    return part;
+}
+
+/* A part's share of the rows of a map: row r is row r % h of channel r / h. Empty where no gradient is wanted. */
+static inline struct convd_rows part_rows(const struct convd_back *b, const struct convd_view *v)
+{
+    return v->data ? convd_share(v->c * v->h, b->part, b->parts) : (struct convd_rows){0, 0};
+}
+
 /* a op b where a NaN on either side wins. */
 static inline float larger(float a, float b)
 {

@@ -18,7 +18,11 @@ static inline float f(float x, const struct params *p)
 {
     return x * (float)p->mul + (float)p->add;
 }
-POINTWISE_WITH(f)
+static inline float back(struct at v, const struct params *p)
+{
+    return v.dy * (float)p->mul;
+}
+POINTWISE_WITH(f, back)
 
 const struct convd_op convd_op_scale = {
     .name = "scale",

@@ -6,7 +6,11 @@ static inline float f(float x)
 {
     return 1 / (1 + expf(-x));
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.dy * (v.y * (1 - v.y));
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_sigmoid = {
     .name = "sigmoid",

@@ -5,7 +5,8 @@ static inline float f(float x)
 {
     return x != x ? x : (float)(x > 0) - (float)(x < 0);
 }
-POINTWISE(f)
+POINTWISE_FORWARD(f)
+POINTWISE_BACK_FLAT
 
 const struct convd_op convd_op_sign = {
     .name = "sign",

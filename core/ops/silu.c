@@ -6,7 +6,12 @@ static inline float f(float x)
 {
     return x / (1 + expf(-x));
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    const float s = 1 / (1 + expf(-v.x));
+    return v.dy * (s * (1 + v.x * (1 - s)));
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_silu = {
     .name = "silu",

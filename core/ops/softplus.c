@@ -6,7 +6,11 @@ static inline float f(float x)
 {
     return x > 20 ? x : log1pf(expf(x));
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.x > 20 ? v.dy : v.dy / (1 + expf(-v.x));
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_softplus = {
     .name = "softplus",

@@ -5,7 +5,11 @@ static inline float f(float x)
 {
     return sqrtf(x);
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.dy / (2 * v.y);
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_sqrt = {
     .name = "sqrt",

@@ -5,7 +5,11 @@ static inline float f(float x)
 {
     return tanhf(x);
 }
-POINTWISE(f)
+static inline float back(struct at v)
+{
+    return v.dy * (1 - v.y * v.y);
+}
+POINTWISE(f, back)
 
 const struct convd_op convd_op_tanh = {
     .name = "tanh",

@@ -22,7 +22,8 @@ static inline float f(float x, const struct params *p)
     float y = x > (float)p->value ? (float)p->above : (float)p->below;
     return x != x ? x : y;
 }
-POINTWISE_WITH(f)
+POINTWISE_FORWARD_WITH(f)
+POINTWISE_BACK_FLAT
 
 const struct convd_op convd_op_threshold = {
     .name = "threshold",
