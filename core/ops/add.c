@@ -7,6 +7,12 @@ static inline float op(float a, float b)
 }
 MERGE(op)
 
+static void back(struct merge_back *m)
+{
+    (void)m; /* all of it goes to every input */
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_add = {
     .name = "add",
     MERGE_ROW,

@@ -35,6 +35,18 @@ static void forward(const struct convd_call *call)
                        (size_t)y->w * sizeof(float));
 }
 
+static void backward(const struct convd_back *call)
+{
+    ptrdiff_t first = 0;
+    for (size_t k = 0; k < call->site->n; first += call->x[k++].c) {
+        const struct convd_view *dx = &call->dx[k];
+        const struct convd_rows own = part_rows(call, dx);
+        for (ptrdiff_t r = own.y0; r < own.y1; r++)
+            add_to_row(call, dx, r / dx->h, r % dx->h,
+                       convd_row(call->dy, first + r / dx->h, r % dx->h));
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     *l = (struct convd_look){.c = at.c, .channels = 1, .y = at.i, .x = at.j, .kh = 1, .kw = 1};
@@ -52,5 +64,6 @@ const struct convd_op convd_op_concat = {
     .max_inputs = 64,
     .shape = shape,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

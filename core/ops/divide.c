@@ -7,6 +7,20 @@ static inline float op(float a, float b)
 }
 MERGE(op)
 
+/* To the first what it is divided by, to the others -y / x. */
+static void back(struct merge_back *m)
+{
+    float spare[MERGE_BLOCK];
+    for (size_t q = 1; q < m->inputs && m->k == 0; q++) {
+        const float *x = merge_input(m, q, spare);
+        for (ptrdiff_t j = 0; j < m->n; j++) m->g[j] /= x[j];
+    }
+    if (m->k == 0) return;
+    const float *x = merge_input(m, m->k, spare), *y = merge_result(m);
+    for (ptrdiff_t j = 0; j < m->n; j++) m->g[j] *= -(y[j] / x[j]);
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_divide = {
     .name = "divide",
     MERGE_ROW,

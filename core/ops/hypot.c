@@ -10,6 +10,15 @@ static inline double op(double a, double b)
 #define ROOT(SUM, INPUTS) sqrt(SUM)
 MERGE_ENDS(double, SQUARED, op, ROOT)
 
+/* x / y, which is 0 / 0 where all inputs are 0, as in torch. */
+static void back(struct merge_back *m)
+{
+    float spare[MERGE_BLOCK];
+    const float *x = merge_input(m, m->k, spare), *y = merge_result(m);
+    for (ptrdiff_t j = 0; j < m->n; j++) m->g[j] *= x[j] / y[j];
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_hypot = {
     .name = "hypot",
     MERGE_ROW,

@@ -3,6 +3,12 @@
 
 MERGE(larger)
 
+static void back(struct merge_back *m)
+{
+    convd_merge_back_best(m, true);
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_maximum = {
     .name = "maximum",
     MERGE_ROW,

@@ -10,6 +10,12 @@ static inline double op(double a, double b)
 #define SHARE(SUM, INPUTS) ((SUM) / (double)(INPUTS))
 MERGE_ENDS(double, WIDEN, op, SHARE)
 
+static void back(struct merge_back *m)
+{
+    for (ptrdiff_t j = 0; j < m->n; j++) m->g[j] /= (float)m->inputs;
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_mean = {
     .name = "mean",
     MERGE_ROW,

@@ -3,7 +3,11 @@
  *
  * A file writes op(a, b) and MERGE(op), or MERGE_ENDS(first, op, last) when numbers are changed on the way in and out
  * (hypot squares them and takes the root). Between first and last numbers are of type TYPE (float unless said). Two rows
- * of full width are merged in one loop; anything else is gathered block by block. */
+ * of full width are merged in one loop; anything else is gathered block by block.
+ *
+ * The way back is a function back(m) and MERGE_BACK(back): it finds dL/dy of a block in m->g and makes of it what goes to
+ * number after number of input m->k, as if nothing were broadcast; what was spread is added up again by convd_merge_back, in
+ * double. An input that is given twice gets both its shares. */
 #ifndef CONVD_OPS_MERGE_H
 #define CONVD_OPS_MERGE_H
 #include "row.h"
@@ -67,11 +71,41 @@ static inline const float *merge_row(const struct convd_view *x, ptrdiff_t c, pt
             for (ptrdiff_t i = call->y->y0; i < call->y->y1; i++) merge_line(call, c, i);          \
     }
 
+/* A block on its way back to input k. */
+struct merge_back {
+    const struct convd_back *call;
+    size_t k, inputs;
+    ptrdiff_t c, i, j0, n; /* n numbers of row i of channel c, from column j0 on */
+    float *g;
+};
+/* The block's numbers of input q; spare (MERGE_BLOCK of them) is filled where one number stands for all. */
+static inline const float *merge_input(const struct merge_back *m, size_t q, float *spare)
+{
+    ptrdiff_t step;
+    const float *x = merge_row(&m->call->x[q], m->c, m->i, &step);
+    if (step) return x + m->j0;
+    for (ptrdiff_t j = 0; j < m->n; j++) spare[j] = x[0];
+    return spare;
+}
+static inline const float *merge_result(const struct merge_back *m)
+{
+    return convd_row(m->call->y, m->c, m->i) + m->j0;
+}
+void convd_merge_back(const struct convd_back *call, void (*back)(struct merge_back *m));
+/* The back of maximum and minimum. */
+void convd_merge_back_best(struct merge_back *m, bool largest);
+
+#define MERGE_BACK(BACK)                                                                           \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        convd_merge_back(call, BACK);                                                              \
+    }
+
 #define MERGE_SAME(X)           (X)
 #define MERGE_LAST(SUM, INPUTS) (SUM)
 #define MERGE(OP)               MERGE_ENDS(float, MERGE_SAME, OP, MERGE_LAST)
 
 #define MERGE_ROW                                                                                  \
     .group = CONVD_MERGING, .algorithm = "pointwise", .in_place = true, .min_inputs = 2,           \
-    .max_inputs = 64, .shape = convd_merge_shape, .forward = forward
+    .max_inputs = 64, .shape = convd_merge_shape, .forward = forward, .backward = backward
 #endif

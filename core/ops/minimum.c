@@ -3,6 +3,12 @@
 
 MERGE(smaller)
 
+static void back(struct merge_back *m)
+{
+    convd_merge_back_best(m, false);
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_minimum = {
     .name = "minimum",
     MERGE_ROW,

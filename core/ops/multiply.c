@@ -8,6 +8,17 @@ static inline float op(float a, float b)
 }
 MERGE(op)
 
+static void back(struct merge_back *m)
+{
+    float spare[MERGE_BLOCK];
+    for (size_t q = 0; q < m->inputs; q++) {
+        if (q == m->k) continue;
+        const float *x = merge_input(m, q, spare);
+        for (ptrdiff_t j = 0; j < m->n; j++) m->g[j] *= x[j];
+    }
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_multiply = {
     .name = "multiply",
     MERGE_ROW,

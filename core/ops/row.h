@@ -65,6 +65,14 @@ static inline struct convd_rows part_rows(const struct convd_back *b, const stru
     return v->data ? convd_share(v->c * v->h, b->part, b->parts) : (struct convd_rows){0, 0};
 }
 
+/* Adds g to row i of channel c of dx. */
+static inline void add_to_row(const struct convd_back *b, const struct convd_view *dx, ptrdiff_t c,
+                              ptrdiff_t i, const float *g)
+{
+    float *to = convd_row(dx, c, i);
+    b->site->simd->add(to, to, g, (size_t)dx->w);
+}
+
 /* a op b where a NaN on either side wins. */
 static inline float larger(float a, float b)
 {

@@ -7,6 +7,12 @@ static inline float op(float a, float b)
 }
 MERGE(op)
 
+static void back(struct merge_back *m)
+{
+    for (ptrdiff_t j = 0; j < m->n && m->k > 0; j++) m->g[j] = -m->g[j];
+}
+MERGE_BACK(back)
+
 const struct convd_op convd_op_sub = {
     .name = "sub",
     MERGE_ROW,
