@@ -284,6 +284,7 @@ TEST(a_drain_loses_nothing_that_was_accepted)
     for (int i = 0; i < 8; i++) pthread_join(c[i].thread, NULL);
     EQ(0, sum(c, 8, 0)); /* every request had its answer */
     OK(sum(c, 8, 200) > 0);
+    usleep(1200000); /* longer than the delay: it is still waited for */
     raw_send(half, (char *)picture + picture_n / 2, picture_n - picture_n / 2);
     a = raw_read(half, 20);
     EQ(200, a.status);
