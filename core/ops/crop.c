@@ -67,6 +67,18 @@ static void forward(const struct convd_call *call)
                    (size_t)y->w * sizeof(float));
 }
 
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dy = call->dy;
+    const struct convd_rows own = part_rows(call, dy);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const float *from = convd_row(dy, r / dy->h, r % dy->h);
+        float *to = convd_row(call->dx, r / dy->h, r % dy->h + p->top) + p->left;
+        call->site->simd->add(to, to, from, (size_t)dy->w);
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct params *p = s->params;
@@ -89,5 +101,6 @@ const struct convd_op convd_op_crop = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

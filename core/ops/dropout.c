@@ -24,6 +24,14 @@ static void forward(const struct convd_call *call)
             memmove(convd_row(y, c, i), convd_row(call->x, c, i), (size_t)y->w * sizeof(float));
 }
 
+static void backward(const struct convd_back *call)
+{
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++)
+        add_to_row(call, dx, r / dx->h, r % dx->h, convd_row(call->dy, r / dx->h, r % dx->h));
+}
+
 const struct convd_op convd_op_dropout = {
     .name = "dropout",
     .group = CONVD_CHANNELS,
@@ -36,4 +44,5 @@ const struct convd_op convd_op_dropout = {
     .algorithm = "copy",
     .in_place = true,
     .forward = forward,
+    .backward = backward,
 };

@@ -31,6 +31,16 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void backward(const struct convd_back *call)
+{
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        float *to = convd_row(dx, r / dx->h, r % dx->h);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += *convd_row(call->dy, r * dx->w + j, 0);
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const ptrdiff_t h = s->x[0].h, w = s->x[0].w;
@@ -54,5 +64,6 @@ const struct convd_op convd_op_flatten = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

@@ -39,6 +39,19 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, i = r % dx->h;
+        const float *from = convd_row(call->dy, c, p->axis == X ? i : dx->h - 1 - i);
+        float *to = convd_row(dx, c, i);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += from[p->axis == Y ? j : dx->w - 1 - j];
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct params *p = s->params;
@@ -62,5 +75,6 @@ const struct convd_op convd_op_flip = {
     .algorithm = "copy",
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

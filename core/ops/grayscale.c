@@ -36,6 +36,19 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static void backward(const struct convd_back *call)
+{
+    static const float luma[] = {0.299F, 0.587F, 0.114F};
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, i = r % dx->h;
+        const float share = dx->c == 1 ? 1 : c < 3 ? luma[c] : 0, *dy = convd_row(call->dy, 0, i);
+        float *to = convd_row(dx, c, i);
+        for (ptrdiff_t j = 0; j < dx->w && c < 3; j++) to[j] += share * dy[j];
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const bool copy = s->x[0].c == 1;
@@ -66,6 +79,7 @@ const struct convd_op convd_op_grayscale = {
     .shape = shape,
     .cost = cost,
     .forward = forward,
+    .backward = backward,
     .look = look,
     .weigh = weigh,
 };

@@ -48,6 +48,20 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, i = r % dx->h;
+        const float std = (float)p->std.v[p->std.n == 1 ? 0 : c], *dy = convd_row(call->dy, c, i);
+        float *to = convd_row(dx, c, i);
+        INDEPENDENT
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += dy[j] / std;
+    }
+}
+
 const struct convd_op convd_op_normalize = {
     .name = "normalize",
     .group = CONVD_NORMALISING,
@@ -61,4 +75,5 @@ const struct convd_op convd_op_normalize = {
     .in_place = true,
     .shape = shape,
     .forward = forward,
+    .backward = backward,
 };

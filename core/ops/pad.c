@@ -58,6 +58,22 @@ static void forward(const struct convd_call *call)
                           (float)p->padding_value, convd_row(y, c, y->y0), y->row);
 }
 
+/* Each row of y goes back to the row it was copied from, if that is this part's. */
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const enum convd_mode mode = (enum convd_mode)p->padding_mode;
+    const struct convd_view *dx = call->dx, *dy = call->dy;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t c = own.y0 / dx->h; c < dx->c && c * dx->h < own.y1; c++)
+        for (ptrdiff_t i = 0; i < dy->h; i++) {
+            const ptrdiff_t k = convd_border_index(mode, i - p->padding.top, dx->h);
+            if (k < 0 || c * dx->h + k < own.y0 || c * dx->h + k >= own.y1) continue;
+            convd_border_fold(convd_row(dy, c, i), -p->padding.left, 1, dy->w, mode,
+                              call->site->simd, convd_row(dx, c, k), dx->w);
+        }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct params *p = s->params;
@@ -85,5 +101,6 @@ const struct convd_op convd_op_pad = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

@@ -54,6 +54,19 @@ static void forward(const struct convd_call *call)
             }
 }
 
+static void backward(const struct convd_back *call)
+{
+    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t k = own.y0; k < own.y1; k++) {
+        const ptrdiff_t c = k / dx->h, i = k % dx->h;
+        const float *from = convd_row(call->dy, c / (r * r), i * r + c / r % r) + c % r;
+        float *to = convd_row(dx, c, i);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += from[j * r];
+    }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const ptrdiff_t r = ((const struct params *)s->params)->factor;
@@ -79,5 +92,6 @@ const struct convd_op convd_op_pixel_shuffle = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

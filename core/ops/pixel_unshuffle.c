@@ -57,6 +57,20 @@ static void forward(const struct convd_call *call)
         }
 }
 
+static void backward(const struct convd_back *call)
+{
+    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
+    const struct convd_view *dx = call->dx, *dy = call->dy;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t n = own.y0; n < own.y1; n++)
+        for (ptrdiff_t k = 0; k < r; k++) {
+            const ptrdiff_t c = n / dx->h, i = n % dx->h;
+            const float *from = convd_row(dy, c * r * r + i % r * r + k, i / r);
+            float *to = convd_row(dx, c, i) + k;
+            for (ptrdiff_t j = 0; j < dy->w; j++) to[j * r] += from[j];
+        }
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const ptrdiff_t r = ((const struct params *)s->params)->factor;
@@ -83,5 +97,6 @@ const struct convd_op convd_op_pixel_unshuffle = {
     .window = window,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

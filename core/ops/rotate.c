@@ -36,13 +36,19 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
     return t % 2 == 0;
 }
 
+/* What is written, or added. */
+static inline float put(float to, float from, bool add)
+{
+    return add ? to + from : from;
+}
+
 static void straight(const struct convd_view *x, const struct convd_view *y, ptrdiff_t c,
-                     ptrdiff_t t)
+                     ptrdiff_t t, bool add)
 {
     for (ptrdiff_t i = y->y0; i < y->y1; i++) {
         const float *from = convd_row(x, c, t ? y->h - 1 - i : i);
         float *to = convd_row(y, c, i);
-        for (ptrdiff_t j = 0; j < y->w; j++) to[j] = from[t ? y->w - 1 - j : j];
+        for (ptrdiff_t j = 0; j < y->w; j++) to[j] = put(to[j], from[t ? y->w - 1 - j : j], add);
     }
 }
 
@@ -50,7 +56,7 @@ enum { TILE = 32 }; /* rows and columns worked on together, so that both picture
 
 /* Column i of x, upwards (one turn) or downwards from the other side (three), becomes row i. */
 static void quarter(const struct convd_view *x, const struct convd_view *y, ptrdiff_t c,
-                    ptrdiff_t t)
+                    ptrdiff_t t, bool add)
 {
     for (ptrdiff_t i0 = y->y0; i0 < y->y1; i0 += TILE)
         for (ptrdiff_t j0 = 0; j0 < y->w; j0 += TILE)
@@ -58,14 +64,24 @@ static void quarter(const struct convd_view *x, const struct convd_view *y, ptrd
                 float *to = convd_row(y, c, i);
                 ptrdiff_t column = t == 1 ? i : x->w - 1 - i;
                 for (ptrdiff_t j = j0; j < least(j0 + TILE, y->w); j++)
-                    to[j] = convd_row(x, c, t == 1 ? x->h - 1 - j : j)[column];
+                    to[j] = put(to[j], convd_row(x, c, t == 1 ? x->h - 1 - j : j)[column], add);
             }
 }
 
 static void forward(const struct convd_call *call)
 {
     ptrdiff_t t = turns(call->site);
-    for (ptrdiff_t c = 0; c < call->y->c; c++) (t % 2 ? quarter : straight)(call->x, call->y, c, t);
+    for (ptrdiff_t c = 0; c < call->y->c; c++)
+        (t % 2 ? quarter : straight)(call->x, call->y, c, t, false);
+}
+
+/* Turned the rest of the way round. */
+static void backward(const struct convd_back *call)
+{
+    const ptrdiff_t t = (4 - turns(call->site)) % 4;
+    const struct convd_view dx =
+        rows_of(call->dx, convd_share(call->dx->h, call->part, call->parts));
+    for (ptrdiff_t c = 0; c < dx.c; c++) (t % 2 ? quarter : straight)(call->dy, &dx, c, t, true);
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
@@ -94,5 +110,6 @@ const struct convd_op convd_op_rotate = {
     .shape = shape,
     .rows = rows,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

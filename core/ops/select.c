@@ -50,6 +50,16 @@ static void forward(const struct convd_call *call)
                    (size_t)y->w * sizeof(float));
 }
 
+/* By rows: a channel may have been named twice. */
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_rows own = convd_share(call->dx->h, call->part, call->parts);
+    for (size_t c = 0; c < p->channels.n; c++)
+        for (ptrdiff_t i = own.y0; i < own.y1; i++)
+            add_to_row(call, call->dx, p->channels.v[c], i, convd_row(call->dy, (ptrdiff_t)c, i));
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct params *p = s->params;
@@ -70,5 +80,6 @@ const struct convd_op convd_op_select = {
     .algorithm = "copy",
     .shape = shape,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };

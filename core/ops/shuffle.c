@@ -24,26 +24,37 @@ static bool shape(struct convd_site *s, struct convd_faults *f)
     return false;
 }
 
+/* The channel of x that is channel c of y. */
+static ptrdiff_t source(ptrdiff_t c, ptrdiff_t channels, ptrdiff_t groups)
+{
+    return c % groups * (channels / groups) + c / groups;
+}
+
 static void forward(const struct convd_call *call)
 {
     const ptrdiff_t groups = ((const struct params *)call->site->params)->groups;
     const struct convd_view *y = call->y;
     for (ptrdiff_t c = 0; c < y->c; c++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++)
-            memcpy(convd_row(y, c, i),
-                   convd_row(call->x, c % groups * (y->c / groups) + c / groups, i),
+            memcpy(convd_row(y, c, i), convd_row(call->x, source(c, y->c, groups), i),
                    (size_t)y->w * sizeof(float));
+}
+
+static void backward(const struct convd_back *call)
+{
+    const ptrdiff_t groups = ((const struct params *)call->site->params)->groups;
+    const struct convd_rows own = convd_share(call->dx->h, call->part, call->parts);
+    for (ptrdiff_t c = 0; c < call->dy->c; c++)
+        for (ptrdiff_t i = own.y0; i < own.y1; i++)
+            add_to_row(call, call->dx, source(c, call->dy->c, groups), i,
+                       convd_row(call->dy, c, i));
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const ptrdiff_t groups = ((const struct params *)s->params)->groups;
-    *l = (struct convd_look){.c = at.c % groups * (s->y.c / groups) + at.c / groups,
-                             .channels = 1,
-                             .y = at.i,
-                             .x = at.j,
-                             .kh = 1,
-                             .kw = 1};
+    *l = (struct convd_look){
+        .c = source(at.c, s->y.c, groups), .channels = 1, .y = at.i, .x = at.j, .kh = 1, .kw = 1};
 }
 
 const struct convd_op convd_op_shuffle = {
@@ -58,5 +69,6 @@ const struct convd_op convd_op_shuffle = {
     .algorithm = "copy",
     .shape = shape,
     .forward = forward,
+    .backward = backward,
     .look = look,
 };
