@@ -47,31 +47,42 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
     c->macs = (double)s->y.c * (double)s->y.h * (double)s->y.w;
     c->weights = convd_vector_count(&p->weight, s->y.c) + convd_vector_count(&p->bias, s->y.c) +
                  convd_vector_count(&p->mean, s->y.c) + convd_vector_count(&p->var, s->y.c);
-    c->state = sizeof(struct state) + 4 * ((size_t)s->y.c * sizeof(float) + 64);
+    c->state = sizeof(struct state) + 3 * ((size_t)s->y.c * sizeof(float) + 64);
+}
+
+static double factor(const struct convd_site *s, ptrdiff_t c, bool weighted)
+{
+    const struct params *p = s->params;
+    const double var = (double)convd_vector_number(&p->var, s->y.c, 1, s->position, c);
+    const double weight =
+        weighted ? (double)convd_vector_number(&p->weight, s->y.c, 1, s->position, c) : 1;
+    return weight / sqrt(var + p->eps);
+}
+
+static void pack(const struct convd_site *s, void *state_)
+{
+    const struct params *p = s->params;
+    struct state *state = state_;
+    convd_vector_fill(&p->bias, s->y.c, 0, s->position, state->bias);
+    convd_vector_fill(&p->mean, s->y.c, 0, s->position, state->mean);
+    for (ptrdiff_t c = 0; c < s->y.c; c++) state->factor[c] = (float)factor(s, c, true);
 }
 
 static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
                            struct convd_faults *f)
 {
-    const struct params *p = s->params;
     size_t c = (size_t)s->y.c;
     struct state *state = convd_arena_zero(mem, sizeof *state);
-    float *var = convd_arena_array(mem, c, sizeof *var);
     if (state) {
         state->mean = convd_arena_array(mem, c, sizeof(float));
         state->factor = convd_arena_array(mem, c, sizeof(float));
         state->bias = convd_arena_array(mem, c, sizeof(float));
     }
-    if (!state || !var || !state->mean || !state->factor || !state->bias) {
+    if (!state || !state->mean || !state->factor || !state->bias) {
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for %zu channels", c);
         return NULL;
     }
-    convd_vector_fill(&p->weight, s->y.c, 1, s->position, state->factor);
-    convd_vector_fill(&p->bias, s->y.c, 0, s->position, state->bias);
-    convd_vector_fill(&p->mean, s->y.c, 0, s->position, state->mean);
-    convd_vector_fill(&p->var, s->y.c, 1, s->position, var);
-    for (size_t i = 0; i < c; i++)
-        state->factor[i] = (float)((double)state->factor[i] / sqrt((double)var[i] + p->eps));
+    pack(s, state);
     return state;
 }
 
@@ -89,6 +100,53 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* ---- backward, with f = weight / sqrt(var + eps): dx = f dy, dbias = sum dy, dmean = -f sum dy, and with q = sum (x - mean)
+ * dy: dweight = q / sqrt(var + eps), dvar = -f q / 2 (var + eps) ---- */
+
+enum { WEIGHT, BIAS, MEAN, VAR }; /* places among the params rows */
+
+/* A row: dx, the sum of dy into sums[0], of (x - mean) dy into sums[1]. */
+static void back_row(const float *x, const float *dy, float *dx, ptrdiff_t n, float mean, float f,
+                     double sums[2])
+{
+    double sum = 0, product = 0;
+    for (ptrdiff_t j = 0; dx && j < n; j++) dx[j] += dy[j] * f;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        sum += (double)dy[j];
+        product += ((double)x[j] - (double)mean) * (double)dy[j];
+    }
+    sums[0] += sum;
+    sums[1] += product;
+}
+
+static void backward(const struct convd_back *b)
+{
+    const struct params *p = b->site->params;
+    const struct state *state = b->site->state;
+    const struct convd_rows own = convd_share(b->dy->h, b->part, b->parts);
+    for (ptrdiff_t c = 0; c < b->dy->c; c++) {
+        double sums[2] = {0, 0};
+        for (ptrdiff_t i = own.y0; i < own.y1; i++)
+            back_row(convd_row(b->x, c, i), convd_row(b->dy, c, i),
+                     b->dx->data ? convd_row(b->dx, c, i) : NULL, b->dy->w, state->mean[c],
+                     state->factor[c], sums);
+        const double plain = factor(b->site, c, false), f = factor(b->site, c, true);
+        if (b->dweight[WEIGHT])
+            convd_vector_add(&p->weight, c, plain * sums[1], b->dweight[WEIGHT]);
+        if (b->dweight[BIAS]) convd_vector_add(&p->bias, c, sums[0], b->dweight[BIAS]);
+        if (b->dweight[MEAN]) convd_vector_add(&p->mean, c, -f * sums[0], b->dweight[MEAN]);
+        if (b->dweight[VAR])
+            convd_vector_add(&p->var, c, -f * plain * plain * sums[1] / 2, b->dweight[VAR]);
+    }
+}
+
+static bool weight_shape(const struct convd_site *s, size_t row, struct convd_tensor *t)
+{
+    const struct params *p = s->params;
+    const struct convd_weight *const of[] = {&p->weight, &p->bias, &p->mean, &p->var};
+    return row <= VAR && convd_vector_shape(of[row], s->y.c, t);
+}
+
 const struct convd_op convd_op_batch_norm = {
     .name = "batch_norm",
     .group = CONVD_NORMALISING,
@@ -104,4 +162,7 @@ const struct convd_op convd_op_batch_norm = {
     .cost = cost,
     .prepare = prepare,
     .forward = forward,
+    .backward = backward,
+    .weight_shape = weight_shape,
+    .pack = pack,
 };

@@ -48,7 +48,7 @@ static void input(const struct convd_back *call, const struct convd_corr *r, con
 {
     const struct convd_conv_state *state = call->site->state;
     const struct convd_view x =
-        convd_view_rows(call->dx, convd_share(call->dx->h, call->part, call->parts));
+        rows_of(call->dx, convd_share(call->dx->h, call->part, call->parts));
     if (x.y0 == x.y1) return;
     convd_spread_pack(r, state->k, call->scratch);
     convd_spread(r, call->scratch, call->dy, &x, (char *)call->scratch + m->kernels);

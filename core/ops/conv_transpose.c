@@ -3,20 +3,13 @@
  * x [in,h,w], weight [in,out/groups,kh,kw] -> y [out,oh,ow],
  * oh = (h - 1) * stride - top - bottom + dilation * (kh - 1) + output_padding + 1. y[o, i, j] = bias[o] + the sum over
  * channels c of o's group and taps (t, u) of x[c, r, s] * weight[c, o, t, u] where r * stride + t * dilation = i + top
- * (and s alike). Sums in double, in the order c, t, u. NaN propagates. flip turns the kernel by 180 degrees.
+ * (and s alike), added in the order c, t, u. NaN propagates. flip turns the kernel by 180 degrees.
  * Equals torch.nn.functional.conv_transpose2d.
  * Source: Zeiler, Krishnan, Taylor, Fergus 2010, "Deconvolutional networks". */
-#include "vector.h"
+#include "conv_transpose.h"
 
-struct params {
-    struct convd_weight weight, bias;
-    struct convd_pair stride;
-    struct convd_padding padding;
-    struct convd_pair dilation;
-    ptrdiff_t groups;
-    bool flip;
-    struct convd_pair output_padding;
-};
+#undef AT
+#define AT(FIELD) OF(convd_conv_transpose, FIELD)
 // clang-format off
 static const struct convd_param params[] = {
     {AT(weight), .type = CONVD_P_WEIGHT,
@@ -40,11 +33,6 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
-struct state {
-    const float *weight, *bias;
-    ptrdiff_t out, kh, kw; /* out: of a group */
-};
-
 /* ---- shapes ---- */
 
 static const struct convd_rule rules[] = {
@@ -66,7 +54,7 @@ static bool check_output_padding(ptrdiff_t padding, ptrdiff_t stride, ptrdiff_t 
 
 static bool check(const void *params_, struct convd_faults *f)
 {
-    const struct params *p = params_;
+    const struct convd_conv_transpose *p = params_;
     return check_output_padding(p->output_padding.h, p->stride.h, p->dilation.h, f) &&
            check_output_padding(p->output_padding.w, p->stride.w, p->dilation.w, f);
 }
@@ -86,7 +74,7 @@ static bool sides_fit(const struct convd_weight *w, const ptrdiff_t dim[4], stru
 /* in, out of a group, kh, kw; false after a fault. */
 static bool weight_dims(const struct convd_site *s, ptrdiff_t dim[4], struct convd_faults *f)
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     const struct convd_weight *w = &p->weight;
     if (s->x[0].c % p->groups) {
         convd_fault_expected(f, CONVD_BAD_SHAPE, "groups", "a divisor of the input's channels",
@@ -123,7 +111,7 @@ static ptrdiff_t side(ptrdiff_t n, ptrdiff_t k, ptrdiff_t stride, ptrdiff_t dila
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     const struct convd_padding *q = &p->padding;
     ptrdiff_t dim[4];
     size_t bytes = sizeof(float);
@@ -154,7 +142,7 @@ static bool shape(struct convd_site *s, struct convd_faults *f)
 /* The dims of a weight that shape has let through. */
 static void known_dims(const struct convd_site *s, ptrdiff_t dim[4])
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     bool init = p->weight.kind == CONVD_W_INIT;
     dim[0] = s->x[0].c;
     dim[1] = s->y.c / p->groups;
@@ -164,19 +152,19 @@ static void known_dims(const struct convd_site *s, ptrdiff_t dim[4])
 
 static void cost(const struct convd_site *s, struct convd_cost *c)
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     ptrdiff_t dim[4];
     known_dims(s, dim);
     size_t weights = (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2] * (size_t)dim[3];
     c->macs = (double)weights * (double)s->x[0].h * (double)s->x[0].w;
     c->weights = weights + convd_vector_count(&p->bias, s->y.c);
-    c->state = sizeof(struct state) + (size_t)s->y.c * sizeof(float) +
-               (p->weight.kind == CONVD_W_INIT ? weights * sizeof(float) : 0) + 192;
+    c->state = sizeof(struct convd_conv_transpose_state) + (size_t)s->y.c * sizeof(float) +
+               2 * weights * sizeof(float) + 256;
 }
 
 static void window(const struct convd_site *s, struct convd_window *w)
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     ptrdiff_t dim[4];
     known_dims(s, dim);
     *w = (struct convd_window){
@@ -191,7 +179,7 @@ static void window(const struct convd_site *s, struct convd_window *w)
 
 static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
 {
-    const struct params *p = s->params;
+    const struct convd_conv_transpose *p = s->params;
     ptrdiff_t dim[4], h = s->x[0].h;
     (void)i;
     known_dims(s, dim);
@@ -201,28 +189,70 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
     return true;
 }
 
+struct convd_corr convd_conv_transpose_corr(const struct convd_site *s)
+{
+    const struct convd_conv_transpose *p = s->params;
+    ptrdiff_t dim[4];
+    known_dims(s, dim);
+    return (struct convd_corr){.window = {.kh = dim[2],
+                                          .kw = dim[3],
+                                          .sh = p->stride.h,
+                                          .sw = p->stride.w,
+                                          .dh = p->dilation.h,
+                                          .dw = p->dilation.w,
+                                          .top = p->padding.top,
+                                          .left = p->padding.left},
+                               .mode = CONVD_MODE_ZEROS,
+                               .groups = p->groups,
+                               .in = dim[1],
+                               .out = dim[0] / p->groups,
+                               .x = s->y,
+                               .y = s->x[0],
+                               .simd = s->simd};
+}
+
+static float number(const struct convd_site *s, const ptrdiff_t dim[4], size_t at)
+{
+    const struct convd_weight *w = &((const struct convd_conv_transpose *)s->params)->weight;
+    if (w->kind != CONVD_W_INIT) return w->array.data[at];
+    return convd_weight_number(w->init, weight_seed(w, s->position), w->gain, dim, at);
+}
+
+void convd_conv_transpose_pack(const struct convd_site *s, void *state_)
+{
+    const struct convd_conv_transpose *p = s->params;
+    const struct convd_corr r = convd_conv_transpose_corr(s);
+    struct convd_conv_transpose_state *state = state_;
+    ptrdiff_t dim[4];
+    size_t at = 0;
+    known_dims(s, dim);
+    for (ptrdiff_t c = 0; c < dim[0]; c++)
+        for (ptrdiff_t o = 0; o < dim[1]; o++)
+            for (ptrdiff_t t = 0; t < dim[2]; t++)
+                for (ptrdiff_t u = 0; u < dim[3]; u++) {
+                    const ptrdiff_t a = p->flip ? dim[2] - 1 - t : t,
+                                    b = p->flip ? dim[3] - 1 - u : u;
+                    state->gather[convd_gather_index(&r, c, o, a, b)] = number(s, dim, at++);
+                }
+    convd_spread_pack(&r, state->gather, state->spread);
+    convd_vector_fill(&p->bias, s->y.c, 0, s->position, state->bias);
+}
+
 static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
                            struct convd_faults *f)
 {
-    const struct params *p = s->params;
-    ptrdiff_t dim[4];
-    known_dims(s, dim);
-    struct state *state = convd_arena_zero(mem, sizeof *state);
-    float *bias = convd_arena_array(mem, (size_t)s->y.c, sizeof *bias);
-    float *made = NULL;
-    bool init = p->weight.kind == CONVD_W_INIT;
-    if (init)
-        made = convd_arena_array(
-            mem, (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2] * (size_t)dim[3], sizeof *made);
-    if (!state || !bias || (init && !made)) {
+    const struct convd_corr r = convd_conv_transpose_corr(s);
+    struct convd_conv_transpose_state *state = convd_arena_zero(mem, sizeof *state);
+    if (state) {
+        state->bias = convd_arena_array(mem, (size_t)s->y.c, sizeof(float));
+        state->gather = convd_arena_array(mem, convd_corr_count(&r), sizeof(float));
+        state->spread = convd_arena_array(mem, convd_corr_count(&r), sizeof(float));
+    }
+    if (!state || !state->bias || !state->gather || !state->spread) {
         convd_fault(f, CONVD_NO_MEMORY, "weight", "no memory for the weights");
         return NULL;
     }
-    if (made)
-        convd_weight_init(p->weight.init, weight_seed(&p->weight, s->position), p->weight.gain, dim,
-                          made);
-    convd_vector_fill(&p->bias, s->y.c, 0, s->position, bias);
-    *state = (struct state){made ? made : p->weight.array.data, bias, dim[1], dim[2], dim[3]};
+    convd_conv_transpose_pack(s, state);
     return state;
 }
 
@@ -230,57 +260,22 @@ static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
 
 static size_t scratch(const struct convd_site *s, ptrdiff_t n)
 {
+    const struct convd_corr r = convd_conv_transpose_corr(s);
     (void)n;
-    return (size_t)s->y.w * sizeof(double);
-}
-
-/* sum[s * stride + shift] += w * x[s] for the s that land inside. */
-static void spread(double *restrict sum, ptrdiff_t n, const float *restrict x, ptrdiff_t m,
-                   ptrdiff_t stride, ptrdiff_t shift, double w)
-{
-    ptrdiff_t lo = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    ptrdiff_t hi = n - shift <= 0 ? 0 : least((n - 1 - shift) / stride + 1, m);
-    if (stride == 1)
-        for (ptrdiff_t j = lo; j < hi; j++) sum[j + shift] += w * (double)x[j];
-    else
-        for (ptrdiff_t j = lo; j < hi; j++) sum[j * stride + shift] += w * (double)x[j];
-}
-
-/* Adds what channel c gives to row i of output o (counted inside its group). */
-static void add_channel(const struct convd_call *call, double *sum, ptrdiff_t c, ptrdiff_t o,
-                        ptrdiff_t i)
-{
-    const struct params *p = call->site->params;
-    const struct state *state = call->site->state;
-    const float *k = state->weight + (c * state->out + o) * state->kh * state->kw;
-    for (ptrdiff_t t = 0; t < state->kh; t++) {
-        ptrdiff_t at = i + p->padding.top - t * p->dilation.h, r = at / p->stride.h;
-        if (at < 0 || at % p->stride.h || r >= call->x->h) continue;
-        const float *x = convd_row(call->x, c, r);
-        for (ptrdiff_t u = 0; u < state->kw; u++) {
-            ptrdiff_t tap = t * state->kw + u;
-            spread(sum, call->y->w, x, call->x->w, p->stride.w, u * p->dilation.w - p->padding.left,
-                   (double)k[p->flip ? state->kh * state->kw - 1 - tap : tap]);
-        }
-    }
+    return convd_spread_bytes(&r);
 }
 
 static void forward(const struct convd_call *call)
 {
-    const struct params *p = call->site->params;
-    const struct state *state = call->site->state;
+    const struct convd_conv_transpose_state *state = call->site->state;
+    const struct convd_corr r = convd_conv_transpose_corr(call->site);
     const struct convd_view *y = call->y;
-    const ptrdiff_t in = call->x->c / p->groups; /* of a group */
-    double *sum = (double *)(void *)call->scratch;
     for (ptrdiff_t o = 0; o < y->c; o++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            float *out = convd_row(y, o, i);
-            ptrdiff_t group = o / state->out;
-            for (ptrdiff_t j = 0; j < y->w; j++) sum[j] = (double)state->bias[o];
-            for (ptrdiff_t c = group * in; c < (group + 1) * in; c++)
-                add_channel(call, sum, c, o % state->out, i);
-            for (ptrdiff_t j = 0; j < y->w; j++) out[j] = (float)sum[j];
+            float *row = convd_row(y, o, i);
+            for (ptrdiff_t j = 0; j < y->w; j++) row[j] = state->bias[o];
         }
+    convd_spread(&r, state->spread, call->x, y, call->scratch);
 }
 
 /* ---- the probe ---- */
@@ -311,28 +306,33 @@ static struct meeting meet(ptrdiff_t i, ptrdiff_t before, ptrdiff_t k, ptrdiff_t
     return m;
 }
 
+static ptrdiff_t known_side(const struct convd_site *s, int d)
+{
+    ptrdiff_t dim[4];
+    known_dims(s, dim);
+    return dim[d];
+}
+
 static struct meeting meet_h(const struct convd_site *s, ptrdiff_t i)
 {
-    const struct params *p = s->params;
-    return meet(i, p->padding.top, ((const struct state *)s->state)->kh, p->stride.h,
-                p->dilation.h);
+    const struct convd_conv_transpose *p = s->params;
+    return meet(i, p->padding.top, known_side(s, 2), p->stride.h, p->dilation.h);
 }
 
 static struct meeting meet_w(const struct convd_site *s, ptrdiff_t j)
 {
-    const struct params *p = s->params;
-    return meet(j, p->padding.left, ((const struct state *)s->state)->kw, p->stride.w,
-                p->dilation.w);
+    const struct convd_conv_transpose *p = s->params;
+    return meet(j, p->padding.left, known_side(s, 3), p->stride.w, p->dilation.w);
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
-    const struct params *p = s->params;
-    const struct state *state = s->state;
+    const struct convd_conv_transpose *p = s->params;
+    const struct convd_conv_transpose_state *state = s->state;
     const struct meeting y = meet_h(s, at.i), x = meet_w(s, at.j);
     const ptrdiff_t in = s->x[0].c / p->groups;
     *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
-                             .c = at.c / state->out * in,
+                             .c = at.c / (s->y.c / p->groups) * in,
                              .channels = in,
                              .y = y.at,
                              .x = x.at,
@@ -347,13 +347,11 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
 static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
                     ptrdiff_t b)
 {
-    const struct params *p = s->params;
-    const struct state *state = s->state;
+    const struct convd_conv_transpose_state *state = s->state;
     const struct meeting y = meet_h(s, at.i), x = meet_w(s, at.j);
-    const ptrdiff_t c = at.c / state->out * (s->x[0].c / p->groups) + q;
-    const ptrdiff_t tap = (y.first - a * y.step) * state->kw + x.first - b * x.step;
-    const float *k = state->weight + (c * state->out + at.c % state->out) * state->kh * state->kw;
-    return (double)k[p->flip ? state->kh * state->kw - 1 - tap : tap];
+    const struct convd_corr r = convd_conv_transpose_corr(s);
+    return (double)state->gather[convd_gather_index(&r, at.c / r.in * r.out + q, at.c % r.in,
+                                                    y.first - a * y.step, x.first - b * x.step)];
 }
 
 const struct convd_op convd_op_conv_transpose = {
@@ -363,7 +361,7 @@ const struct convd_op convd_op_conv_transpose = {
     .aliases = "conv_transpose2d ConvTranspose ConvTranspose2d convtranspose deconv",
     .source = "torch.nn.functional.conv_transpose2d",
     .params = params,
-    .params_size = sizeof(struct params),
+    .params_size = sizeof(struct convd_conv_transpose),
     .rules = rules,
     .algorithm = "direct",
     .check = check,
@@ -374,6 +372,10 @@ const struct convd_op convd_op_conv_transpose = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .backward = convd_conv_transpose_backward,
+    .back_scratch = convd_conv_transpose_back_scratch,
+    .weight_shape = convd_conv_transpose_weight_shape,
+    .pack = convd_conv_transpose_pack,
     .look = look,
     .weigh = weigh,
 };

@@ -65,16 +65,6 @@ static inline ptrdiff_t convd_corr_tile(ptrdiff_t read, ptrdiff_t written, ptrdi
     return most(columns / unit * unit, unit);
 }
 
-/* The same view with fewer rows. */
-static inline struct convd_view convd_view_rows(const struct convd_view *v, struct convd_rows r)
-{
-    struct convd_view part = *v;
-    part.data = convd_row(v, 0, r.y0);
-    part.y0 = r.y0;
-    part.y1 = r.y1;
-    return part;
-}
-
 /* bytes += count * size, rounded up to 64; false on overflow. */
 static inline bool convd_room(size_t *bytes, size_t count, size_t size)
 {

@@ -4,23 +4,16 @@
  * decides. scale is folded into the kernel. Zero taps are skipped and separable kernels run as a row and a
  * column where that is less work; both change a result by rounding at most. A zero times inf or NaN is NaN,
  * so windows that hold one run with all their taps. Faults: anchor outside the kernel. Equals cv::filter2D. */
-#include "../kernels.h"
-#include "row.h"
+#include "filter.h"
 
-struct params {
-    struct convd_kernel kernel;
-    int padding_mode;
-    double padding_value;
-    struct convd_ints anchor;
-    double scale, delta;
-    bool flip;
-};
+#undef AT
+#define AT(FIELD) OF(convd_filter, FIELD)
 // clang-format off
 static const struct convd_param params[] = {
     {AT(kernel), .type = CONVD_P_KERNEL, .summary = "a kernel's name, {\"name\":…}, a matrix, or \"@tensor\"",
      .aliases = "weight"},
-    PADDING_MODE(params, "reflect"),
-    PADDING_VALUE(params),
+    PADDING_MODE(convd_filter, "reflect"),
+    PADDING_VALUE(convd_filter),
     {AT(anchor), .type = CONVD_P_INTS, .def = "", .lo = 0, .hi = 128, .most = 2,
      .summary = "[y,x], the tap that stands on the output pixel; left out: the middle"},
     {AT(scale), .type = CONVD_P_NUMBER, .def = "1", .summary = "factor of the sum"},
@@ -31,22 +24,6 @@ static const struct convd_param params[] = {
 };
 // clang-format on
 
-struct place {
-    int32_t i, j;
-};
-/* One pass over taps: their numbers, and each one's place. */
-struct pass {
-    ptrdiff_t n;
-    const float *k;
-    const struct place *at;
-};
-struct state {
-    bool separable;
-    float delta;
-    struct pass all, some; /* every tap; those that are not 0 */
-    struct pass row, row_some, col, col_some;
-};
-
 static const struct convd_rule rules[] = {
     {"anchor", CONVD_OUT_OF_RANGE, "a place inside the kernel"},
     {.member = NULL},
@@ -54,7 +31,7 @@ static const struct convd_rule rules[] = {
 
 static bool check(const void *params_, struct convd_faults *f)
 {
-    const struct params *p = params_;
+    const struct convd_filter *p = params_;
     const struct convd_ints *a = &p->anchor;
     if (a->n == 0) return true;
     const ptrdiff_t y = a->v[0], x = a->v[a->n - 1];
@@ -66,9 +43,9 @@ static bool check(const void *params_, struct convd_faults *f)
     return false;
 }
 
-static void window(const struct convd_site *s, struct convd_window *w)
+void convd_filter_window(const struct convd_site *s, struct convd_window *w)
 {
-    const struct params *p = s->params;
+    const struct convd_filter *p = s->params;
     const struct convd_kernel *k = &p->kernel;
     const struct convd_ints *a = &p->anchor;
     *w = (struct convd_window){.kh = k->h, .kw = k->w, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
@@ -78,12 +55,12 @@ static void window(const struct convd_site *s, struct convd_window *w)
 
 static void cost(const struct convd_site *s, struct convd_cost *c)
 {
-    const struct convd_kernel *k = &((const struct params *)s->params)->kernel;
+    const struct convd_kernel *k = &((const struct convd_filter *)s->params)->kernel;
     const size_t h = (size_t)k->h, w = (size_t)k->w;
     c->weights = h * w;
     c->macs = (double)(h * w) * (double)s->y.c * (double)s->y.h * (double)s->y.w;
-    c->state = sizeof(struct state) +
-               (2 * h * w + 2 * (h + w)) * (sizeof(float) + sizeof(struct place)) +
+    c->state = sizeof(struct convd_filter_state) +
+               (2 * h * w + 2 * (h + w)) * (sizeof(float) + sizeof(struct convd_filter_place)) +
                (h * w + h + w) * sizeof(double) + 16 * 64;
 }
 
@@ -91,96 +68,17 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
 {
     struct convd_window w;
     (void)i;
-    window(s, &w);
-    *x = convd_border_rows((enum convd_mode)((const struct params *)s->params)->padding_mode,
+    convd_filter_window(s, &w);
+    *x = convd_border_rows((enum convd_mode)((const struct convd_filter *)s->params)->padding_mode,
                            y.y0 - w.top, y.y1 - 1 - w.top + w.kh, s->x[0].h);
     return true;
-}
-
-/* ---- once a plan ----------------------------------------------------------------------------- */
-
-/* h x w numbers as a pass, or those of them that are not 0. */
-static bool make_pass(struct convd_arena *mem, const double *k, ptrdiff_t h, ptrdiff_t w, bool all,
-                      struct pass *out)
-{
-    const ptrdiff_t n = h * w;
-    float *numbers = convd_arena_array(mem, (size_t)n, sizeof *numbers);
-    struct place *at = convd_arena_array(mem, (size_t)n, sizeof *at);
-    if (!numbers || !at) return false;
-    ptrdiff_t used = 0;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const float v = (float)k[i];
-        if (!all && v == 0) continue;
-        numbers[used] = v;
-        at[used++] = (struct place){(int32_t)(i / w), (int32_t)(i % w)};
-    }
-    *out = (struct pass){used, numbers, at};
-    return true;
-}
-
-static void reverse(double *v, ptrdiff_t n)
-{
-    for (ptrdiff_t i = 0; i < n / 2; i++) {
-        const double t = v[i];
-        v[i] = v[n - 1 - i];
-        v[n - 1 - i] = t;
-    }
-}
-
-/* Two passes move each number once more than one does. */
-static bool pays(const struct state *s)
-{
-    return s->some.n >= 2 * (s->row_some.n + s->col_some.n);
-}
-
-static bool prepare_separable(const struct params *p, struct convd_arena *mem, struct state *state)
-{
-    const struct convd_kernel *k = &p->kernel;
-    double *col = convd_arena_array(mem, (size_t)(k->h + k->w), sizeof *col), *row = col + k->h;
-    if (!col) return false;
-    if (!convd_kernel_separate(k, col, row)) return true;
-    if (p->flip) {
-        reverse(col, k->h);
-        reverse(row, k->w);
-    }
-    for (ptrdiff_t i = 0; i < k->h; i++) col[i] *= p->scale;
-    if (!make_pass(mem, row, 1, k->w, true, &state->row) ||
-        !make_pass(mem, row, 1, k->w, false, &state->row_some) ||
-        !make_pass(mem, col, k->h, 1, true, &state->col) ||
-        !make_pass(mem, col, k->h, 1, false, &state->col_some))
-        return false;
-    state->separable = pays(state);
-    return true;
-}
-
-static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
-                           struct convd_faults *f)
-{
-    const struct params *p = s->params;
-    const struct convd_kernel *k = &p->kernel;
-    const ptrdiff_t n = k->h * k->w;
-    struct state *state = convd_arena_zero(mem, sizeof *state);
-    double *numbers = convd_arena_array(mem, (size_t)n, sizeof *numbers);
-    bool fine = state && numbers;
-    if (fine) {
-        for (ptrdiff_t i = 0; i < n; i++) numbers[i] = (double)k->v[i] * p->scale;
-        if (p->flip) reverse(numbers, n);
-        state->delta =
-            (float)p->delta + 0.0f; /* -0 would tell whether zero taps were added to it */
-        fine = make_pass(mem, numbers, k->h, k->w, true, &state->all) &&
-               make_pass(mem, numbers, k->h, k->w, false, &state->some) &&
-               prepare_separable(p, mem, state);
-    }
-    if (!fine)
-        convd_fault(f, CONVD_NO_MEMORY, "kernel", "no memory for a %tdx%td kernel", k->h, k->w);
-    return fine ? state : NULL;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct convd_lines_shape lines_shape(const struct convd_site *s)
 {
-    const struct params *p = s->params;
+    const struct convd_filter *p = s->params;
     struct convd_lines_shape l = {.mode = (enum convd_mode)p->padding_mode,
                                   .value = (float)p->padding_value,
                                   .watch = true,
@@ -188,7 +86,7 @@ static struct convd_lines_shape lines_shape(const struct convd_site *s)
                                   .w = s->x[0].w,
                                   .out_w = s->x[0].w,
                                   .simd = s->simd};
-    window(s, &l.window);
+    convd_filter_window(s, &l.window);
     return l;
 }
 
@@ -203,7 +101,7 @@ struct filtered {
 
 static size_t filtered_layout(const struct convd_site *s, struct filtered *q, char *base)
 {
-    const struct convd_kernel *k = &((const struct params *)s->params)->kernel;
+    const struct convd_kernel *k = &((const struct convd_filter *)s->params)->kernel;
     const size_t h = (size_t)k->h, taps = h * (size_t)k->w;
     q->stride = (s->x[0].w + 15) / 16 * 16;
     const size_t bytes_rows = h * (size_t)q->stride * sizeof(float);
@@ -229,13 +127,13 @@ static size_t scratch(const struct convd_site *s, ptrdiff_t n)
 static void direct(const struct convd_call *call, ptrdiff_t c,
                    const struct convd_lines_shape *shape, void *memory, const float **t)
 {
-    const struct state *state = call->site->state;
+    const struct convd_filter_state *state = call->site->state;
     const struct convd_view *y = call->y;
     struct convd_lines l;
     convd_lines_init(&l, shape, call->x, c, memory);
     for (ptrdiff_t i = y->y0; i < y->y1; i++) {
         convd_lines_move(&l, i);
-        const struct pass *p = convd_lines_finite(&l) ? &state->some : &state->all;
+        const struct convd_filter_pass *p = convd_lines_finite(&l) ? &state->some : &state->all;
         for (ptrdiff_t m = 0; m < p->n; m++) t[m] = convd_lines_tap(&l, 0, p->at[m].i, p->at[m].j);
         call->site->simd->taps(t, p->k, (size_t)p->n, &state->delta, &(float *){convd_row(y, c, i)},
                                1, 0, (size_t)y->w);
@@ -246,12 +144,12 @@ static void direct(const struct convd_call *call, ptrdiff_t c,
 static void filter_row(const struct convd_call *call, struct convd_lines *l, struct filtered *q,
                        ptrdiff_t at)
 {
-    const struct state *state = call->site->state;
+    const struct convd_filter_state *state = call->site->state;
     const ptrdiff_t slot = at % state->col.n;
     convd_lines_move(l, at);
     q->finite[slot] = convd_lines_finite(l);
     q->made[slot] = at;
-    const struct pass *p = q->finite[slot] ? &state->row_some : &state->row;
+    const struct convd_filter_pass *p = q->finite[slot] ? &state->row_some : &state->row;
     for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = convd_lines_tap(l, 0, 0, p->at[m].j);
     call->site->simd->taps(q->t, p->k, (size_t)p->n, &(float){0},
                            &(float *){q->rows + slot * q->stride}, 1, 0, (size_t)call->y->w);
@@ -260,7 +158,7 @@ static void filter_row(const struct convd_call *call, struct convd_lines *l, str
 static void separable(const struct convd_call *call, ptrdiff_t c,
                       const struct convd_lines_shape *shape, void *memory, struct filtered *q)
 {
-    const struct state *state = call->site->state;
+    const struct convd_filter_state *state = call->site->state;
     const struct convd_view *y = call->y;
     const ptrdiff_t kh = state->col.n;
     struct convd_lines_shape one =
@@ -275,7 +173,7 @@ static void separable(const struct convd_call *call, ptrdiff_t c,
             if (q->made[a % kh] != a) filter_row(call, &l, q, a);
             finite &= q->finite[a % kh];
         }
-        const struct pass *p = finite ? &state->col_some : &state->col;
+        const struct convd_filter_pass *p = finite ? &state->col_some : &state->col;
         for (ptrdiff_t m = 0; m < p->n; m++) q->t[m] = q->rows + (i + p->at[m].i) % kh * q->stride;
         call->site->simd->taps(q->t, p->k, (size_t)p->n, &state->delta,
                                &(float *){convd_row(y, c, i)}, 1, 0, (size_t)y->w);
@@ -284,7 +182,7 @@ static void separable(const struct convd_call *call, ptrdiff_t c,
 
 static void forward(const struct convd_call *call)
 {
-    const struct state *state = call->site->state;
+    const struct convd_filter_state *state = call->site->state;
     const struct convd_lines_shape shape = lines_shape(call->site);
     struct filtered q = {0};
     filtered_layout(call->site, &q, (char *)call->scratch + convd_lines_bytes(&shape));
@@ -298,9 +196,9 @@ static void forward(const struct convd_call *call)
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
-    const struct params *p = s->params;
+    const struct convd_filter *p = s->params;
     struct convd_window w;
-    window(s, &w);
+    convd_filter_window(s, &w);
     *l = (struct convd_look){.kind = CONVD_LOOK_SUM,
                              .c = at.c,
                              .channels = 1,
@@ -312,13 +210,13 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
                              .dx = 1,
                              .mode = p->padding_mode,
                              .value = (float)p->padding_value,
-                             .bias = (double)((const struct state *)s->state)->delta};
+                             .bias = (double)((const struct convd_filter_state *)s->state)->delta};
 }
 
 static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t q, ptrdiff_t a,
                     ptrdiff_t b)
 {
-    const struct params *p = s->params;
+    const struct convd_filter *p = s->params;
     const struct convd_kernel *k = &p->kernel;
     ptrdiff_t tap = a * k->w + b;
     (void)at, (void)q;
@@ -327,7 +225,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 
 static const char *algorithm_of(const struct convd_site *s)
 {
-    return ((const struct state *)s->state)->separable ? "separable" : "direct";
+    return ((const struct convd_filter_state *)s->state)->separable ? "separable" : "direct";
 }
 
 const struct convd_op convd_op_filter = {
@@ -338,16 +236,20 @@ const struct convd_op convd_op_filter = {
     .example = "grayscale/filter:sobel_x",
     .source = "cv::filter2D",
     .params = params,
-    .params_size = sizeof(struct params),
+    .params_size = sizeof(struct convd_filter),
     .rules = rules,
     .algorithm = "direct",
     .check = check,
     .cost = cost,
-    .window = window,
+    .window = convd_filter_window,
     .rows = rows,
-    .prepare = prepare,
+    .prepare = convd_filter_prepare,
     .scratch = scratch,
     .forward = forward,
+    .backward = convd_filter_backward,
+    .back_scratch = convd_filter_back_scratch,
+    .weight_shape = convd_filter_weight_shape,
+    .pack = convd_filter_pack,
     .look = look,
     .weigh = weigh,
     .algorithm_of = algorithm_of,

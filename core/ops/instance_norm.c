@@ -41,10 +41,17 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
     c->state = sizeof(struct state) + 2 * ((size_t)s->y.c * sizeof(float) + 64);
 }
 
+static void pack(const struct convd_site *s, void *state_)
+{
+    const struct params *p = s->params;
+    struct state *state = state_;
+    convd_vector_fill(&p->weight, s->y.c, 1, s->position, state->weight);
+    convd_vector_fill(&p->bias, s->y.c, 0, s->position, state->bias);
+}
+
 static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
                            struct convd_faults *f)
 {
-    const struct params *p = s->params;
     struct state *state = convd_arena_zero(mem, sizeof *state);
     if (state) {
         state->weight = convd_arena_array(mem, (size_t)s->y.c, sizeof(float));
@@ -54,8 +61,7 @@ static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for %td channels", s->y.c);
         return NULL;
     }
-    convd_vector_fill(&p->weight, s->y.c, 1, s->position, state->weight);
-    convd_vector_fill(&p->bias, s->y.c, 0, s->position, state->bias);
+    pack(s, state);
     return state;
 }
 
@@ -86,17 +92,20 @@ static double variance(const struct convd_view *x, ptrdiff_t c, double mean)
     return sum / ((double)x->h * (double)x->w);
 }
 
+static struct digest describe(const struct convd_view *x, ptrdiff_t c, double eps)
+{
+    struct digest d = {.mean = convd_global_sum(x, c) / ((double)x->h * (double)x->w)};
+    const double var = variance(x, c, d.mean);
+    /* a constant channel without eps would be 0 / 0 */
+    d.factor = var + eps > 0 ? 1 / sqrt(var + eps) : var != var ? var : 0;
+    return d;
+}
+
 static void digest(const struct convd_call *call)
 {
     const double eps = ((const struct params *)call->site->params)->eps;
-    const struct convd_view *x = call->x;
     struct digest *d = call->digest;
-    for (ptrdiff_t c = 0; c < x->c; c++) {
-        d[c].mean = convd_global_sum(x, c) / ((double)x->h * (double)x->w);
-        double var = variance(x, c, d[c].mean);
-        /* a constant channel without eps would be 0 / 0 */
-        d[c].factor = var + eps > 0 ? 1 / sqrt(var + eps) : var != var ? var : 0;
-    }
+    for (ptrdiff_t c = 0; c < call->x->c; c++) d[c] = describe(call->x, c, eps);
 }
 
 static void forward(const struct convd_call *call)
@@ -114,6 +123,62 @@ static void forward(const struct convd_call *call)
                 to[j] = (float)(((double)from[j] - mean) * factor + bias);
         }
     }
+}
+
+/* ---- backward, with z = (x - mean) * factor: dweight = sum z dy, dbias = sum dy,
+ * dx = weight * factor * (dy - mean of dy - z * mean of z dy). A part has channels. ---- */
+
+enum { WEIGHT, BIAS }; /* places among the params rows */
+
+/* The sums of dy and of z dy. */
+static void back_sums(const struct convd_back *b, ptrdiff_t c, struct digest d, double sums[2])
+{
+    sums[0] = sums[1] = 0;
+    for (ptrdiff_t i = 0; i < b->dy->h; i++) {
+        const float *x = convd_row(b->x, c, i), *dy = convd_row(b->dy, c, i);
+        double sum = 0, product = 0;
+        for (ptrdiff_t j = 0; j < b->dy->w; j++) {
+            sum += (double)dy[j];
+            product += ((double)x[j] - d.mean) * d.factor * (double)dy[j];
+        }
+        sums[0] += sum;
+        sums[1] += product;
+    }
+}
+
+static void back_channel(const struct convd_back *b, ptrdiff_t c, struct digest d,
+                         const double sums[2])
+{
+    const double n = (double)b->dy->h * (double)b->dy->w, plain = sums[0] / n,
+                 product = sums[1] / n;
+    const double f = d.factor * (double)((const struct state *)b->site->state)->weight[c];
+    for (ptrdiff_t i = 0; i < b->dy->h; i++) {
+        const float *x = convd_row(b->x, c, i), *dy = convd_row(b->dy, c, i);
+        float *dx = convd_row(b->dx, c, i);
+        for (ptrdiff_t j = 0; j < b->dy->w; j++)
+            dx[j] +=
+                (float)(f * ((double)dy[j] - plain - ((double)x[j] - d.mean) * d.factor * product));
+    }
+}
+
+static void backward(const struct convd_back *b)
+{
+    const struct params *p = b->site->params;
+    const struct convd_rows own = convd_share(b->dy->c, b->part, b->parts);
+    for (ptrdiff_t c = own.y0; c < own.y1; c++) {
+        const struct digest d = describe(b->x, c, p->eps);
+        double sums[2];
+        back_sums(b, c, d, sums);
+        if (b->dx->data) back_channel(b, c, d, sums);
+        if (b->dweight[WEIGHT]) convd_vector_add(&p->weight, c, sums[1], b->dweight[WEIGHT]);
+        if (b->dweight[BIAS]) convd_vector_add(&p->bias, c, sums[0], b->dweight[BIAS]);
+    }
+}
+
+static bool weight_shape(const struct convd_site *s, size_t row, struct convd_tensor *t)
+{
+    const struct params *p = s->params;
+    return row <= BIAS && convd_vector_shape(row == WEIGHT ? &p->weight : &p->bias, s->y.c, t);
 }
 
 const struct convd_op convd_op_instance_norm = {
@@ -134,4 +199,7 @@ const struct convd_op convd_op_instance_norm = {
     .digest_bytes = digest_bytes,
     .digest = digest,
     .forward = forward,
+    .backward = backward,
+    .weight_shape = weight_shape,
+    .pack = pack,
 };

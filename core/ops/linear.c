@@ -18,7 +18,8 @@ static const struct convd_param params[] = {
 // clang-format on
 
 struct state {
-    const float *weight, *bias; /* out x in, out */
+    const float *weight; /* out x in */
+    float *bias;         /* out      */
     ptrdiff_t in;
 };
 
@@ -136,6 +137,73 @@ static void forward(const struct convd_call *call)
                                       dot(state->weight + o * state->in, call->scratch, state->in));
 }
 
+/* ---- backward: dx[i] = sum over o of w[o,i] dy[o], dw[o,i] = dy[o] x[i], dbias = dy ---- */
+
+enum { WEIGHT, BIAS, RUN = 256 }; /* places among the params rows; inputs at once */
+
+/* Inputs [from,to), counted in the order c, h, w: what all outputs give back to each. */
+static void back_inputs(const struct convd_back *b, ptrdiff_t from, ptrdiff_t to)
+{
+    const struct state *state = b->site->state;
+    const struct convd_view *x = b->dx;
+    double sum[RUN];
+    for (ptrdiff_t at = from, n; at < to; at += n) {
+        n = least(least(to - at, RUN), x->row == x->w ? RUN : x->w - at % x->w);
+        n = x->plane == x->h * x->w ? n : least(n, x->h * x->w - at % (x->h * x->w));
+        for (ptrdiff_t i = 0; i < n; i++) sum[i] = 0;
+        for (ptrdiff_t o = 0; o < b->dy->c; o++) {
+            const double dy = (double)*convd_row(b->dy, o, 0);
+            const float *w = state->weight + o * state->in + at;
+            for (ptrdiff_t i = 0; i < n; i++) sum[i] += (double)w[i] * dy;
+        }
+        float *dx = convd_row(x, at / (x->h * x->w), at / x->w % x->h) + at % x->w;
+        for (ptrdiff_t i = 0; i < n; i++) dx[i] += (float)sum[i];
+    }
+}
+
+/* Outputs [from,to): their rows of the weight. */
+static void back_weight(const struct convd_back *b, ptrdiff_t from, ptrdiff_t to)
+{
+    const struct state *state = b->site->state;
+    const struct convd_view *x = b->x;
+    for (ptrdiff_t o = from; o < to; o++) {
+        const float dy = *convd_row(b->dy, o, 0);
+        float *w = b->dweight[WEIGHT] + o * state->in;
+        for (ptrdiff_t c = 0; c < x->c; c++)
+            for (ptrdiff_t i = 0; i < x->h; i++, w += x->w) {
+                const float *row = convd_row(x, c, i);
+                for (ptrdiff_t j = 0; j < x->w; j++) w[j] += dy * row[j];
+            }
+    }
+}
+
+static void backward(const struct convd_back *b)
+{
+    const struct params *p = b->site->params;
+    const ptrdiff_t in = ((const struct state *)b->site->state)->in;
+    const struct convd_rows i = convd_share(in, b->part, b->parts),
+                            o = convd_share(b->dy->c, b->part, b->parts);
+    if (b->dx->data) back_inputs(b, i.y0, i.y1);
+    if (b->dweight[WEIGHT]) back_weight(b, o.y0, o.y1);
+    for (ptrdiff_t k = o.y0; b->dweight[BIAS] && k < o.y1; k++)
+        convd_vector_add(&p->bias, k, (double)*convd_row(b->dy, k, 0), b->dweight[BIAS]);
+}
+
+static bool weight_shape(const struct convd_site *s, size_t row, struct convd_tensor *t)
+{
+    const struct params *p = s->params;
+    if (row == BIAS) return convd_vector_shape(&p->bias, s->y.c, t);
+    *t = (struct convd_tensor){.name = "", .rank = 2, .dim = {s->y.c, inputs(&s->x[0])}};
+    return row == WEIGHT;
+}
+
+/* The weight is used where it was written. */
+static void pack(const struct convd_site *s, void *state)
+{
+    const struct params *p = s->params;
+    convd_vector_fill(&p->bias, s->y.c, 0, s->position, ((struct state *)state)->bias);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct convd_shape *x = &s->x[0];
@@ -173,6 +241,9 @@ const struct convd_op convd_op_linear = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .backward = backward,
+    .weight_shape = weight_shape,
+    .pack = pack,
     .look = look,
     .weigh = weigh,
 };
