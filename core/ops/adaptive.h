@@ -24,6 +24,11 @@ static inline ptrdiff_t adaptive_end(ptrdiff_t o, ptrdiff_t size, ptrdiff_t n)
     return ((o + 1) * size + n - 1) / n;
 }
 
+static inline struct convd_rows adaptive_run(ptrdiff_t o, ptrdiff_t size, ptrdiff_t n)
+{
+    return (struct convd_rows){adaptive_start(o, size, n), adaptive_end(o, size, n)};
+}
+
 bool convd_adaptive_shape(struct convd_site *s, struct convd_faults *f);
 void convd_adaptive_cost(const struct convd_site *s, struct convd_cost *c);
 void convd_adaptive_window(const struct convd_site *s, struct convd_window *w);
@@ -36,5 +41,5 @@ size_t convd_adaptive_scratch(const struct convd_site *s, ptrdiff_t rows); /* a 
     .group = CONVD_POOLING, .algorithm = "direct", .params = params,                               \
     .params_size = sizeof(struct convd_adaptive_params), .shape = convd_adaptive_shape,            \
     .cost = convd_adaptive_cost, .window = convd_adaptive_window, .rows = convd_adaptive_rows,     \
-    .scratch = convd_adaptive_scratch, .forward = forward
+    .scratch = convd_adaptive_scratch, .forward = forward, .backward = backward
 #endif

@@ -31,6 +31,38 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* Each row of x gets what the windows over it give, column by column, then each window's along its columns. */
+static void backward(const struct convd_back *call)
+{
+    const struct convd_view *dx = call->dx, *dy = call->dy;
+    const struct convd_rows own = part_rows(call, dx);
+    double *column = (double *)(void *)call->scratch, *row = column + dy->w;
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, at = r % dx->h;
+        for (ptrdiff_t o = 0; o < dy->w; o++) column[o] = 0;
+        for (ptrdiff_t j = 0; j < dx->w; j++) row[j] = 0;
+        for (ptrdiff_t i = at * dy->h / dx->h; i < dy->h; i++) {
+            const struct convd_rows rows = adaptive_run(i, dx->h, dy->h);
+            if (rows.y0 > at) break;
+            const float *from = convd_row(dy, c, i);
+            for (ptrdiff_t o = 0; o < dy->w; o++)
+                column[o] += (double)from[o] / (double)(rows.y1 - rows.y0);
+        }
+        for (ptrdiff_t o = 0; o < dy->w; o++) {
+            const struct convd_rows columns = adaptive_run(o, dx->w, dy->w);
+            const double g = column[o] / (double)(columns.y1 - columns.y0);
+            for (ptrdiff_t j = columns.y0; j < columns.y1; j++) row[j] += g;
+        }
+        float *to = convd_row(dx, c, at);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += (float)row[j];
+    }
+}
+
+static size_t back_scratch(const struct convd_site *s)
+{
+    return (size_t)(s->x[0].w + s->y.w) * sizeof(double);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_adaptive_look(s, at, l);
@@ -49,6 +81,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 const struct convd_op convd_op_adaptive_avg_pool = {
     .name = "adaptive_avg_pool",
     ADAPTIVE_ROW,
+    .back_scratch = back_scratch,
     .summary = "means of windows that share the picture",
     .aliases = "adaptive_avg_pool2d AdaptiveAvgPool2d",
     .example = "grayscale/adaptive_avg_pool:4",

@@ -1,6 +1,7 @@
 /* adaptive_max_pool: the largest number of each window, the windows chosen so that output_size of them share the
  * picture. NaN wins. Equals torch.nn.functional.adaptive_max_pool2d. */
 #include "adaptive.h"
+#include "winner.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -27,6 +28,22 @@ static void forward(const struct convd_call *call)
                      j++)
                     best = larger(best, column[j]);
                 out[o] = best;
+            }
+        }
+}
+
+/* A part has channels. */
+static void backward(const struct convd_back *call)
+{
+    const struct convd_view *x = call->x, *y = call->y;
+    const struct convd_rows own = convd_share(x->c, call->part, call->parts);
+    for (ptrdiff_t c = own.y0; c < own.y1; c++)
+        for (ptrdiff_t i = 0; i < y->h; i++) {
+            const struct convd_rows rows = adaptive_run(i, x->h, y->h);
+            const float *v = convd_row(y, c, i), *dy = convd_row(call->dy, c, i);
+            for (ptrdiff_t o = 0; o < y->w; o++) {
+                const struct winner at = find_winner(x, c, rows, adaptive_run(o, x->w, y->w), v[o]);
+                convd_row(call->dx, c, at.i)[at.j] += dy[o];
             }
         }
 }

@@ -82,3 +82,14 @@ float convd_global_min(const struct convd_view *x, ptrdiff_t c)
     for (int k = 0; k < LANES; k++) top = smaller(top, part[k]);
     return top;
 }
+
+void convd_global_spread(const struct convd_back *call, double factor)
+{
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const float g = (float)((double)*convd_row(call->dy, r / dx->h, 0) * factor);
+        float *to = convd_row(dx, r / dx->h, r % dx->h);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += g;
+    }
+}

@@ -16,8 +16,11 @@ double convd_global_sum(const struct convd_view *x, ptrdiff_t c);
 float convd_global_max(const struct convd_view *x, ptrdiff_t c);
 float convd_global_min(const struct convd_view *x, ptrdiff_t c);
 
+/* The way back of a sum: each pixel of a channel gets dL/dy of it, times factor. */
+void convd_global_spread(const struct convd_back *call, double factor);
+
 #define GLOBAL_ROW                                                                                 \
     .group = CONVD_POOLING, .algorithm = "direct", .shape = convd_global_shape,                    \
     .rows = convd_global_rows, .cost = convd_global_cost, .window = convd_global_window,           \
-    .forward = forward
+    .forward = forward, .backward = backward
 #endif

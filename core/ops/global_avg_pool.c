@@ -11,6 +11,11 @@ static void forward(const struct convd_call *call)
         *convd_row(call->y, c, 0) = (float)(convd_global_sum(x, c) / ((double)x->h * (double)x->w));
 }
 
+static void backward(const struct convd_back *call)
+{
+    convd_global_spread(call, 1 / ((double)call->dx->h * (double)call->dx->w));
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_global_look(s, at, l);

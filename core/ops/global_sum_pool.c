@@ -8,6 +8,11 @@ static void forward(const struct convd_call *call)
     for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = (float)convd_global_sum(x, c);
 }
 
+static void backward(const struct convd_back *call)
+{
+    convd_global_spread(call, 1);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_global_look(s, at, l);

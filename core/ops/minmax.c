@@ -61,6 +61,73 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* y = low + n * (high - low), n = (x - min) / (max - min). Every x moves its own y; the smallest and the largest move all of
+ * them: those get the sums of dy * (1 - n) and dy * n, with the other sign. */
+struct whole {
+    double min, span, moved_min, moved_max;
+    ptrdiff_t at_min, at_max; /* row-major, the first */
+};
+
+static void find(const struct convd_view *x, struct whole *t)
+{
+    float lo = *convd_row(x, 0, 0), hi = lo;
+    t->at_min = t->at_max = 0;
+    for (ptrdiff_t c = 0; c < x->c; c++)
+        for (ptrdiff_t i = 0; i < x->h; i++) {
+            const float *v = convd_row(x, c, i);
+            for (ptrdiff_t j = 0; j < x->w; j++) {
+                const ptrdiff_t at = (c * x->h + i) * x->w + j;
+                if (v[j] < lo || (v[j] != v[j] && lo == lo)) lo = v[j], t->at_min = at;
+                if (v[j] > hi || (v[j] != v[j] && hi == hi)) hi = v[j], t->at_max = at;
+            }
+        }
+    t->min = (double)lo;
+    t->span = (double)hi - (double)lo;
+}
+
+static void gather(const struct convd_back *call, struct whole *t)
+{
+    const struct convd_view *x = call->x;
+    double all = 0, up = 0;
+    for (ptrdiff_t c = 0; c < x->c; c++)
+        for (ptrdiff_t i = 0; i < x->h; i++) {
+            const float *v = convd_row(x, c, i), *dy = convd_row(call->dy, c, i);
+            for (ptrdiff_t j = 0; j < x->w; j++) {
+                all += (double)dy[j];
+                up += (double)dy[j] * (((double)v[j] - t->min) / t->span);
+            }
+        }
+    t->moved_max = up;
+    t->moved_min = all - up;
+}
+
+/* Takes g from number `at`, if its row is this part's. */
+static void move(const struct convd_view *dx, struct convd_rows own, ptrdiff_t at, double g)
+{
+    const ptrdiff_t r = at / dx->w;
+    if (r >= own.y0 && r < own.y1) convd_row(dx, r / dx->h, r % dx->h)[at % dx->w] -= (float)g;
+}
+
+/* The whole sample is walked by each part: it decides what every number gets. */
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    struct whole t;
+    find(call->x, &t);
+    if (t.span == 0 || own.y0 == own.y1) return; /* a constant sample is low, whatever it is */
+    gather(call, &t);
+    const double by = (p->high - p->low) / t.span;
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const float *dy = convd_row(call->dy, r / dx->h, r % dx->h);
+        float *to = convd_row(dx, r / dx->h, r % dx->h);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += (float)((double)dy[j] * by);
+    }
+    move(dx, own, t.at_min, t.moved_min * by);
+    move(dx, own, t.at_max, t.moved_max * by);
+}
+
 const struct convd_op convd_op_minmax = {
     .name = "minmax",
     .group = CONVD_NORMALISING,
@@ -77,4 +144,5 @@ const struct convd_op convd_op_minmax = {
     .digest_bytes = digest_bytes,
     .digest = digest,
     .forward = forward,
+    .backward = backward,
 };

@@ -1,7 +1,10 @@
 /* reduce: one number from all along an axis: sum, mean, max, min or l2 (the root of the sum of squares).
  * The axis stays, with size 1. Sums in double. NaN propagates; it wins in max and min. Equals torch.sum, mean, amax, amin
- * and linalg.vector_norm with keepdim=True. */
+ * and linalg.vector_norm with keepdim=True; but the gradient of max and min goes to the first of equal numbers, where amax
+ * and amin share it out. */
 #include "dim.h"
+#include "winner.h"
+#include <string.h>
 
 enum { SUM, MEAN, MAX, MIN, L2 };
 static const char *const fn_words[] = {"sum", "mean", "max", "min", "l2", NULL};
@@ -99,6 +102,76 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* Which rows one reduction runs over, all columns at once: channels of row i, or rows of channel c. */
+static ptrdiff_t lines(int dim, const struct convd_view *x)
+{
+    return dim == DIM_CHANNEL ? x->c : x->h;
+}
+static float *line(int dim, const struct convd_view *v, ptrdiff_t at, ptrdiff_t k)
+{
+    return dim == DIM_CHANNEL ? convd_row(v, k, at) : convd_row(v, at, k);
+}
+
+/* dx of a line: x and y (in steps of 0 or 1), dy. The norm of nothing but zeros gives nothing back, as torch. */
+static void give(const struct params *p, float *dx, const float *x, const float *y, const float *dy,
+                 ptrdiff_t n, ptrdiff_t step, ptrdiff_t count)
+{
+    if (p->fn == L2)
+        for (ptrdiff_t j = 0; j < n; j++)
+            dx[j] += y[j * step] == 0 ? 0 : dy[j * step] * (x[j] / y[j * step]);
+    else if (p->fn == MEAN)
+        for (ptrdiff_t j = 0; j < n; j++) dx[j] += dy[j * step] / (float)count;
+    else
+        for (ptrdiff_t j = 0; j < n; j++) dx[j] += dy[j * step];
+}
+
+static void back_along_width(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dx = call->dx;
+    const struct convd_rows own = part_rows(call, dx);
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, i = r % dx->h;
+        const float *x = convd_row(call->x, c, i), *y = convd_row(call->y, c, i),
+                    *dy = convd_row(call->dy, c, i);
+        float *to = convd_row(dx, c, i), left = *dy;
+        if (p->fn == MAX || p->fn == MIN)
+            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += claim(x[j], *y, &left);
+        else
+            give(p, to, x, y, dy, dx->w, 0, dx->w);
+    }
+}
+
+/* A part has rows where channels are reduced, channels where rows are. */
+static void backward(const struct convd_back *call)
+{
+    const struct params *p = call->site->params;
+    const struct convd_view *dx = call->dx;
+    const int dim = p->dim;
+    const struct convd_rows own =
+        convd_share(dim == DIM_CHANNEL ? dx->h : dx->c, call->part, call->parts);
+    const ptrdiff_t count = lines(dim, dx);
+    if (dim == DIM_WIDTH) {
+        back_along_width(call);
+        return;
+    }
+    for (ptrdiff_t at = own.y0; at < own.y1; at++) {
+        const float *y = line(dim, call->y, at, 0), *dy = line(dim, call->dy, at, 0);
+        memcpy(call->scratch, dy, (size_t)dx->w * sizeof(float));
+        for (ptrdiff_t k = 0; k < count; k++)
+            if (p->fn == MAX || p->fn == MIN)
+                claim_row(line(dim, dx, at, k), line(dim, call->x, at, k), y, call->scratch, dx->w);
+            else
+                give(p, line(dim, dx, at, k), line(dim, call->x, at, k), y, dy, dx->w, 1, count);
+    }
+}
+
+/* What is still to be given away of a row of dy. */
+static size_t back_scratch(const struct convd_site *s)
+{
+    return (size_t)s->x[0].w * sizeof(float);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct params *p = s->params;
@@ -134,6 +207,8 @@ const struct convd_op convd_op_reduce = {
     .rows = rows,
     .scratch = scratch,
     .forward = forward,
+    .backward = backward,
+    .back_scratch = back_scratch,
     .look = look,
     .weigh = weigh,
 };

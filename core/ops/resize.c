@@ -182,6 +182,50 @@ static void forward(const struct convd_call *call)
         }
 }
 
+/* The outputs whose runs hold number i: runs begin and end later and later. */
+static struct convd_rows users(const struct table *t, ptrdiff_t outs, ptrdiff_t i)
+{
+    ptrdiff_t lo = 0, hi = outs;
+    while (lo < hi) {
+        const ptrdiff_t middle = lo + (hi - lo) / 2;
+        if (t->start[middle] + t->count[middle] > i)
+            hi = middle;
+        else
+            lo = middle + 1;
+    }
+    for (hi = lo; hi < outs && t->start[hi] <= i; hi++) {
+    }
+    return (struct convd_rows){lo, hi};
+}
+
+/* The same weights the other way: rows of dy come together, then each number is spread over its run. */
+static void backward(const struct convd_back *call)
+{
+    const struct state *state = call->site->state;
+    const struct convd_view *dx = call->dx, *dy = call->dy;
+    const struct table *v = &state->y, *h = &state->x;
+    const struct convd_rows own = part_rows(call, dx);
+    double *column = (double *)(void *)call->scratch, *row = column + dy->w;
+    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+        const ptrdiff_t c = r / dx->h, i = r % dx->h;
+        const struct convd_rows from = users(v, dy->h, i);
+        for (ptrdiff_t j = 0; j < dx->w; j++) row[j] = 0;
+        for (ptrdiff_t o = from.y0; o < from.y1; o++)
+            add(column, convd_row(dy, c, o), v->w[o * v->most + i - v->start[o]], dy->w,
+                o == from.y0);
+        for (ptrdiff_t o = 0; o < dy->w && from.y0 < from.y1; o++)
+            for (ptrdiff_t k = 0; k < h->count[o]; k++)
+                row[h->start[o] + k] += h->w[o * h->most + k] * column[o];
+        float *to = convd_row(dx, c, i);
+        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += (float)row[j];
+    }
+}
+
+static size_t back_scratch(const struct convd_site *s)
+{
+    return (size_t)(s->x[0].w + s->y.w) * sizeof(double);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     const struct state *state = s->state;
@@ -223,6 +267,8 @@ const struct convd_op convd_op_resize = {
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,
+    .backward = backward,
+    .back_scratch = back_scratch,
     .look = look,
     .weigh = weigh,
 };

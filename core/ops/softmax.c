@@ -125,6 +125,52 @@ static void forward(const struct convd_call *call)
                 write(convd_row(y, c, i), convd_row(x, c, i), top + c * x->w, sum + c * x->w, x->w);
 }
 
+/* dL/dx = y * (dL/dy - sum of dL/dy * y along the axis). */
+static void back_lines(const struct convd_back *call, const struct lines *l, ptrdiff_t count)
+{
+    const ptrdiff_t w = call->dx->w;
+    double *sum = (double *)(void *)call->scratch;
+    for (ptrdiff_t j = 0; j < w; j++) sum[j] = 0;
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const float *y = line(l, call->y, k), *dy = line(l, call->dy, k);
+        for (ptrdiff_t j = 0; j < w; j++) sum[j] += (double)dy[j] * (double)y[j];
+    }
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const float *y = line(l, call->y, k), *dy = line(l, call->dy, k);
+        float *dx = line(l, call->dx, k);
+        for (ptrdiff_t j = 0; j < w; j++) dx[j] += (float)((double)y[j] * ((double)dy[j] - sum[j]));
+    }
+}
+
+static void back_along_width(float *dx, const float *y, const float *dy, ptrdiff_t w)
+{
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < w; j++) sum += (double)dy[j] * (double)y[j];
+    for (ptrdiff_t j = 0; j < w; j++) dx[j] += (float)((double)y[j] * ((double)dy[j] - sum));
+}
+
+static void backward(const struct convd_back *call)
+{
+    const int dim = ((const struct params *)call->site->params)->dim;
+    const struct convd_view *dx = call->dx;
+    const ptrdiff_t units = dim == DIM_CHANNEL ? dx->h : dim == DIM_HEIGHT ? dx->c : dx->c * dx->h;
+    const struct convd_rows own = convd_share(units, call->part, call->parts);
+    for (ptrdiff_t u = own.y0; u < own.y1; u++)
+        if (dim == DIM_CHANNEL)
+            back_lines(call, &(struct lines){0, u, dim}, dx->c);
+        else if (dim == DIM_HEIGHT)
+            back_lines(call, &(struct lines){u, 0, dim}, dx->h);
+        else
+            back_along_width(convd_row(dx, u / dx->h, u % dx->h),
+                             convd_row(call->y, u / dx->h, u % dx->h),
+                             convd_row(call->dy, u / dx->h, u % dx->h), dx->w);
+}
+
+static size_t back_scratch(const struct convd_site *s)
+{
+    return (size_t)s->x[0].w * sizeof(double);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     dim_look(((const struct params *)s->params)->dim, &s->x[0], at, l);
@@ -147,5 +193,7 @@ const struct convd_op convd_op_softmax = {
     .digest_bytes = digest_bytes,
     .digest = digest,
     .forward = forward,
+    .backward = backward,
+    .back_scratch = back_scratch,
     .look = look,
 };
