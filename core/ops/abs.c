@@ -21,4 +21,6 @@ const struct convd_op convd_op_abs = {
     .aliases = "Abs absolute fabs",
     .example = "grayscale/sobel_x/abs",
     .source = "torch.abs",
+    .torch = "{x}.abs()",
+    .opencv = "np.abs({x})",
 };

@@ -88,4 +88,5 @@ const struct convd_op convd_op_adaptive_avg_pool = {
     .source = "torch.nn.functional.adaptive_avg_pool2d",
     .look = look,
     .weigh = weigh,
+    .torch = "F.adaptive_avg_pool2d({x}, {output_size})",
 };

@@ -62,4 +62,5 @@ const struct convd_op convd_op_adaptive_max_pool = {
     .example = "grayscale/adaptive_max_pool:4",
     .source = "torch.nn.functional.adaptive_max_pool2d",
     .look = look,
+    .torch = "F.adaptive_max_pool2d({x}, {output_size})",
 };

@@ -19,4 +19,6 @@ const struct convd_op convd_op_add = {
     .summary = "sum of the inputs",
     .aliases = "Add Sum plus",
     .source = "torch.add",
+    .torch = "{join: + }",
+    .opencv = "{join: + }",
 };

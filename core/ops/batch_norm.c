@@ -147,6 +147,20 @@ static bool weight_shape(const struct convd_site *s, size_t row, struct convd_te
     return row <= VAR && convd_vector_shape(of[row], s->y.c, t);
 }
 
+/* F.batch_norm wants a mean and a variance. */
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct params *p = s->params;
+    const ptrdiff_t c = s->y.c;
+    const char *mean = p->mean.kind == CONVD_W_NONE ? "torch.zeros({x.c})"
+                                                    : convd_arena_printf(mem, "{mean:%td}", c);
+    const char *var = p->var.kind == CONVD_W_NONE ? "torch.ones({x.c})"
+                                                  : convd_arena_printf(mem, "{var:%td}", c);
+    if (!mean || !var) return NULL;
+    return convd_arena_printf(
+        mem, "F.batch_norm({x}, %s, %s, {weight:%td}, {bias:%td}, eps={eps})", mean, var, c, c);
+}
+
 const struct convd_op convd_op_batch_norm = {
     .name = "batch_norm",
     .group = CONVD_NORMALISING,
@@ -165,4 +179,5 @@ const struct convd_op convd_op_batch_norm = {
     .backward = backward,
     .weight_shape = weight_shape,
     .pack = pack,
+    .torch_of = torch,
 };

@@ -30,6 +30,24 @@ static inline float back(struct at v, const struct params *p)
 }
 POINTWISE_WITH(f, back)
 
+static bool bounded(const struct convd_site *s)
+{
+    const struct params *p = s->params;
+    return !isnan(p->min) || !isnan(p->max);
+}
+
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    (void)mem;
+    return bounded(s) ? "{x}.clamp({min}, {max})" : "{x}";
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    (void)mem;
+    return bounded(s) ? "np.clip({x}, {min}, {max})" : "{x}";
+}
+
 const struct convd_op convd_op_clamp = {
     .name = "clamp",
     POINTWISE_ROW,
@@ -39,4 +57,6 @@ const struct convd_op convd_op_clamp = {
     .source = "torch.clamp",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

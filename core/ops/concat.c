@@ -53,6 +53,16 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
     while (l->c >= s->x[l->input].c) l->c -= s->x[l->input++].c;
 }
 
+/* torch.cat spreads no samples. */
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    bool spread = false;
+    for (size_t i = 0; i < s->n; i++) spread |= s->x[i].n != s->y.n;
+    return spread ? convd_arena_printf(
+                        mem, "torch.cat([v.expand(%td, -1, -1, -1) for v in [{xs}]], 1)", s->y.n)
+                  : "torch.cat([{xs}], 1)";
+}
+
 const struct convd_op convd_op_concat = {
     .name = "concat",
     .group = CONVD_MERGING,
@@ -66,4 +76,6 @@ const struct convd_op convd_op_concat = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch_of = torch,
+    .opencv = "np.concatenate([{xs}], 2)",
 };

@@ -263,6 +263,84 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return (double)convd_bank_number(s, &state->bank, at.c, q, a, b);
 }
 
+/* ---- as other libraries say it --------------------------------------------------------------- */
+
+/* The bank as out x in x height x width. permute, turn: how the library's arrays do those. */
+static const char *bank_words(const struct convd_site *s, struct convd_arena *mem,
+                              const char *permute, const char *turn)
+{
+    const struct convd_conv *p = s->params;
+    const struct convd_bank *b = &((const struct convd_conv_state *)s->state)->bank;
+    const char *w;
+    if (b->list)
+        w = convd_arena_printf(mem, "$spread({weight:%td,%td,%td}, {across}, %td)", b->o, b->kh,
+                               b->kw, b->c);
+    else if (p->layout == CONVD_HWIO && p->weight.kind != CONVD_W_INIT)
+        w = convd_arena_printf(mem, "{weight:%td,%td,%td,%td}%s", b->kh, b->kw, b->c, b->o,
+                               permute);
+    else
+        w = convd_arena_printf(mem, "{weight:%td,%td,%td,%td}", b->o, b->c, b->kh, b->kw);
+    return w && p->flip ? convd_arena_printf(mem, "%s%s", w, turn) : w;
+}
+
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_conv *p = s->params;
+    const struct convd_bank *b = &((const struct convd_conv_state *)s->state)->bank;
+    const struct convd_axis h = axis_h(p, b, s->x[0].h), w = axis_w(p, b, s->x[0].w);
+    const char *bank = bank_words(s, mem, ".permute(3, 2, 0, 1)", ".flip(2, 3)");
+    if (!bank) return NULL;
+    if (p->padding_mode == CONVD_MODE_ZEROS && h.before == h.after && w.before == w.after)
+        return convd_arena_printf(
+            mem, "F.conv2d({x}, %s, {bias:%td}, {stride}, (%td, %td), {dilation}, {groups})", bank,
+            b->o, h.before, w.before);
+    return convd_arena_printf(
+        mem,
+        "F.conv2d($pad({x}, %td, %td, %td, %td, {padding_mode}, {padding_value}), %s, {bias:%td}, "
+        "{stride}, 0, {dilation}, {groups})",
+        h.before, w.before, h.after, w.after, bank, b->o);
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_conv *p = s->params;
+    const struct convd_bank *b = &((const struct convd_conv_state *)s->state)->bank;
+    const struct convd_axis h = axis_h(p, b, s->x[0].h), w = axis_w(p, b, s->x[0].w);
+    const char *bank = bank_words(s, mem, ".transpose(3, 2, 0, 1)", "[:, :, ::-1, ::-1]");
+    if (!bank) return NULL;
+    return convd_arena_printf(
+        mem,
+        "$conv2d($pad({x}, %td, %td, %td, %td, {padding_mode}, {padding_value}), %s, {bias:%td}, "
+        "{stride}, {dilation}, {groups})",
+        h.before, w.before, h.after, w.after, bank, b->o);
+}
+
+static const struct convd_helper helpers[] = {
+    {"spread", "def spread(kernels, across, channels):\n"
+               "    \"\"\"Kernels of height x width as a bank: over the input channels, each by its part.\"\"\"\n"
+               "    parts = {\"mean\": [1 / channels] * channels, \"sum\": [1.0] * channels,\n"
+               "             \"luma\": [0.299, 0.587, 0.114]}\n"
+               "    parts = parts[across] if isinstance(across, str) else across\n"
+               "    return kernels[:, None] * $array(parts, (len(parts), 1, 1))"},
+    {"conv2d", "def conv2d(x, weight, bias, stride, dilation, groups):\n"
+               "    \"\"\"Every output the sum of cv2.filter2D over its input channels.\"\"\"\n"
+               "    out, channels, kh, kw = weight.shape\n"
+               "    spaced = np.zeros((out, channels, (kh - 1) * dilation[0] + 1,\n"
+               "                       (kw - 1) * dilation[1] + 1), np.float32)\n"
+               "    spaced[:, :, ::dilation[0], ::dilation[1]] = weight\n"
+               "    rows, columns = x.shape[0] - spaced.shape[2] + 1, x.shape[1] - spaced.shape[3] + 1\n"
+               "    maps = []\n"
+               "    for o in range(out):\n"
+               "        first = o // (out // groups) * channels\n"
+               "        y = sum(cv2.filter2D(np.ascontiguousarray(x[:, :, first + c]), cv2.CV_32F,\n"
+               "                             spaced[o, c], anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)\n"
+               "                for c in range(channels))\n"
+               "        maps.append(y[:rows:stride[0], :columns:stride[1]])\n"
+               "    y = np.stack(maps, 2)\n"
+               "    return y if bias is None else y + bias"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_conv = {
     .name = "conv",
     .group = CONVD_CONVOLUTION,
@@ -287,4 +365,7 @@ const struct convd_op convd_op_conv = {
     .pack = convd_conv_pack,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
+    .opencv_of = opencv,
+    .helpers = helpers,
 };

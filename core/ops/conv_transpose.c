@@ -354,6 +354,28 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
                                                     y.first - a * y.step, x.first - b * x.step)];
 }
 
+/* torch takes as much off both ends; where they differ the whole result is cut. */
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_conv_transpose *p = s->params;
+    const struct convd_padding *q = &p->padding;
+    ptrdiff_t dim[4];
+    known_dims(s, dim);
+    const bool even = q->top == q->bottom && q->left == q->right;
+    const char *w = convd_arena_printf(mem, "{weight:%td,%td,%td,%td}%s", dim[0], dim[1], dim[2],
+                                       dim[3], p->flip ? ".flip(2, 3)" : "");
+    if (!w) return NULL;
+    return even ? convd_arena_printf(mem,
+                                     "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, (%td, %td), "
+                                     "{output_padding}, {groups}, {dilation})",
+                                     w, s->y.c, q->top, q->left)
+                : convd_arena_printf(mem,
+                                     "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, 0, "
+                                     "{output_padding}, {groups}, {dilation})"
+                                     "[:, :, %td:%td, %td:%td]",
+                                     w, s->y.c, q->top, q->top + s->y.h, q->left, q->left + s->y.w);
+}
+
 const struct convd_op convd_op_conv_transpose = {
     .name = "conv_transpose",
     .group = CONVD_CONVOLUTION,
@@ -378,4 +400,5 @@ const struct convd_op convd_op_conv_transpose = {
     .pack = convd_conv_transpose_pack,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
 };

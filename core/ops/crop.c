@@ -103,4 +103,6 @@ const struct convd_op convd_op_crop = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "{x}[:, :, {top}:{top} + {height}, {left}:{left} + {width}]",
+    .opencv = "{x}[{top}:{top} + {height}, {left}:{left} + {width}]",
 };

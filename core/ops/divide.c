@@ -27,4 +27,6 @@ const struct convd_op convd_op_divide = {
     .summary = "the first input divided by the others",
     .aliases = "Div div Divide",
     .source = "torch.div",
+    .torch = "{join: / }",
+    .opencv = "{join: / }",
 };

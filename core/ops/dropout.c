@@ -45,4 +45,6 @@ const struct convd_op convd_op_dropout = {
     .in_place = true,
     .forward = forward,
     .backward = backward,
+    .torch = "F.dropout({x}, {p}, training=False)",
+    .opencv = "{x}",
 };

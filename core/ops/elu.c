@@ -32,4 +32,6 @@ const struct convd_op convd_op_elu = {
     .source = "torch.nn.functional.elu",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch = "F.elu({x}, {alpha})",
+    .opencv = "np.where({x} > 0, {x}, {alpha} * np.expm1(np.minimum({x}, 0)))",
 };

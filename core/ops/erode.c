@@ -14,6 +14,17 @@ static void forward(const struct convd_call *call)
     convd_rank_extreme(call, false);
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const char *padded = convd_rank_padded(s, mem);
+    return padded ? convd_arena_printf(mem, "-F.max_pool2d(-%s, {kernel_size}, 1)", padded) : NULL;
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    return convd_rank_opencv(s, "erode", mem);
+}
+
 const struct convd_op convd_op_erode = {
     .name = "erode",
     RANK_ROW,
@@ -25,4 +36,6 @@ const struct convd_op convd_op_erode = {
     .cost = convd_rank_extreme_cost,
     .scratch = convd_rank_extreme_scratch,
     .look = convd_rank_look,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -18,4 +18,6 @@ const struct convd_op convd_op_exp = {
     .aliases = "Exp",
     .example = "grayscale/scale:0.01/exp",
     .source = "torch.exp",
+    .torch = "{x}.exp()",
+    .opencv = "np.exp({x})",
 };

@@ -228,6 +228,67 @@ static const char *algorithm_of(const struct convd_site *s)
     return ((const struct convd_filter_state *)s->state)->separable ? "separable" : "direct";
 }
 
+/* The kernel as it is applied. */
+static const char *kernel_words(const struct convd_site *s, struct convd_arena *mem,
+                                const char *turned)
+{
+    const struct convd_filter *p = s->params;
+    return convd_arena_printf(mem, "%s%s", p->flip ? turned : "{kernel}",
+                              p->scale == 1 ? "" : " * {scale}");
+}
+
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    struct convd_window w;
+    const char *k = kernel_words(s, mem, "{kernel}.flip(0, 1)");
+    convd_filter_window(s, &w);
+    return k ? convd_arena_printf(
+                   mem,
+                   "$filter2d({x}, %s, %td, %td, {padding_mode}, {padding_value}, {delta})", k,
+                   w.top, w.left)
+             : NULL;
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    static const char *const borders[] = {[CONVD_MODE_REFLECT] = "cv2.BORDER_REFLECT_101",
+                                          [CONVD_MODE_SYMMETRIC] = "cv2.BORDER_REFLECT",
+                                          [CONVD_MODE_REPLICATE] = "cv2.BORDER_REPLICATE",
+                                          [CONVD_MODE_ZEROS] = "cv2.BORDER_CONSTANT",
+                                          [CONVD_MODE_CIRCULAR] = NULL,
+                                          [CONVD_MODE_CONSTANT] = NULL};
+    const struct convd_filter *p = s->params;
+    struct convd_window w;
+    const char *k = kernel_words(s, mem, "cv2.flip({kernel}, -1)"), *border = borders[p->padding_mode];
+    convd_filter_window(s, &w);
+    if (!k) return NULL;
+    return border ? convd_arena_printf(mem,
+                                       "$hwc(cv2.filter2D({x}, cv2.CV_32F, %s, anchor=(%td, %td), "
+                                       "delta={delta}, borderType=%s))",
+                                       k, w.left, w.top, border)
+                  : convd_arena_printf(
+                        mem,
+                        "$filter_padded({x}, %s, %td, %td, {padding_mode}, {padding_value}, {delta})",
+                        k, w.top, w.left);
+}
+
+static const struct convd_helper helpers[] = {
+    {"filter2d", "def filter2d(x, kernel, top, left, mode, value, delta):\n"
+                 "    \"\"\"One kernel on each channel, size kept.\"\"\"\n"
+                 "    kh, kw = kernel.shape\n"
+                 "    x = $pad(x, top, left, kh - 1 - top, kw - 1 - left, mode, value)\n"
+                 "    weight = kernel.expand(x.shape[1], 1, kh, kw)\n"
+                 "    return F.conv2d(x, weight, groups=x.shape[1]) + delta"},
+    {"filter_padded",
+     "def filter_padded(x, kernel, top, left, mode, value, delta):\n"
+     "    \"\"\"cv2.filter2D with a border that it does not have.\"\"\"\n"
+     "    h, w = x.shape[:2]\n"
+     "    x = $pad(x, top, left, kernel.shape[0] - 1 - top, kernel.shape[1] - 1 - left, mode, value)\n"
+     "    y = $hwc(cv2.filter2D(x, cv2.CV_32F, kernel, anchor=(left, top), delta=delta))\n"
+     "    return y[top:top + h, left:left + w]"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_filter = {
     .name = "filter",
     .group = CONVD_CONVOLUTION,
@@ -253,4 +314,7 @@ const struct convd_op convd_op_filter = {
     .look = look,
     .weigh = weigh,
     .algorithm_of = algorithm_of,
+    .torch_of = torch,
+    .opencv_of = opencv,
+    .helpers = helpers,
 };

@@ -66,4 +66,6 @@ const struct convd_op convd_op_flatten = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "{x}.flatten(1)[:, :, None, None]",
+    .opencv = "{x}.transpose(2, 0, 1).reshape(1, 1, -1)",
 };

@@ -63,6 +63,23 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
                              .kw = 1};
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    static const char *const words[] = {
+        [X] = "{x}.flip(3)", [Y] = "{x}.flip(2)", [XY] = "{x}.flip(2, 3)"};
+    (void)mem;
+    return words[((const struct params *)s->params)->axis];
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    static const char *const words[] = {[X] = "$hwc(cv2.flip({x}, 1))",
+                                        [Y] = "$hwc(cv2.flip({x}, 0))",
+                                        [XY] = "$hwc(cv2.flip({x}, -1))"};
+    (void)mem;
+    return words[((const struct params *)s->params)->axis];
+}
+
 const struct convd_op convd_op_flip = {
     .name = "flip",
     .group = CONVD_GEOMETRY,
@@ -77,4 +94,6 @@ const struct convd_op convd_op_flip = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -21,4 +21,5 @@ const struct convd_op convd_op_gelu = {
     .aliases = "GELU Gelu",
     .example = "grayscale/scale:0.02,-2.5/gelu",
     .source = "torch.nn.functional.gelu",
+    .torch = "F.gelu({x})",
 };

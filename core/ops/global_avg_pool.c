@@ -38,4 +38,6 @@ const struct convd_op convd_op_global_avg_pool = {
     .source = "torch.nn.AdaptiveAvgPool2d(1)",
     .look = look,
     .weigh = weigh,
+    .torch = "{x}.double().mean((2, 3), keepdim=True).float()",
+    .opencv = "{x}.mean((0, 1), keepdims=True, dtype=np.float64)",
 };

@@ -34,4 +34,6 @@ const struct convd_op convd_op_global_max_pool = {
     .example = "grayscale/global_max_pool",
     .source = "torch.nn.AdaptiveMaxPool2d(1)",
     .look = look,
+    .torch = "{x}.amax((2, 3), keepdim=True)",
+    .opencv = "{x}.max((0, 1), keepdims=True)",
 };

@@ -35,4 +35,6 @@ const struct convd_op convd_op_global_sum_pool = {
     .source = "torch.sum over (2, 3)",
     .look = look,
     .weigh = weigh,
+    .torch = "{x}.double().sum((2, 3), keepdim=True).float()",
+    .opencv = "{x}.sum((0, 1), keepdims=True, dtype=np.float64)",
 };

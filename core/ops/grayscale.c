@@ -67,6 +67,22 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return q == 0 ? 0.299 : q == 1 ? 0.587 : 0.114;
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    (void)mem;
+    return s->x[0].c == 1
+               ? "{x}"
+               : "0.299 * {x}[:, 0:1] + 0.587 * {x}[:, 1:2] + 0.114 * {x}[:, 2:3]";
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    (void)mem;
+    return s->x[0].c == 1   ? "{x}"
+           : s->x[0].c == 3 ? "$hwc(cv2.cvtColor({x}, cv2.COLOR_RGB2GRAY))"
+                            : "$hwc(cv2.cvtColor({x}, cv2.COLOR_RGBA2GRAY))";
+}
+
 const struct convd_op convd_op_grayscale = {
     .name = "grayscale",
     .group = CONVD_CHANNELS,
@@ -82,4 +98,6 @@ const struct convd_op convd_op_grayscale = {
     .backward = backward,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -22,4 +22,6 @@ const struct convd_op convd_op_hard_sigmoid = {
     .aliases = "hardsigmoid Hardsigmoid",
     .example = "grayscale/scale:0.05,-6/hard_sigmoid/scale:255",
     .source = "torch.nn.functional.hardsigmoid",
+    .torch = "F.hardsigmoid({x})",
+    .opencv = "np.clip({x} + 3, 0, 6) / 6",
 };

@@ -22,4 +22,6 @@ const struct convd_op convd_op_hard_swish = {
     .aliases = "hardswish Hardswish HardSwish",
     .example = "grayscale/scale:0.05,-6/hard_swish",
     .source = "torch.nn.functional.hardswish",
+    .torch = "F.hardswish({x})",
+    .opencv = "{x} * np.clip({x} + 3, 0, 6) / 6",
 };

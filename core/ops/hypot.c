@@ -25,4 +25,6 @@ const struct convd_op convd_op_hypot = {
     .summary = "root of the sum of squares",
     .aliases = "Hypot",
     .source = "torch.hypot",
+    .torch = "sum(v.double().square() for v in [{xs}]).sqrt().float()",
+    .opencv = "np.sqrt(sum(np.square(v, dtype=np.float64) for v in [{xs}]))",
 };

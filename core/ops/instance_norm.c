@@ -181,6 +181,25 @@ static bool weight_shape(const struct convd_site *s, size_t row, struct convd_te
     return row <= BIAS && convd_vector_shape(row == WEIGHT ? &p->weight : &p->bias, s->y.c, t);
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    return convd_arena_printf(mem, "$instance_norm({x}, {weight:%td}, {bias:%td}, {eps})", s->y.c,
+                              s->y.c);
+}
+
+static const struct convd_helper helpers[] = {
+    {"instance_norm",
+     "def instance_norm(x, weight, bias, eps):\n"
+     "    \"\"\"F.instance_norm, also for a single pixel, and for eps 0 on a constant.\"\"\"\n"
+     "    v = x.double() - x.double().mean((2, 3), keepdim=True)\n"
+     "    var = v.square().mean((2, 3), keepdim=True) + eps\n"
+     "    y = torch.where(var == 0, torch.zeros_like(v), v / var.sqrt())\n"
+     "    if weight is not None:\n"
+     "        y = y * weight[:, None, None]\n"
+     "    return (y if bias is None else y + bias[:, None, None]).float()"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_instance_norm = {
     .name = "instance_norm",
     .group = CONVD_NORMALISING,
@@ -202,4 +221,6 @@ const struct convd_op convd_op_instance_norm = {
     .backward = backward,
     .weight_shape = weight_shape,
     .pack = pack,
+    .torch_of = torch,
+    .helpers = helpers,
 };

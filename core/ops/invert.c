@@ -18,4 +18,6 @@ const struct convd_op convd_op_invert = {
     .aliases = "bitwise_not negative_image",
     .example = "grayscale/invert",
     .source = "cv::bitwise_not",
+    .torch = "255 - {x}",
+    .opencv = "255 - {x}",
 };

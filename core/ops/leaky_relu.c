@@ -32,4 +32,6 @@ const struct convd_op convd_op_leaky_relu = {
     .source = "torch.nn.functional.leaky_relu",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch = "F.leaky_relu({x}, {negative_slope})",
+    .opencv = "np.where({x} > 0, {x}, {x} * {negative_slope})",
 };

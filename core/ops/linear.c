@@ -224,6 +224,15 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return (double)state->weight[at.c * state->in + (q * x->h + a) * x->w + b];
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const ptrdiff_t in = inputs(&s->x[0]), out = s->y.c;
+    return convd_arena_printf(mem,
+                              "F.linear({x}.flatten(1), {weight:%td,%td}, {bias:%td})"
+                              "[:, :, None, None]",
+                              out, in, out);
+}
+
 const struct convd_op convd_op_linear = {
     .name = "linear",
     .group = CONVD_CHANNELS,
@@ -246,4 +255,5 @@ const struct convd_op convd_op_linear = {
     .pack = pack,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
 };

@@ -18,4 +18,6 @@ const struct convd_op convd_op_log = {
     .aliases = "Log ln",
     .example = "grayscale/scale:1,1/log",
     .source = "torch.log",
+    .torch = "{x}.log()",
+    .opencv = "np.log({x})",
 };

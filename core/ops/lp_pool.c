@@ -35,6 +35,29 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, term, finish);
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair cover = convd_window_cover(s);
+    return convd_arena_printf(mem,
+                              "$lp_pool({x}, {kernel_size}, {stride}, {dilation}, (%td, %td), "
+                              "(%td, %td), (%td, %td), {norm_type})",
+                              a.y.before, a.x.before, a.y.after, a.x.after, cover.h, cover.w);
+}
+
+static const struct convd_helper helpers[] = {
+    {"lp_pool",
+     "def lp_pool(x, kernel, stride, dilation, before, after, cover, p):\n"
+     "    \"\"\"F.lp_pool2d of absolute numbers, with padding; a window that is cut counts as a whole one.\"\"\"\n"
+     "    around = (before[1], cover[1], before[0], cover[0])\n"
+     "    sums = $window_sums(F.pad(x.double().abs() ** p, around), kernel, stride, dilation)\n"
+     "    ones = torch.ones(1, 1, x.shape[2] + before[0] + after[0], x.shape[3] + before[1] + after[1])\n"
+     "    ones = F.pad(ones, (0, cover[1] - after[1], 0, cover[0] - after[0]))\n"
+     "    taps = $window_sums(ones, kernel, stride, dilation).clamp(min=1)\n"
+     "    return (sums * (kernel[0] * kernel[1] / taps)).pow(1 / p).float()"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_lp_pool = {
     .name = "lp_pool",
     WINDOW_ROW,
@@ -43,4 +66,6 @@ const struct convd_op convd_op_lp_pool = {
     .example = "grayscale/lp_pool:2",
     .source = "torch.nn.functional.lp_pool2d",
     .look = convd_window_look,
+    .torch_of = torch,
+    .helpers = helpers,
 };

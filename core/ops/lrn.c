@@ -156,4 +156,5 @@ const struct convd_op convd_op_lrn = {
     .backward = backward,
     .back_scratch = back_scratch,
     .look = look,
+    .torch = "F.local_response_norm({x}, {size}, {alpha}, {beta}, {k})",
 };

@@ -15,4 +15,6 @@ const struct convd_op convd_op_maximum = {
     .summary = "largest of the inputs",
     .aliases = "Max Maximum",
     .source = "torch.maximum",
+    .torch = "functools.reduce(torch.maximum, [{xs}])",
+    .opencv = "functools.reduce(np.maximum, [{xs}])",
 };

@@ -22,4 +22,6 @@ const struct convd_op convd_op_mean = {
     .summary = "mean of the inputs",
     .aliases = "Mean average Average",
     .source = "torch.mean over a stack",
+    .torch = "({join: + }) / {n}",
+    .opencv = "({join: + }) / {n}",
 };

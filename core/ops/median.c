@@ -73,6 +73,33 @@ static void forward(const struct convd_call *call)
     }
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const char *padded = convd_rank_padded(s, mem);
+    const struct convd_pair k = ((const struct convd_rank_params *)s->params)->kernel_size;
+    return padded ? convd_arena_printf(
+                        mem, "%s.unfold(2, %td, 1).unfold(3, %td, 1).flatten(4).median(4).values",
+                        padded, k.h, k.w)
+                  : NULL;
+}
+
+/* cv2.medianBlur has floats in 3x3 and 5x5. */
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_rank_params *p = s->params;
+    const struct convd_pair k = p->kernel_size;
+    const ptrdiff_t c = s->x[0].c;
+    const char *padded = convd_rank_padded(s, mem);
+    if (k.h == k.w && (k.h == 3 || k.h == 5) && p->padding_mode == CONVD_MODE_REPLICATE &&
+        (c == 1 || c == 3 || c == 4))
+        return convd_arena_printf(mem, "$hwc(cv2.medianBlur({x}, %td))", k.h);
+    return padded ? convd_arena_printf(mem,
+                                       "np.median($windows(%s, {kernel_size}, (1, 1), (1, 1), "
+                                       "(0, 0), (0, 0), 0), (3, 4))",
+                                       padded)
+                  : NULL;
+}
+
 const struct convd_op convd_op_median = {
     .name = "median",
     RANK_ROW,
@@ -84,4 +111,6 @@ const struct convd_op convd_op_median = {
     .cost = convd_rank_cost,
     .scratch = scratch,
     .look = convd_rank_look,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

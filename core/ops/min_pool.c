@@ -21,6 +21,30 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
     l->value = INFINITY;
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair cover = convd_window_cover(s);
+    if (convd_window_plain(s))
+        return convd_arena_printf(mem,
+                                  "-F.max_pool2d(-{x}, {kernel_size}, {stride}, (%td, %td), "
+                                  "{dilation}, ceil_mode={ceil_mode})",
+                                  a.y.before, a.x.before);
+    return convd_arena_printf(
+        mem, "-$max_pool(-{x}, {kernel_size}, {stride}, {dilation}, (%td, %td), (%td, %td))",
+        a.y.before, a.x.before, cover.h, cover.w);
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair cover = convd_window_cover(s);
+    return convd_arena_printf(mem,
+                              "$windows({x}, {kernel_size}, {stride}, {dilation}, (%td, %td), "
+                              "(%td, %td), np.inf).min((3, 4))",
+                              a.y.before, a.x.before, cover.h, cover.w);
+}
+
 const struct convd_op convd_op_min_pool = {
     .name = "min_pool",
     WINDOW_ROW,
@@ -29,4 +53,6 @@ const struct convd_op convd_op_min_pool = {
     .example = "grayscale/min_pool:2",
     .source = "-torch.nn.functional.max_pool2d(-x)",
     .look = look,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -15,4 +15,6 @@ const struct convd_op convd_op_minimum = {
     .summary = "smallest of the inputs",
     .aliases = "Min Minimum",
     .source = "torch.minimum",
+    .torch = "functools.reduce(torch.minimum, [{xs}])",
+    .opencv = "functools.reduce(np.minimum, [{xs}])",
 };

@@ -128,6 +128,26 @@ static void backward(const struct convd_back *call)
     move(dx, own, t.at_max, t.moved_max * by);
 }
 
+/* cv2.normalize takes the lower one for the low end whichever it is. */
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct params *p = s->params;
+    (void)mem;
+    return p->low <= p->high
+               ? "$hwc(cv2.normalize({x}, None, {low}, {high}, cv2.NORM_MINMAX))"
+               : NULL;
+}
+
+static const struct convd_helper helpers[] = {
+    {"minmax", "def minmax(x, low, high):\n"
+               "    \"\"\"All channels of a sample stretched to low..high.\"\"\"\n"
+               "    x = x.double()\n"
+               "    lo, hi = x.amin((1, 2, 3), True), x.amax((1, 2, 3), True)\n"
+               "    y = low + (x - lo) / (hi - lo) * (high - low)\n"
+               "    return torch.where(hi == lo, torch.full_like(y, low), y).float()"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_minmax = {
     .name = "minmax",
     .group = CONVD_NORMALISING,
@@ -145,4 +165,7 @@ const struct convd_op convd_op_minmax = {
     .digest = digest,
     .forward = forward,
     .backward = backward,
+    .torch = "$minmax({x}, {low}, {high})",
+    .opencv_of = opencv,
+    .helpers = helpers,
 };

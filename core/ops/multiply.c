@@ -25,4 +25,6 @@ const struct convd_op convd_op_multiply = {
     .summary = "product of the inputs",
     .aliases = "Mul mul Multiply times",
     .source = "torch.mul",
+    .torch = "{join: * }",
+    .opencv = "{join: * }",
 };

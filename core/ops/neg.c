@@ -18,4 +18,6 @@ const struct convd_op convd_op_neg = {
     .aliases = "Neg negate negative",
     .example = "grayscale/sobel_x/neg",
     .source = "torch.neg",
+    .torch = "-{x}",
+    .opencv = "-{x}",
 };

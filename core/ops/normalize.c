@@ -76,4 +76,7 @@ const struct convd_op convd_op_normalize = {
     .shape = shape,
     .forward = forward,
     .backward = backward,
+    .torch = "({x} - torch.tensor({mean}).reshape(-1, 1, 1)) / "
+              "torch.tensor({std}).reshape(-1, 1, 1)",
+    .opencv = "({x} - np.float32({mean})) / np.float32({std})",
 };

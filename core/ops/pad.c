@@ -103,4 +103,6 @@ const struct convd_op convd_op_pad = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "$pad({x}, *{padding}, {padding_mode}, {padding_value})",
+    .opencv = "$pad({x}, *{padding}, {padding_mode}, {padding_value})",
 };

@@ -94,4 +94,7 @@ const struct convd_op convd_op_pixel_shuffle = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "F.pixel_shuffle({x}, {factor})",
+    .opencv = "{x}.reshape({x.h}, {x.w}, {y.c}, {factor}, {factor})"
+              ".transpose(0, 3, 1, 4, 2).reshape({y.h}, {y.w}, {y.c})",
 };

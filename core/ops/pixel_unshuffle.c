@@ -99,4 +99,7 @@ const struct convd_op convd_op_pixel_unshuffle = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "F.pixel_unshuffle({x}, {factor})",
+    .opencv = "{x}.reshape({y.h}, {factor}, {y.w}, {factor}, {x.c})"
+              ".transpose(0, 2, 4, 1, 3).reshape({y.h}, {y.w}, {y.c})",
 };

@@ -33,4 +33,6 @@ const struct convd_op convd_op_pow = {
     .source = "torch.pow",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch = "{x}.pow({exponent})",
+    .opencv = "np.power({x}, np.float32({exponent}))",
 };

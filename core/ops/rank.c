@@ -72,6 +72,39 @@ bool convd_rank_rows(const struct convd_site *s, size_t i, struct convd_rows y,
     return true;
 }
 
+/* ---- as other libraries say it ---- */
+
+const char *convd_rank_padded(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_rank_params *p = s->params;
+    const ptrdiff_t top = p->kernel_size.h / 2, left = p->kernel_size.w / 2;
+    return convd_arena_printf(mem,
+                              "$pad({x}, %td, %td, %td, %td, {padding_mode}, {padding_value})", top,
+                              left, p->kernel_size.h - 1 - top, p->kernel_size.w - 1 - left);
+}
+
+const char *convd_rank_opencv(const struct convd_site *s, const char *name, struct convd_arena *mem)
+{
+    static const char *const borders[] = {[CONVD_MODE_REFLECT] = "cv2.BORDER_REFLECT_101",
+                                          [CONVD_MODE_SYMMETRIC] = "cv2.BORDER_REFLECT",
+                                          [CONVD_MODE_REPLICATE] = "cv2.BORDER_REPLICATE",
+                                          [CONVD_MODE_ZEROS] = NULL,
+                                          [CONVD_MODE_CIRCULAR] = NULL,
+                                          [CONVD_MODE_CONSTANT] = NULL};
+    const struct convd_rank_params *p = s->params;
+    const ptrdiff_t top = p->kernel_size.h / 2, left = p->kernel_size.w / 2;
+    const char *border = borders[p->padding_mode], *padded = convd_rank_padded(s, mem);
+    if (border)
+        return convd_arena_printf(
+            mem, "$hwc(cv2.%s({x}, np.ones({kernel_size}, np.uint8), borderType=%s))", name,
+            border);
+    return padded ? convd_arena_printf(mem,
+                                       "$hwc(cv2.%s(%s, np.ones({kernel_size}, np.uint8)))"
+                                       "[%td:%td, %td:%td]",
+                                       name, padded, top, top + s->y.h, left, left + s->y.w)
+                  : NULL;
+}
+
 /* ---- largest and smallest ---- */
 
 /* to[j] = the larger (smaller) of from[j] and from[j + shift]. */

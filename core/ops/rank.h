@@ -39,6 +39,12 @@ void convd_rank_extreme_cost(const struct convd_site *s,
 size_t convd_rank_extreme_scratch(const struct convd_site *s, ptrdiff_t rows);
 void convd_rank_extreme(const struct convd_call *call, bool largest);
 
+/* The map with its border, for programs of both libraries. */
+const char *convd_rank_padded(const struct convd_site *s, struct convd_arena *mem);
+/* cv2.NAME (dilate, erode): with its own border where it has the mode, else on the padded map. */
+const char *convd_rank_opencv(const struct convd_site *s, const char *name,
+                              struct convd_arena *mem);
+
 #define RANK_ROW                                                                                   \
     .group = CONVD_RANK, .params = params, .params_size = sizeof(struct convd_rank_params),        \
     .window = convd_rank_window, .rows = convd_rank_rows, .forward = forward

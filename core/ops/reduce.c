@@ -191,6 +191,32 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return p->fn == MEAN ? 1 / (double)n : 1;
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    static const char *const words[] = {
+        [SUM] = "{x}.double().sum(%d, keepdim=True).float()",
+        [MEAN] = "{x}.double().mean(%d, keepdim=True).float()",
+        [MAX] = "{x}.amax(%d, keepdim=True)",
+        [MIN] = "{x}.amin(%d, keepdim=True)",
+        [L2] = "{x}.double().square().sum(%d, keepdim=True).sqrt().float()",
+    };
+    const struct params *p = s->params;
+    return convd_arena_printf(mem, words[p->fn], p->dim + 1);
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    static const char *const words[] = {
+        [SUM] = "{x}.sum(%d, keepdims=True, dtype=np.float64)",
+        [MEAN] = "{x}.mean(%d, keepdims=True, dtype=np.float64)",
+        [MAX] = "{x}.max(%d, keepdims=True)",
+        [MIN] = "{x}.min(%d, keepdims=True)",
+        [L2] = "np.sqrt(np.square({x}, dtype=np.float64).sum(%d, keepdims=True))",
+    };
+    const struct params *p = s->params;
+    return convd_arena_printf(mem, words[p->fn], p->dim == DIM_CHANNEL ? 2 : p->dim - 1);
+}
+
 const struct convd_op convd_op_reduce = {
     .name = "reduce",
     .group = CONVD_CHANNELS,
@@ -211,4 +237,6 @@ const struct convd_op convd_op_reduce = {
     .back_scratch = back_scratch,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -19,4 +19,6 @@ const struct convd_op convd_op_relu = {
     .aliases = "ReLU Relu",
     .example = "grayscale/sobel_x/relu",
     .source = "torch.nn.functional.relu",
+    .torch = "F.relu({x})",
+    .opencv = "np.maximum({x}, 0)",
 };

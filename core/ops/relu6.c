@@ -20,4 +20,6 @@ const struct convd_op convd_op_relu6 = {
     .aliases = "ReLU6",
     .example = "grayscale/scale:0.05/relu6",
     .source = "torch.nn.functional.relu6",
+    .torch = "F.relu6({x})",
+    .opencv = "np.clip({x}, 0, 6)",
 };

@@ -248,6 +248,65 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return state->y.w[at.i * state->y.most + a] * state->x.w[at.j * state->x.most + b];
 }
 
+/* In double: torch's coordinates in float are off in large pictures. */
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct params *p = s->params;
+    const bool sized = p->size.h > 0;
+    const char *to = sized ? "({y.h}, {y.w})" : "scale_factor={scale_factor}";
+    if (p->mode == RESAMPLE_NEAREST)
+        return sized ? "$nearest({x}, ({y.h}, {y.w}))"
+                     : "$nearest({x}, ({y.h}, {y.w}), {scale_factor})";
+    if (p->mode == RESAMPLE_AREA) return "$area({x}, ({y.h}, {y.w}))";
+    return convd_arena_printf(
+        mem, "F.interpolate({x}.double(), %s, mode={mode}, align_corners={align_corners}).float()",
+        to);
+}
+
+/* cv2.resize maps by sizes: a factor that leaves a broken size is another mapping. It shrinks by area only. */
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct params *p = s->params;
+    const struct convd_shape *x = &s->x[0], *y = &s->y;
+    const bool whole =
+        p->size.h > 0 || ((double)y->h == (double)x->h * p->scale_factor.h &&
+                          (double)y->w == (double)x->w * p->scale_factor.w);
+    (void)mem;
+    if (p->align_corners || (!whole && p->mode != RESAMPLE_AREA)) return NULL;
+    switch (p->mode) {
+    case RESAMPLE_NEAREST:
+        return "{x}[np.arange({y.h}) * {x.h} // {y.h}][:, np.arange({y.w}) * {x.w} // {y.w}]";
+    case RESAMPLE_BILINEAR:
+        return "$hwc(cv2.resize({x}, ({y.w}, {y.h}), interpolation=cv2.INTER_LINEAR))";
+    case RESAMPLE_BICUBIC:
+        return "$hwc(cv2.resize({x}, ({y.w}, {y.h}), interpolation=cv2.INTER_CUBIC))";
+    default:
+        return y->h <= x->h && y->w <= x->w
+                   ? "$hwc(cv2.resize({x}, ({y.w}, {y.h}), interpolation=cv2.INTER_AREA))"
+                   : NULL;
+    }
+}
+
+static const struct convd_helper helpers[] = {
+    {"nearest", "def nearest(x, size, factor=(0, 0)):\n"
+                "    \"\"\"F.interpolate nearest, in whole numbers where sizes say it all.\"\"\"\n"
+                "    def places(n, out, factor):\n"
+                "        o = torch.arange(out)\n"
+                "        i = (o.double() * (1 / factor)).long() if factor else o * n // out\n"
+                "        return i.clamp(max=n - 1)\n"
+                "    rows = places(x.shape[2], size[0], factor[0])\n"
+                "    return x[:, :, rows][:, :, :, places(x.shape[3], size[1], factor[1])]"},
+    {"area", "def area(x, size):\n"
+             "    \"\"\"Each number the mean of what it covers, by exact overlap.\"\"\"\n"
+             "    def weights(n, out):\n"
+             "        o, i = torch.arange(out)[:, None], torch.arange(n)[None]\n"
+             "        ends = torch.minimum((o + 1) * n, (i + 1) * out)\n"
+             "        return (ends - torch.maximum(o * n, i * out)).clamp(min=0).double() / n\n"
+             "    down, across = weights(x.shape[2], size[0]), weights(x.shape[3], size[1])\n"
+             "    return (down @ x.double() @ across.T).float()"},
+    {NULL, NULL},
+};
+
 const struct convd_op convd_op_resize = {
     .name = "resize",
     .group = CONVD_GEOMETRY,
@@ -271,4 +330,7 @@ const struct convd_op convd_op_resize = {
     .back_scratch = back_scratch,
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
+    .opencv_of = opencv,
+    .helpers = helpers,
 };

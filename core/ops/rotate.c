@@ -112,4 +112,6 @@ const struct convd_op convd_op_rotate = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "torch.rot90({x}, -{turns}, (2, 3))",
+    .opencv = "np.ascontiguousarray(np.rot90({x}, -{turns}))",
 };

@@ -15,4 +15,6 @@ const struct convd_op convd_op_round = {
     .aliases = "Round rint",
     .example = "grayscale/scale:0.1/round",
     .source = "torch.round",
+    .torch = "{x}.round()",
+    .opencv = "np.rint({x})",
 };

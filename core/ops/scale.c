@@ -33,4 +33,6 @@ const struct convd_op convd_op_scale = {
     .source = "cv::Mat::convertTo",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch = "{x} * {mul} + {add}",
+    .opencv = "{x} * {mul} + {add}",
 };

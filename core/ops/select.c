@@ -82,4 +82,6 @@ const struct convd_op convd_op_select = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "{x}[:, {channels}]",
+    .opencv = "{x}[:, :, {channels}]",
 };

@@ -71,4 +71,7 @@ const struct convd_op convd_op_shuffle = {
     .forward = forward,
     .backward = backward,
     .look = look,
+    .torch = "F.channel_shuffle({x}, {groups})",
+    .opencv = "{x}.reshape({x.h}, {x.w}, {groups}, -1).swapaxes(2, 3).reshape({x.h}, "
+              "{x.w}, {x.c})",
 };

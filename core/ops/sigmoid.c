@@ -19,4 +19,6 @@ const struct convd_op convd_op_sigmoid = {
     .aliases = "Sigmoid logistic",
     .example = "grayscale/scale:0.05,-6/sigmoid/scale:255",
     .source = "torch.sigmoid",
+    .torch = "{x}.sigmoid()",
+    .opencv = "1 / (1 + np.exp(-{x}))",
 };

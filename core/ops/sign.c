@@ -15,4 +15,6 @@ const struct convd_op convd_op_sign = {
     .aliases = "Sign sgn",
     .example = "grayscale/sobel_x/sign",
     .source = "torch.sign",
+    .torch = "torch.where({x}.isnan(), {x}, {x}.sign())",
+    .opencv = "np.sign({x})",
 };

@@ -20,4 +20,6 @@ const struct convd_op convd_op_silu = {
     .aliases = "SiLU swish Swish",
     .example = "grayscale/scale:0.02,-2.5/silu",
     .source = "torch.nn.functional.silu",
+    .torch = "F.silu({x})",
+    .opencv = "{x} / (1 + np.exp(-{x}))",
 };

@@ -176,6 +176,11 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
     dim_look(((const struct params *)s->params)->dim, &s->x[0], at, l);
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    return convd_arena_printf(mem, "{x}.softmax(%d)", ((const struct params *)s->params)->dim + 1);
+}
+
 const struct convd_op convd_op_softmax = {
     .name = "softmax",
     .group = CONVD_POINTWISE,
@@ -196,4 +201,5 @@ const struct convd_op convd_op_softmax = {
     .backward = backward,
     .back_scratch = back_scratch,
     .look = look,
+    .torch_of = torch,
 };

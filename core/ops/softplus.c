@@ -19,4 +19,6 @@ const struct convd_op convd_op_softplus = {
     .aliases = "Softplus",
     .example = "grayscale/scale:0.05,-6/softplus",
     .source = "torch.nn.functional.softplus",
+    .torch = "F.softplus({x})",
+    .opencv = "np.logaddexp(0, {x})",
 };

@@ -18,4 +18,6 @@ const struct convd_op convd_op_sqrt = {
     .aliases = "Sqrt",
     .example = "grayscale/sqrt",
     .source = "torch.sqrt",
+    .torch = "{x}.sqrt()",
+    .opencv = "np.sqrt({x})",
 };

@@ -18,4 +18,6 @@ const struct convd_op convd_op_square = {
     .aliases = "Square sqr",
     .example = "grayscale/sobel_x/square",
     .source = "torch.square",
+    .torch = "{x}.square()",
+    .opencv = "np.square({x})",
 };

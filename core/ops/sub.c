@@ -19,4 +19,6 @@ const struct convd_op convd_op_sub = {
     .summary = "the first input less the others",
     .aliases = "Sub subtract minus",
     .source = "torch.sub",
+    .torch = "{join: - }",
+    .opencv = "{join: - }",
 };

@@ -33,6 +33,26 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
     return 1;
 }
 
+static const char *torch(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair cover = convd_window_cover(s);
+    return convd_arena_printf(mem,
+                              "$window_sums(F.pad({x}, (%td, %td, %td, %td)), {kernel_size}, "
+                              "{stride}, {dilation}).float()",
+                              a.x.before, cover.w, a.y.before, cover.h);
+}
+
+static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair cover = convd_window_cover(s);
+    return convd_arena_printf(mem,
+                              "$windows({x}, {kernel_size}, {stride}, {dilation}, (%td, %td), "
+                              "(%td, %td), 0).sum((3, 4), dtype=np.float64)",
+                              a.y.before, a.x.before, cover.h, cover.w);
+}
+
 const struct convd_op convd_op_sum_pool = {
     .name = "sum_pool",
     WINDOW_ROW,
@@ -42,4 +62,6 @@ const struct convd_op convd_op_sum_pool = {
     .source = "torch.nn.functional.avg_pool2d, times kernel_size",
     .look = look,
     .weigh = weigh,
+    .torch_of = torch,
+    .opencv_of = opencv,
 };

@@ -18,4 +18,6 @@ const struct convd_op convd_op_tanh = {
     .aliases = "Tanh",
     .example = "grayscale/sobel_x/scale:0.01/tanh",
     .source = "torch.tanh",
+    .torch = "{x}.tanh()",
+    .opencv = "np.tanh({x})",
 };

@@ -34,4 +34,6 @@ const struct convd_op convd_op_threshold = {
     .source = "cv::threshold THRESH_BINARY",
     .params = params,
     .params_size = sizeof(struct params),
+    .torch = "torch.where({x}.isnan(), {x}, torch.where({x} > {value}, {above}, {below}))",
+    .opencv = "np.where(np.isnan({x}), {x}, np.where({x} > {value}, {above}, {below}))",
 };

@@ -140,6 +140,24 @@ size_t convd_window_scratch(const struct convd_site *s, ptrdiff_t rows)
     return row_bytes(s->x[0].w) + row_bytes(s->y.w);
 }
 
+bool convd_window_plain(const struct convd_site *s)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    return a.y.before == a.y.after && a.x.before == a.x.after && 2 * a.y.before <= a.y.k &&
+           2 * a.x.before <= a.x.k;
+}
+
+static ptrdiff_t cover(const struct convd_window_axis *a)
+{
+    return convd_window_start(a, a->out - 1) + (a->k - 1) * a->dilation + 1 - a->n;
+}
+
+struct convd_pair convd_window_cover(const struct convd_site *s)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    return (struct convd_pair){cover(&a.y), cover(&a.x)};
+}
+
 /* ---- largest and smallest ---- */
 
 /* y[o] = the larger of y[o] and x[o * stride], for a stride the compiler may know. */

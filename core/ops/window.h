@@ -82,6 +82,11 @@ bool convd_window_rows(const struct convd_site *s, size_t i, struct convd_rows y
 void convd_window_look(const struct convd_site *s, struct convd_place at, struct convd_look *l);
 size_t convd_window_scratch(const struct convd_site *s, ptrdiff_t rows);
 
+/* For programs: whether torch's own pools take the padding (as much on both sides, at most half a window), and the numbers
+ * behind the picture that the last window reaches (negative: so many of the picture it does not). */
+bool convd_window_plain(const struct convd_site *s);
+struct convd_pair convd_window_cover(const struct convd_site *s);
+
 #define WINDOW_ROW                                                                                 \
     .group = CONVD_POOLING, .algorithm = "direct", .params = params,                               \
     .params_size = sizeof(struct convd_window_params), .rules = convd_window_rules,                \
