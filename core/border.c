@@ -119,26 +119,40 @@ void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, pt
 /* The m with 0 <= from + m*step < w, clipped to [0,n). */
 static struct convd_rows inside(ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, ptrdiff_t w)
 {
-    const ptrdiff_t lo = from >= 0 ? 0 : least((-from + step - 1) / step, n);
-    const ptrdiff_t hi = from >= w ? 0 : least((w - 1 - from) / step + 1, n);
-    return (struct convd_rows){lo, most(lo, hi)};
+    ptrdiff_t lo = -from, hi = w - from;
+    if (step != 1) {
+        lo = from >= 0 ? 0 : (step - 1 - from) / step;
+        hi = from >= w ? 0 : (w - 1 - from) / step + 1;
+    }
+    lo = least(most(lo, 0), n);
+    return (struct convd_rows){lo, most(least(hi, n), lo)};
+}
+
+/* Of a row's columns those from, from + step, … that are not inside: m in [lo,hi). */
+static void border_values(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t step,
+                          struct convd_rows m, enum convd_mode mode, float value, float *y)
+{
+    for (ptrdiff_t i = m.y0; i < m.y1; i++) {
+        const ptrdiff_t k = convd_border_index(mode, from + i * step, w);
+        y[i] = k < 0 ? value : x[k];
+    }
 }
 
 void convd_border_line(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n,
                        enum convd_mode mode, float value, float *y)
 {
     const float outside = mode == CONVD_MODE_ZEROS ? 0 : value;
-    const struct convd_rows in = x ? inside(from, step, n, w) : (struct convd_rows){0, 0};
-    for (ptrdiff_t m = 0; m < n; m++) {
-        if (step == 1 && m == in.y0 && in.y0 < in.y1) {
-            memcpy(y + m, x + from + m, (size_t)(in.y1 - m) * sizeof *y);
-            m = in.y1;
-        }
-        for (; m >= in.y0 && m < in.y1; m++) y[m] = x[from + m * step];
-        if (m == n) break;
-        const ptrdiff_t k = x ? convd_border_index(mode, from + m * step, w) : -1;
-        y[m] = k < 0 ? outside : x[k];
+    if (!x) {
+        for (ptrdiff_t m = 0; m < n; m++) y[m] = outside;
+        return;
     }
+    const struct convd_rows in = inside(from, step, n, w);
+    border_values(x, w, from, step, (struct convd_rows){0, in.y0}, mode, outside, y);
+    if (step == 1 && in.y0 < in.y1)
+        memcpy(y + in.y0, x + from + in.y0, (size_t)(in.y1 - in.y0) * sizeof *y);
+    else
+        for (ptrdiff_t m = in.y0; m < in.y1; m++) y[m] = x[from + m * step];
+    border_values(x, w, from, step, (struct convd_rows){in.y1, n}, mode, outside, y);
 }
 
 void convd_border_fold(const float *t, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n,
