@@ -13,8 +13,8 @@ struct grad_node {
     size_t output;     /* of the forward plan: where its map is kept, or NONE   */
     size_t map, grad;  /* offsets in the workspace; NONE: none                  */
     size_t *wrt;       /* for each params row: number of the convd_wrt, or NONE */
-    size_t partial;    /* offset of the workers' own weight gradients           */
-    size_t partial_stride, scratch;
+    size_t partial_stride; /* bytes of one worker's own weight gradients        */
+    size_t scratch;
     bool by_sample;    /* workers share samples; else parts of each sample      */
     size_t workers;
 };
@@ -30,15 +30,30 @@ struct convd_grad {
     size_t n_wrt, wrt_room;
     size_t *wrt_at;        /* offsets of the gradients in the workspace */
     size_t n_outputs;
+    size_t partial;        /* offset of the workers' own weight gradients */
+    size_t wanted;         /* offset of a flag for each node: its gradient leads to one that a run wants */
     size_t pointers;       /* offset of the forward run's list of outputs */
     size_t inner;          /* offset of the forward run's own workspace */
     size_t shared;         /* offset of scratch, stride scratch_stride  */
     size_t scratch_stride, workspace;
 };
 
+/* Sizes that cannot be counted stay the largest one: no limit allows it. */
+#define TOO_MUCH (SIZE_MAX / ALIGNMENT * ALIGNMENT)
+
 static size_t align(size_t bytes)
 {
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return bytes > TOO_MUCH - ALIGNMENT ? TOO_MUCH : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Takes room for count things from what begins at *at; returns where it is. */
+static size_t reserve(size_t *at, size_t count, size_t size)
+{
+    const size_t here = *at;
+    size_t bytes;
+    if (!convd_mul(count, size, &bytes) || !convd_add(here, align(bytes), at))
+        *at = TOO_MUCH;
+    return here;
 }
 
 static size_t numbers(struct convd_shape s)
@@ -237,8 +252,8 @@ static void place_workers(struct convd_grad *d, size_t v)
     bool apart = samples > 1; /* samples write places of their own */
     for (size_t i = 0; i < n->n_inputs; i++)
         apart &= !d->nodes[n->inputs[i]].reaches || site->x[i].n == site->y.n;
-    x->by_sample = apart;
-    x->workers = apart && samples < d->threads ? samples : d->threads;
+    x->by_sample = apart && samples >= d->threads;
+    x->workers = d->threads;
     for (size_t r = 0; n->op->params && n->op->params[r].name; r++)
         if (x->wrt[r] != NONE)
             stride += align(d->wrt[x->wrt[r]].count * sizeof(float));
@@ -253,42 +268,32 @@ static bool place_all(struct convd_grad *d)
     d->wrt_at = convd_arena_array(&d->mem, d->n_wrt, sizeof *d->wrt_at);
     if (!d->wrt_at)
         return false;
-    for (size_t i = 0; i < d->n_wrt; i++) {
-        d->wrt_at[i] = at;
-        at += align(d->wrt[i].count * sizeof(float));
-    }
+    for (size_t i = 0; i < d->n_wrt; i++)
+        d->wrt_at[i] = reserve(&at, d->wrt[i].count, sizeof(float));
     for (size_t v = 0; v < d->graph->n_nodes; v++) {
         struct grad_node *x = &d->nodes[v];
-        size_t bytes = align(numbers(d->plan->nodes[v].site.y) * sizeof(float));
-        x->map = x->grad = NONE;
-        if (x->output != NONE) {
-            x->map = at;
-            at += bytes;
-        }
+        const size_t count = numbers(d->plan->nodes[v].site.y);
+        x->map = x->output != NONE ? reserve(&at, count, sizeof(float)) : NONE;
+        x->grad = NONE;
         if (!x->flows || !x->reaches)
             continue;
         if (!is_step(d, v)) {
-            x->grad =
-                d->wrt_at[v == CONVD_IMAGE ? 0 : find_tensor(d, d->graph->nodes[v].tensor->name)];
+            const struct convd_tensor *t = d->graph->nodes[v].tensor;
+            x->grad = d->wrt_at[v == CONVD_IMAGE ? 0 : find_tensor(d, t->name)];
             continue;
         }
-        x->grad = at;
-        at += bytes;
+        x->grad = reserve(&at, count, sizeof(float));
         place_workers(d, v);
-        partial =
-            x->partial_stride * x->workers > partial ? x->partial_stride * x->workers : partial;
+        partial = x->partial_stride > partial ? x->partial_stride : partial;
         scratch = x->scratch > scratch ? x->scratch : scratch;
     }
-    for (size_t v = 0; v < d->graph->n_nodes; v++)
-        d->nodes[v].partial = at;
-    at += partial;
-    d->shared = at;
+    d->partial = reserve(&at, d->threads, partial);
+    d->shared = reserve(&at, d->threads, scratch);
     d->scratch_stride = scratch;
-    at += scratch * d->threads;
-    d->pointers = at;
-    at += align(d->n_outputs * sizeof(void *));
-    d->inner = at;
-    d->workspace = at + align(convd_plan_workspace(d->plan));
+    d->pointers = reserve(&at, d->n_outputs, sizeof(void *));
+    d->wanted = reserve(&at, d->graph->n_nodes, sizeof(bool));
+    d->inner = reserve(&at, 1, convd_plan_workspace(d->plan));
+    d->workspace = at;
     return true;
 }
 
@@ -375,6 +380,8 @@ size_t convd_grad_workspace(const struct convd_grad *d)
 
 struct sweep {
     const struct convd_grad *d;
+    float *const *gradients; /* NULL in it: not wanted */
+    bool *wanted;            /* for each node: its gradient leads to one that is */
     char *workspace;
     int v;
     ptrdiff_t sample; /* of a sweep in parts */
@@ -423,15 +430,20 @@ static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n,
     const struct grad_node *x = &s->d->nodes[s->v];
     struct convd_view in[INPUTS], dx[INPUTS];
     float *dweight[ROWS];
-    size_t own = x->partial + worker * x->partial_stride;
+    size_t own = s->d->partial + worker * x->partial_stride;
     for (size_t i = 0; i < node->n_inputs; i++) {
         in[i] = map_view(s, node->inputs[i], n);
         dx[i] = grad_view(s, node->inputs[i], n);
+        if (!s->wanted[node->inputs[i]])
+            dx[i].data = NULL;
     }
     for (size_t r = 0; node->op->params && node->op->params[r].name; r++) {
-        dweight[r] = x->wrt[r] == NONE ? NULL : at(s, own);
-        if (x->wrt[r] != NONE)
-            own += align(s->d->wrt[x->wrt[r]].count * sizeof(float));
+        dweight[r] = NULL;
+        if (x->wrt[r] == NONE)
+            continue;
+        if (s->gradients[x->wrt[r]])
+            dweight[r] = at(s, own);
+        own += align(s->d->wrt[x->wrt[r]].count * sizeof(float));
     }
     const struct convd_view y = map_view(s, s->v, n), dy = grad_view(s, s->v, n);
     const struct convd_back b = {.site = &s->d->plan->nodes[s->v].site,
@@ -465,14 +477,14 @@ static void reduce(const struct sweep *s)
     const struct grad_node *x = &s->d->nodes[s->v];
     const struct convd_op *op = s->d->graph->nodes[s->v].op;
     for (size_t worker = 0; worker < x->workers; worker++) {
-        size_t own = x->partial + worker * x->partial_stride;
+        size_t own = s->d->partial + worker * x->partial_stride;
         for (size_t r = 0; op->params && op->params[r].name; r++) {
             if (x->wrt[r] == NONE)
                 continue;
             float *sum = at(s, s->d->wrt_at[x->wrt[r]]);
             const float *part = at(s, own);
             size_t count = s->d->wrt[x->wrt[r]].count;
-            for (size_t i = 0; i < count; i++)
+            for (size_t i = 0; s->gradients[x->wrt[r]] && i < count; i++)
                 sum[i] += part[i];
             own += align(count * sizeof(float));
         }
@@ -483,7 +495,7 @@ static void sweep_node(struct sweep *s, struct convd_pool *pool)
 {
     const struct grad_node *x = &s->d->nodes[s->v];
     if (x->partial_stride)
-        memset(at(s, x->partial), 0, x->partial_stride * x->workers);
+        memset(at(s, s->d->partial), 0, x->partial_stride * x->workers);
     if (x->by_sample) {
         convd_pool_for(pool, x->workers, x->workers, work, s);
     } else {
@@ -491,6 +503,24 @@ static void sweep_node(struct sweep *s, struct convd_pool *pool)
             convd_pool_for(pool, x->workers, x->workers, work, s);
     }
     reduce(s);
+}
+
+static void find_wanted(const struct sweep *s)
+{
+    const struct convd_graph *g = s->d->graph;
+    for (size_t v = 0; v < g->n_nodes; v++) {
+        const struct grad_node *x = &s->d->nodes[v];
+        const struct convd_node *n = &g->nodes[v];
+        s->wanted[v] = false;
+        if (!x->flows || !x->reaches)
+            continue;
+        if (n->kind != CONVD_NODE_STEP)
+            s->wanted[v] = s->gradients[v == CONVD_IMAGE ? 0 : find_tensor(s->d, n->tensor->name)] != NULL;
+        for (size_t i = 0; i < n->n_inputs; i++)
+            s->wanted[v] |= s->wanted[n->inputs[i]];
+        for (size_t r = 0; n->kind == CONVD_NODE_STEP && n->op->params && n->op->params[r].name; r++)
+            s->wanted[v] |= x->wrt[r] != NONE && s->gradients[x->wrt[r]];
+    }
 }
 
 static bool stopped(const struct convd_grad_run *run)
@@ -516,25 +546,26 @@ static bool forward(const struct convd_grad *d, const struct convd_grad_run *run
 
 static bool backward(const struct convd_grad *d, const struct convd_grad_run *run, char *workspace)
 {
-    struct sweep s = {.d = d, .workspace = workspace};
+    struct sweep s = {.d = d,
+                      .gradients = run->gradients,
+                      .wanted = (bool *)(workspace + d->wanted),
+                      .workspace = workspace};
     const struct grad_node *last = &d->nodes[d->node];
-    size_t count = numbers(convd_grad_shape(d));
+    find_wanted(&s);
     for (size_t v = 0; v < d->graph->n_nodes; v++)
-        if (is_step(d, v) && d->nodes[v].grad != NONE)
+        if (is_step(d, v) && s.wanted[v])
             memset(at(&s, d->nodes[v].grad), 0, numbers(d->plan->nodes[v].site.y) * sizeof(float));
     for (size_t i = 0; i < d->n_wrt; i++)
         memset(at(&s, d->wrt_at[i]), 0, d->wrt[i].count * sizeof(float));
-    for (size_t i = 0; last->grad != NONE && i < count; i++)
+    for (size_t i = 0; last->grad != NONE && i < numbers(convd_grad_shape(d)); i++)
         at(&s, last->grad)[i] = run->upstream ? run->upstream[i] : 1.0f;
     for (s.v = d->node; s.v > 0; s.v--) {
         if (stopped(run))
             return false;
-        if (is_step(d, (size_t)s.v) && d->nodes[s.v].grad != NONE)
+        if (is_step(d, (size_t)s.v) && s.wanted[s.v])
             sweep_node(&s, run->pool);
     }
-    if (run->output)
-        memcpy(run->output, at(&s, last->map), count * sizeof(float));
-    for (size_t i = 0; run->gradients && i < d->n_wrt; i++)
+    for (size_t i = 0; i < d->n_wrt; i++)
         if (run->gradients[i])
             memcpy(run->gradients[i], at(&s, d->wrt_at[i]), d->wrt[i].count * sizeof(float));
     return true;
@@ -548,7 +579,10 @@ bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run
     if (!workspace)
         return no_memory(f);
     bool done = forward(d, run, workspace, f);
-    if (done && !(done = backward(d, run, workspace)))
+    if (done && run->output)
+        memcpy(run->output, workspace + d->nodes[d->node].map,
+               numbers(convd_grad_shape(d)) * sizeof(float));
+    if (done && run->gradients && !(done = backward(d, run, workspace)))
         convd_fault(f, CONVD_CANCELLED, NULL, "stopped before it was done");
     convd_give(d->mem.memory, own, convd_grad_workspace(d));
     return done;
