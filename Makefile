@@ -106,7 +106,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak install uninstall clean docker
+.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak bench install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -291,6 +291,11 @@ $(B)/tests/bench/soak: $(B)/tests/bench/soak.o $(patsubst %.c,$(B)/%.o,$(call TE
 	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(TEST_LIBS) $(SERVER_LIBS) $(API_LIBS) $(CORE_LIBS) -lm
 run-soak: all $(B)/tests/bench/soak
 	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) $(B)/tests/bench/soak $(SOAK)
+
+## bench: build/bench-engine, which runs the workloads of $BENCH_DIR/workloads.tsv through the library alone
+bench: $(B)/bench-engine
+$(B)/bench-engine: $(B)/tests/bench/engine.o $(B)/libconvd.a
+	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(CORE_LIBS) -lm
 
 ## clean: remove what was built
 clean:
