@@ -106,7 +106,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak bench install uninstall clean docker
+.PHONY: all help run test test-code run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak bench install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -206,6 +206,11 @@ asan: install-packages-test
 ## tsan: every test under ThreadSanitizer
 tsan: install-packages-test
 	@$(MAKE) $(JOBS) --no-print-directory VARIANT=tsan run-tests
+
+## test-code: run what `explain --format pytorch` and `opencv` print, hold it against convd (python3-torch, python3-opencv)
+PYTHON ?= $(firstword $(foreach p,python3 /usr/bin/python3,$(shell $p -c 'import torch' 2>/dev/null && echo $p)) python3)
+test-code: all
+	@CONVD=$(abspath $(B)/convd) $(PYTHON) tests/code/agree.py
 
 # ---- keeping it clean ------------------------------------------------------------------------------------------------
 CPPCHECK := cppcheck -q -j 2 --std=c11 --language=c --enable=warning --inline-suppr --error-exitcode=1 \

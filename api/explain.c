@@ -1,7 +1,10 @@
-/* explain.c: what a pipeline would do, without doing it: as json, as a table, or in the other of its two forms. */
+/* explain.c: what a pipeline would do, without doing it: as json, as a table, in the other of its two forms, as a picture
+ * of the graph, or as a program of another library. */
+#include "code.h"
 #include "json.h"
 #include "output.h"
 #include "spec.h"
+#include "tree.h"
 #include "work.h"
 #include <math.h>
 #include <stdio.h>
@@ -142,33 +145,22 @@ static const char *amount(double x, struct convd_arena *mem)
     return i ? convd_arena_printf(mem, "%.3g%c", x, units[i]) : convd_arena_printf(mem, "%.0f", x);
 }
 
-/* Parameters that were given, as a chain would say them; what it cannot say is left as its name. */
-static const char *params_text(const struct convd_node *n, const void *params,
-                               struct convd_arena *mem)
+/* Steps stand under the block or pipeline they belong to. */
+static const char *indented(const char *text, int depth, struct convd_arena *mem)
 {
-    const char *all = "";
-    unsigned bit = 0;
-    for (const struct convd_param *row = n->op->params; row && row->name && all; row++, bit++) {
-        if (!(n->given >> bit & 1)) continue;
-        struct convd_value v = convd_param_value(row, params, mem);
-        const char *text = convd_param_text(row, &v, mem), *name = NULL;
-        const struct convd_value *init =
-            v.kind == CONVD_OBJECT ? convd_value_get(&v, "init") : NULL;
-        if (v.kind == CONVD_OBJECT && !init) init = convd_value_get(&v, "name");
-        name = text ? text : init && init->kind == CONVD_STRING ? init->string : "…";
-        all = convd_arena_printf(mem, "%s%s%s=%.40s", all, *all ? "," : "", row->name, name);
-    }
-    return all ? all : "";
+    return depth ? convd_arena_printf(mem, "%*s%s", 2 * depth, "", text) : text;
 }
 
-static void fill_row(const struct api_work *w, int node, const char **cell, struct convd_arena *mem)
+static void fill_row(const struct api_work *w, int node, int depth, const char **cell,
+                     struct convd_arena *mem)
 {
     const struct convd_node *n = &w->graph->nodes[node];
     struct convd_step_info x;
     bool used = convd_plan_info(w->plan, node, &x);
-    cell[0] = n->id;
+    cell[0] = indented(n->id, depth, mem);
     cell[1] = n->op->name;
-    cell[2] = params_text(n, used ? convd_plan_params(w->plan, node) : n->params, mem);
+    cell[2] = api_params_text(n->op->params, n->given,
+                              used ? convd_plan_params(w->plan, node) : n->params, mem);
     cell[3] = used ? convd_arena_printf(mem, "%td×%td×%td", x.shape.c, x.shape.h, x.shape.w)
                    : "not needed";
     cell[4] = used ? amount(x.macs, mem) : "";
@@ -204,15 +196,42 @@ static bool put_row(struct convd_bytes *out, const char *const *cell, const size
     return fine;
 }
 
+struct table {
+    struct api_work *w;
+    const char *(*cells)[COLUMNS];
+    size_t rows;
+};
+
+static void enter_group(void *self, const struct convd_written *group, int depth)
+{
+    struct table *t = self;
+    const char **cell = t->cells[t->rows++];
+    const struct convd_shape y = convd_plan_shape(t->w->plan, group->node);
+    struct convd_arena *mem = &t->w->mem;
+    cell[0] = indented(group->id, depth, mem);
+    cell[1] = api_group_word(group);
+    cell[2] = group->op ? api_params_text(group->op->params, group->given, group->params, mem) : "";
+    cell[3] = group->node >= 0 ? convd_arena_printf(mem, "%td×%td×%td", y.c, y.h, y.w) : "";
+    for (size_t c = 4; c < COLUMNS; c++) cell[c] = "";
+    cell[7] = "expands to";
+}
+
+static void add_step(void *self, int node, int depth)
+{
+    struct table *t = self;
+    fill_row(t->w, node, depth, t->cells[t->rows++], &t->w->mem);
+}
+
 static bool write_text(struct api_work *w)
 {
-    size_t widths[COLUMNS], rows = 0;
-    const char *(*cells)[COLUMNS] =
-        convd_arena_array(&w->mem, w->graph->n_nodes + 1, sizeof *cells);
+    size_t widths[COLUMNS], most = w->graph->n_nodes + w->graph->n_written + 1;
+    struct table table = {.w = w, .cells = convd_arena_array(&w->mem, most, sizeof *table.cells)};
+    const char *(*cells)[COLUMNS] = table.cells;
     if (!cells) return false;
     for (size_t c = 0; c < COLUMNS; c++) widths[c] = width(titles[c]);
-    for (size_t i = 0; i < w->graph->n_nodes; i++)
-        if (is_step(w, i)) fill_row(w, (int)i, cells[rows++], &w->mem);
+    api_visit(w->graph,
+              &(struct api_visitor){.enter = enter_group, .step = add_step, .self = &table});
+    size_t rows = table.rows;
     const struct convd_step_info sum = total_of(w);
     const char *total[COLUMNS] = {"total",
                                   "",
@@ -238,39 +257,71 @@ static bool write_text(struct api_work *w)
 
 /* ---- every form ---- */
 
-static const char *const forms[] = {"json", "text", "chain", "spec", NULL};
+static bool write_chain(struct api_work *w)
+{
+    return api_chain_write(w->graph, &w->output->said, &w->body, w->faults) &&
+           convd_bytes_put(&w->body, "\n", 1);
+}
+
+static bool write_spec(struct api_work *w)
+{
+    return api_spec_write(w->graph, &w->output->said, &w->body) &&
+           convd_bytes_put(&w->body, "\n", 1);
+}
+
+static bool write_pytorch(struct api_work *w)
+{
+    return api_code_write(w, &api_pytorch);
+}
+
+static bool write_opencv(struct api_work *w)
+{
+    return api_code_write(w, &api_opencv);
+}
+
+static const struct form {
+    const char *name;
+    bool (*write)(struct api_work *w);
+    bool sized; /* asks for a size or a picture */
+    const char *media, *extension;
+} forms[] = {
+    {"json", write_json, true, "application/json", "json"},
+    {"text", write_text, true, "text/plain; charset=utf-8", "txt"},
+    {"chain", write_chain, false, "text/plain; charset=utf-8", "txt"},
+    {"spec", write_spec, false, "application/json", "json"},
+    {"mermaid", api_mermaid_write, true, "text/plain; charset=utf-8", "mmd"},
+    {"pytorch", write_pytorch, true, "text/x-python; charset=utf-8", "py"},
+    {"opencv", write_opencv, true, "text/x-python; charset=utf-8", "py"},
+};
+enum { FORMS = sizeof forms / sizeof *forms };
 
 static const char *form_at(const void *unused, size_t i)
 {
     (void)unused;
-    return forms[i];
+    return forms[i].name;
+}
+
+static bool no_such_form(struct api_work *w, const char *format)
+{
+    convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL,
+                         "json, text, chain, spec, mermaid, pytorch or opencv",
+                         "explain cannot be written as \"%.40s\"", format)
+        ->suggestion = convd_nearest(format, form_at, NULL, FORMS);
+    return false;
 }
 
 bool api_explain(struct api_work *w, const struct api_size *size, const char *format)
 {
-    bool text = format && strcmp(format, "text") == 0,
-         chain = format && strcmp(format, "chain") == 0;
-    bool spec = format && strcmp(format, "spec") == 0,
-         json = !format || strcmp(format, "json") == 0;
-    bool fine = chain || spec ? api_work_read(w) : api_work_plan(w, size);
+    const struct form *form = NULL;
+    for (size_t i = 0; i < FORMS; i++)
+        if (strcmp(format ? format : "json", forms[i].name) == 0) form = &forms[i];
+    bool fine = form && !form->sized ? api_work_read(w) : api_work_plan(w, size);
     if (!w->faults) return false;
-    if (!json && !text && !chain && !spec) {
-        convd_fault_expected(w->faults, CONVD_OUT_OF_RANGE, NULL, "json, text, chain or spec",
-                             "explain cannot be written as \"%.40s\"", format)
-            ->suggestion = convd_nearest(format, form_at, NULL, 4);
-        return false;
-    }
+    if (!form) return no_such_form(w, format);
     if (!fine) return false;
-    if (chain)
-        fine = api_chain_write(w->graph, &w->output->said, &w->body, w->faults) &&
-               convd_bytes_put(&w->body, "\n", 1);
-    else if (spec)
-        fine = api_spec_write(w->graph, &w->output->said, &w->body) &&
-               convd_bytes_put(&w->body, "\n", 1);
-    else
-        fine = text ? write_text(w) : write_json(w);
-    w->media = json || spec ? "application/json" : "text/plain; charset=utf-8";
-    w->extension = json || spec ? "json" : "txt";
+    fine = form->write(w);
+    w->media = form->media;
+    w->extension = form->extension;
     if (!fine && convd_faults_count(w->faults) == 0)
         convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the explanation");
     return fine;

@@ -303,6 +303,30 @@ static bool prepare_all(struct convd_plan *p, struct convd_faults *f)
     return fine;
 }
 
+static void name_algorithms(struct convd_plan *p)
+{
+    for (size_t v = 1; v < p->graph->n_nodes; v++) {
+        const struct convd_op *op = p->graph->nodes[v].op;
+        if (p->nodes[v].needed && op && op->algorithm_of) p->nodes[v].info.algorithm = op->algorithm_of(&p->nodes[v].site);
+    }
+}
+
+/* A step is fused into the one before it when its numbers are made of rows that are still in cache: pointwise steps and
+ * pools whose input is never written as a whole map. What it is fused into is the first of such a row of steps. */
+static void find_fused(struct convd_plan *p)
+{
+    for (size_t v = 1; v < p->graph->n_nodes; v++) {
+        const struct convd_node *n = &p->graph->nodes[v];
+        struct convd_plan_node *x = &p->nodes[v];
+        if (!x->needed || n->kind != CONVD_NODE_STEP || (n->op->group != CONVD_POINTWISE && n->op->group != CONVD_POOLING && !n->op->in_place))
+            continue;
+        int u = n->inputs[0];
+        const struct convd_plan_node *in = &p->nodes[u];
+        if (p->graph->nodes[u].kind == CONVD_NODE_STEP && !in->full && in->stage == x->stage)
+            x->info.fused_into = in->info.fused_into >= 0 ? in->info.fused_into : u;
+    }
+}
+
 /* Limits first, then what takes memory; each may refuse. */
 static bool settle(struct convd_plan *p, struct convd_faults *f)
 {
@@ -317,6 +341,8 @@ static bool settle(struct convd_plan *p, struct convd_faults *f)
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for the plan");
         return false;
     }
+    name_algorithms(p);
+    find_fused(p);
     p->state_bytes = (size_t)state;
     return check_memory(p, outside + (double)p->workspace, f);
 }
@@ -427,13 +453,21 @@ bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_inf
 {
     if (node < 0 || (size_t)node >= p->graph->n_nodes)
         return false;
+    const struct convd_lane *lane = convd_lane_of(p, node);
     *info = p->nodes[node].info;
+    if (lane && lane->format.algorithm)
+        info->algorithm = lane->format.algorithm;
     return true;
 }
 
 const struct convd_graph *convd_plan_graph(const struct convd_plan *p)
 {
     return p->graph;
+}
+
+const struct convd_site *convd_plan_site(const struct convd_plan *p, int node)
+{
+    return &p->nodes[node].site;
 }
 
 const void *convd_plan_params(const struct convd_plan *p, int node)
@@ -452,5 +486,11 @@ size_t convd_plan_bands(const struct convd_plan *p)
 bool convd_plan_force_bands(struct convd_plan *p, size_t bands)
 {
     p->forced_bands = bands;
+    return convd_plan_layout(p);
+}
+
+bool convd_plan_force_float(struct convd_plan *p)
+{
+    p->float_only = true;
     return convd_plan_layout(p);
 }

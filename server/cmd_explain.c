@@ -60,8 +60,8 @@ static const struct cmd_option options[] = {
      .help = "width, height and channels of a picture that need not exist"},
     {.flag = "--format",
      .unit = "FORM",
-     .help = "text (default), json, chain or spec",
-     .words = "text json chain spec"},
+     .help = "text (default), json, chain, spec, mermaid, pytorch or opencv",
+     .words = "text json chain spec mermaid pytorch opencv"},
     CMD_WORK_OPTIONS,
     {.flag = NULL},
 };
@@ -70,13 +70,16 @@ const struct cmd cmd_explain = {
     .name = "explain",
     .usage = "PIPELINE [INPUT] [--size WxHxC] [--format FORM]",
     .summary = "say what a pipeline does, step by step, without running it",
-    .help = "Each step with its parameters, shape, cost and receptive field; or the pipeline in "
-            "its other form.\n"
-            "\n"
-            "  convd explain edges --size 640x480x3\n"
-            "  convd explain grayscale/sobel_x/abs/max_pool:2 --format spec\n"
-            "  convd explain @spec.json --format chain\n"
-            "  convd explain features photo.png --format json\n",
+    .help =
+        "Each step with its parameters, shape, cost and receptive field; the pipeline in its "
+        "other form; its graph as a Mermaid flowchart; or a program that computes the same with "
+        "PyTorch or OpenCV. Programs and charts are made for the size given, 640x480x3 otherwise.\n"
+        "\n"
+        "  convd explain edges --size 640x480x3\n"
+        "  convd explain grayscale/sobel_x/abs/max_pool:2 --format spec\n"
+        "  convd explain @spec.json --format chain\n"
+        "  convd explain edges photo.png --format pytorch >edges.py\n"
+        "  convd explain features photo.png --format json\n",
     .options = options,
     .settings = SETTINGS_LIMIT,
     .min_words = 1,
