@@ -453,10 +453,6 @@ bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_inf
 {
     if (node < 0 || (size_t)node >= p->graph->n_nodes)
         return false;
-    const struct convd_lane *lane = convd_lane_of(p, node);
-    *info = p->nodes[node].info;
-    if (lane && lane->format.algorithm)
-        info->algorithm = lane->format.algorithm;
     return true;
 }
 
@@ -486,11 +482,5 @@ size_t convd_plan_bands(const struct convd_plan *p)
 bool convd_plan_force_bands(struct convd_plan *p, size_t bands)
 {
     p->forced_bands = bands;
-    return convd_plan_layout(p);
-}
-
-bool convd_plan_force_float(struct convd_plan *p)
-{
-    p->float_only = true;
     return convd_plan_layout(p);
 }

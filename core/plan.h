@@ -27,6 +27,4 @@ size_t convd_plan_bands(const struct convd_plan *p); /* of the largest stage: fo
 /* Tests cut the work themselves: every stage in this many bands (as far as rows allow); 0: the planner decides. The
  * workspace changes. False without memory. */
 bool convd_plan_force_bands(struct convd_plan *p, size_t bands);
-/* Tests compare: no stage runs on integers. False without memory. */
-bool convd_plan_force_float(struct convd_plan *p);
 #endif
