@@ -453,6 +453,7 @@ bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_inf
 {
     if (node < 0 || (size_t)node >= p->graph->n_nodes)
         return false;
+    *info = p->nodes[node].info;
     return true;
 }
 
