@@ -123,6 +123,45 @@ TEST(taps_agree_with_ref)
                 }
 }
 
+static void check_dots(const struct convd_simd *s, size_t n, size_t taps, size_t outs,
+                       enum kind kind, struct t_rng *r)
+{
+    float *t[40], *d[4], *y = guarded(taps * outs), *want = guarded(taps * outs);
+    char what[200];
+    snprintf(what, sizeof what, "dots %s: n %zu taps %zu outs %zu %s", s->name, n, taps, outs,
+             kind_words[kind]);
+    for (size_t i = 0; i < taps; i++) t[i] = row_of(r, kind, n);
+    for (size_t o = 0; o < outs; o++) d[o] = row_of(r, kind == TINY ? TINY : RANDOM, n);
+    s->dots((const float *const *)t, taps, (const float *const *)d, outs, n, y);
+    convd_simd_at(0)->dots((const float *const *)t, taps, (const float *const *)d, outs, n, want);
+    for (size_t i = 0; i < taps * outs; i++) {
+        double size = 0;
+        for (size_t j = 0; j < n; j++)
+            size += fabs((double)t[i / outs][j] * (double)d[i % outs][j]);
+        const bool near =
+            is_base(s) &&
+            (fabs((double)y[i] - (double)want[i]) <= 2e-6 * size + 1e-44 || size > 1e38);
+        if (!same(y[i], want[i]) && !near)
+            T_FAIL("%s: sum %zu is %.9g, expected %.9g", what, i, (double)y[i], (double)want[i]);
+    }
+    check_guards(y, 0, taps * outs, taps * outs, what);
+    check_guards(want, 0, taps * outs, taps * outs, "ref");
+    for (size_t i = 0; i < taps; i++) free(t[i]);
+    for (size_t o = 0; o < outs; o++) free(d[o]);
+}
+
+TEST(dots_agree_with_ref)
+{
+    static const size_t taps[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 28};
+    struct t_rng r = t_rng(3);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 1; n < 180; n += n < 70 ? 1 : 7)
+            for (size_t outs = 1; outs <= CONVD_TAPS_OUTS; outs++)
+                for (size_t q = 0; q < sizeof taps / sizeof *taps; q++)
+                    check_dots(s, n, taps[q], outs, (enum kind)t_between(&r, 0, KINDS - 1), &r);
+}
+
 TEST(taps_do_not_depend_on_the_cut)
 {
     struct t_rng r = t_rng(2);
@@ -229,6 +268,48 @@ TEST(rows_agree_with_ref)
                     free(b);
                     free(c);
                 }
+}
+
+/* Few different numbers, so that some windows are claimed, some twice, some by nobody. */
+static void check_claim(const struct convd_simd *s, struct t_rng *r, size_t n, size_t stride)
+{
+    const size_t wide = (n - 1) * stride + 1;
+    float *x = row_of(r, RANDOM, wide), *y = row_of(r, RANDOM, n), *dx[2], *left[2];
+    for (size_t i = 0; i < wide; i++) x[i] = t_between(r, 0, 9) ? (float)t_between(r, 0, 3) : NAN;
+    for (size_t i = 0; i < n; i++) y[i] = (float)t_between(r, 0, 3);
+    for (int k = 0; k < 2; k++) {
+        dx[k] = guarded(wide);
+        left[k] = guarded(n);
+    }
+    for (size_t i = 0; i < wide; i++)
+        dx[0][i] = dx[1][i] = t_between(r, 0, 3) ? draw(r, LARGE) : -0.0F;
+    for (size_t i = 0; i < n; i++)
+        left[0][i] = left[1][i] = t_between(r, 0, 3) ? draw(r, WITH_NAN) : -0.0F;
+    convd_simd_at(0)->claim(x, stride, y, left[0], dx[0], n);
+    s->claim(x, stride, y, left[1], dx[1], n);
+    for (size_t i = 0; i < wide; i++)
+        if (!same(dx[0][i], dx[1][i]))
+            T_FAIL("%s: %zu windows, stride %zu: dx[%zu] is %g, expected %g", s->name, n, stride, i,
+                   (double)dx[1][i], (double)dx[0][i]);
+    for (size_t i = 0; i < n; i++)
+        if (!same(left[0][i], left[1][i]))
+            T_FAIL("%s: %zu windows, stride %zu: left[%zu] is %g, expected %g", s->name, n, stride,
+                   i, (double)left[1][i], (double)left[0][i]);
+    check_guards(dx[1], 0, wide, wide, "claim");
+    check_guards(left[1], 0, n, n, "claim");
+    check_guards(dx[0], 0, wide, wide, "claim of ref");
+    check_guards(left[0], 0, n, n, "claim of ref");
+    free(x);
+    free(y);
+}
+
+TEST(claims_agree_with_ref)
+{
+    struct t_rng r = t_rng(9);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 1; n <= 70; n++)
+            for (size_t stride = 1; stride <= 4; stride++) check_claim(s, &r, n, stride);
 }
 
 TEST(one_nonfinite_number_is_found_wherever_it_stands)

@@ -27,6 +27,18 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, NULL, finish);
 }
 
+static void share(const struct convd_window_share *s)
+{
+    for (ptrdiff_t o = 0; o < s->n; o++)
+        s->sum[o] += finish((double)s->dy[o], s->row_padded * s->padded[o],
+                            s->row_inside * s->inside[o], s->p);
+}
+
+static void backward(const struct convd_back *call)
+{
+    convd_window_sum_back(call, share, NULL);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_window_look(s, at, l);
@@ -125,6 +137,7 @@ static const struct convd_helper helpers[] = {
 const struct convd_op convd_op_avg_pool = {
     .name = "avg_pool",
     WINDOW_ROW,
+    .back_scratch = convd_window_sum_back_scratch,
     .summary = "mean of each window",
     .aliases =
         "avg_pool2d avgpool2d avgpool AvgPool AvgPool2d AveragePool AveragePooling2D mean_pool",

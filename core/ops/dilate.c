@@ -25,6 +25,11 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
     return convd_rank_opencv(s, "dilate", mem);
 }
 
+static void backward(const struct convd_back *call)
+{
+    convd_rank_back(call, true, convd_rank_award);
+}
+
 const struct convd_op convd_op_dilate = {
     .name = "dilate",
     RANK_ROW,
@@ -35,6 +40,7 @@ const struct convd_op convd_op_dilate = {
     .algorithm = "running",
     .cost = convd_rank_extreme_cost,
     .scratch = convd_rank_extreme_scratch,
+    .back_scratch = convd_rank_extreme_back_scratch,
     .look = convd_rank_look,
     .torch_of = torch,
     .opencv_of = opencv,

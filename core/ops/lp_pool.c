@@ -35,6 +35,32 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, term, finish);
 }
 
+/* dy/dx = whole * y^(1-p) * |x|^(p-1) * sign(x), whole being what cut windows are scaled by. A window of zeros gives nothing
+ * back, nor does a 0 get anything, as in torch for p >= 1. */
+static void share(const struct convd_window_share *s)
+{
+    const double p = s->p->norm_type,
+                 taps = (double)s->p->kernel_size.h * (double)s->p->kernel_size.w;
+    for (ptrdiff_t o = 0; o < s->n; o++) {
+        const double padded = s->row_padded * s->padded[o], y = (double)s->y[o],
+                     dy = (double)s->dy[o];
+        const double g = padded < taps && padded > 0 ? dy * (taps / padded) : dy;
+        if (y != 0) s->sum[o] += p == 1 ? g : p == 2 ? g / y : g * pow(y, 1 - p);
+    }
+}
+
+static double slope(double x, const struct convd_window_params *p)
+{
+    const double sign = (double)(x > 0) - (double)(x < 0);
+    if (p->norm_type == 1 || x == 0) return sign;
+    return p->norm_type == 2 ? x : sign * pow(fabs(x), p->norm_type - 1);
+}
+
+static void backward(const struct convd_back *call)
+{
+    convd_window_sum_back(call, share, slope);
+}
+
 static const char *torch(const struct convd_site *s, struct convd_arena *mem)
 {
     const struct convd_window_axes a = convd_window_axes(s);
@@ -61,6 +87,7 @@ static const struct convd_helper helpers[] = {
 const struct convd_op convd_op_lp_pool = {
     .name = "lp_pool",
     WINDOW_ROW,
+    .back_scratch = convd_window_sum_back_scratch,
     .summary = "p-norm of each window",
     .aliases = "lp_pool2d LpPool LPPool2d l2_pool",
     .example = "grayscale/lp_pool:2",

@@ -16,6 +16,11 @@ static void forward(const struct convd_call *call)
     convd_window_extreme(call, true);
 }
 
+static void backward(const struct convd_back *call)
+{
+    convd_window_extreme_back(call, true);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_window_look(s, at, l);
@@ -51,6 +56,7 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
 const struct convd_op convd_op_max_pool = {
     .name = "max_pool",
     WINDOW_ROW,
+    .back_scratch = convd_window_extreme_back_scratch,
     .summary = "largest number of each window",
     .aliases = "max_pool2d maxpool2d maxpool MaxPool MaxPool2d MaxPooling2D",
     .example = "grayscale/max_pool:2",

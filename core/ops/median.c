@@ -100,6 +100,23 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
                   : NULL;
 }
 
+static bool slides(const struct convd_site *s)
+{
+    const struct convd_pair k = ((const struct convd_rank_params *)s->params)->kernel_size;
+    return k.h * k.w > MEDIAN_SELECT;
+}
+
+static void backward(const struct convd_back *call)
+{
+    convd_rank_back(call, true, slides(call->site) ? convd_median_find : convd_rank_award);
+}
+
+static size_t back_scratch(const struct convd_site *s)
+{
+    const struct convd_rank_block b = convd_rank_layout(s, convd_rank_back_band(s));
+    return convd_rank_back_scratch(s, slides(s) ? convd_median_slide_scratch(&b) : 0);
+}
+
 const struct convd_op convd_op_median = {
     .name = "median",
     RANK_ROW,
@@ -110,6 +127,7 @@ const struct convd_op convd_op_median = {
     .algorithm = "selection",
     .cost = convd_rank_cost,
     .scratch = scratch,
+    .back_scratch = back_scratch,
     .look = convd_rank_look,
     .torch_of = torch,
     .opencv_of = opencv,

@@ -14,4 +14,7 @@ size_t convd_median_slide_scratch(const struct convd_rank_block *b); /* bytes */
 /* Writes rows y->y0 … y->y1 of channel c from the block. */
 void convd_median_slide(const struct convd_view *y, ptrdiff_t c, const struct convd_rank_block *b,
                         ptrdiff_t kh, ptrdiff_t kw, void *scratch);
+/* The way back through them: the first number of a window that is its median is looked up among the block's sorted numbers,
+ * O(log n) for each row in which it does not stand. Its scratch is the same. */
+void convd_median_find(const struct convd_award *w);
 #endif

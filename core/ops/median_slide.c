@@ -3,6 +3,7 @@
  * counts (1, 32, 1024 ranks) and the place of the last median keep the search short. Exact for any floats.
  * Source: Huang, Yang, Tang 1979, "A fast two-dimensional median filtering algorithm"; ranks after Weiss 2006. */
 #include "median.h"
+#include "winner.h"
 #include <string.h>
 
 enum { FINE = 5, COARSE = 10, DIGIT = 11, BUCKETS = 1 << DIGIT };
@@ -75,15 +76,22 @@ static struct entry *sort(struct entry *from, struct entry *to, size_t n)
     return from;
 }
 
+/* All numbers of the block by key, equal ones row by row; *n is how many there are. */
+static const struct entry *sort_block(const struct convd_rank_block *b, struct parts *p, size_t *n)
+{
+    *n = 0;
+    for (ptrdiff_t r = 0; r < b->rows; r++)
+        for (ptrdiff_t j = 0; j < b->w; j++)
+            p->entries[(*n)++] =
+                (struct entry){key_of(b->data[r * b->row + j]), (uint32_t)(r * b->row + j)};
+    return sort(p->entries, p->spare, *n);
+}
+
 /* Fills ranks and values; returns how many different numbers there are. */
 static size_t rank_block(const struct convd_rank_block *b, struct parts *p)
 {
-    size_t n = 0, ranks = 0;
-    for (ptrdiff_t r = 0; r < b->rows; r++)
-        for (ptrdiff_t j = 0; j < b->w; j++, n++)
-            p->entries[n] =
-                (struct entry){key_of(b->data[r * b->row + j]), (uint32_t)(r * b->row + j)};
-    const struct entry *e = sort(p->entries, p->spare, n);
+    size_t n, ranks = 0;
+    const struct entry *e = sort_block(b, p, &n);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || e[i].key != e[i - 1].key) p->values[ranks++] = b->data[e[i].place];
         p->ranks[e[i].place] = (uint32_t)(ranks - 1);
@@ -135,6 +143,68 @@ void convd_median_slide(const struct convd_view *y, ptrdiff_t c, const struct co
             move(&h, x + j - 1, b->row, kh, -1);
             move(&h, x + j + kw - 1, b->row, kh, 1);
             out[j] = p.values[find(&h, kh * kw / 2)];
+        }
+    }
+}
+
+/* ---- the way back ---- */
+
+struct sorted {
+    const struct entry *e;
+    size_t n;
+    ptrdiff_t row;
+};
+
+/* The first entry of that key at or behind a place; n where there is none. */
+static size_t seek(const struct sorted *s, uint32_t key, ptrdiff_t place)
+{
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        const size_t middle = lo + (hi - lo) / 2;
+        const struct entry *e = &s->e[middle];
+        if (e->key < key || (e->key == key && (ptrdiff_t)e->place < place))
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo < s->n && s->e[lo].key == key ? lo : s->n;
+}
+
+/* The place of the first y in rows [i, i + kh) and columns [j, j + kw); -1 where there is none. */
+static ptrdiff_t look_up(const struct sorted *s, float y, ptrdiff_t i, ptrdiff_t j, ptrdiff_t kh,
+                         ptrdiff_t kw)
+{
+    const uint32_t key = key_of(y);
+    for (ptrdiff_t r = i; r < i + kh;) {
+        const size_t at = seek(s, key, r * s->row + j);
+        if (at == s->n) return -1;
+        const ptrdiff_t row = s->e[at].place / s->row, column = s->e[at].place % s->row;
+        if (row < i + kh && column >= j && column < j + kw) return s->e[at].place;
+        r = column < j ? row : row + 1; /* left of the window: on in the same row */
+    }
+    return -1;
+}
+
+void convd_median_find(const struct convd_award *w)
+{
+    const struct convd_view *x = w->x;
+    const struct convd_rank_block b = {x->data, x->h, x->row, x->w};
+    struct parts p = part(w->scratch, (size_t)b.rows * (size_t)b.row);
+    struct sorted s = {.row = b.row};
+    s.e = sort_block(&b, &p, &s.n);
+    const ptrdiff_t kh = w->axes.y.k, kw = w->axes.x.k;
+    for (ptrdiff_t i = 0; i < w->axes.y.out; i++) {
+        const float *y = convd_row(w->y, 0, i), *dy = convd_row(w->dy, 0, i);
+        for (ptrdiff_t j = 0; j < w->axes.x.out; j++) {
+            ptrdiff_t at = -1;
+            if (y[j] == y[j]) {
+                at = look_up(&s, y[j], i, j, kh, kw);
+            } else {
+                const struct winner v = find_winner(x, 0, (struct convd_rows){i, i + kh},
+                                                    (struct convd_rows){j, j + kw}, y[j]);
+                at = v.i * b.row + v.j;
+            }
+            if (at >= 0) w->dx->data[at] += dy[j];
         }
     }
 }

@@ -13,6 +13,11 @@ static void forward(const struct convd_call *call)
     convd_window_extreme(call, false);
 }
 
+static void backward(const struct convd_back *call)
+{
+    convd_window_extreme_back(call, false);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_window_look(s, at, l);
@@ -48,6 +53,7 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
 const struct convd_op convd_op_min_pool = {
     .name = "min_pool",
     WINDOW_ROW,
+    .back_scratch = convd_window_extreme_back_scratch,
     .summary = "smallest number of each window",
     .aliases = "min_pool2d minpool2d minpool MinPool MinPool2d",
     .example = "grayscale/min_pool:2",

@@ -2,7 +2,7 @@
  * Window rows are i - kh/2 … i - kh/2 + kh - 1, columns alike (OpenCV's anchor for odd and even sizes). */
 #ifndef CONVD_OPS_RANK_H
 #define CONVD_OPS_RANK_H
-#include "row.h"
+#include "window.h"
 
 struct convd_rank_params {
     struct convd_pair kernel_size;
@@ -45,7 +45,20 @@ const char *convd_rank_padded(const struct convd_site *s, struct convd_arena *me
 const char *convd_rank_opencv(const struct convd_site *s, const char *name,
                               struct convd_arena *mem);
 
+/* ---- the way back (rank_back.c) ---- */
+
+/* Calls give for band after band of padded rows: its x, dx and windows are of those. */
+void convd_rank_back(const struct convd_back *call, bool largest,
+                     void (*give)(const struct convd_award *w));
+/* Scratch for it, where give wants `way` bytes. */
+size_t convd_rank_back_scratch(const struct convd_site *s, size_t way);
+/* Rows in a band. */
+ptrdiff_t convd_rank_back_band(const struct convd_site *s);
+/* The give of dilate and erode, and their back_scratch. */
+void convd_rank_award(const struct convd_award *w);
+size_t convd_rank_extreme_back_scratch(const struct convd_site *s);
+
 #define RANK_ROW                                                                                   \
     .group = CONVD_RANK, .params = params, .params_size = sizeof(struct convd_rank_params),        \
-    .window = convd_rank_window, .rows = convd_rank_rows, .forward = forward
+    .window = convd_rank_window, .rows = convd_rank_rows, .forward = forward, .backward = backward
 #endif

@@ -134,11 +134,10 @@ static void back_along_width(const struct convd_back *call)
         const ptrdiff_t c = r / dx->h, i = r % dx->h;
         const float *x = convd_row(call->x, c, i), *y = convd_row(call->y, c, i),
                     *dy = convd_row(call->dy, c, i);
-        float *to = convd_row(dx, c, i), left = *dy;
         if (p->fn == MAX || p->fn == MIN)
-            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += claim(x[j], *y, &left);
+            convd_row(dx, c, i)[first_winner(x, dx->w, *y)] += *dy;
         else
-            give(p, to, x, y, dy, dx->w, 0, dx->w);
+            give(p, convd_row(dx, c, i), x, y, dy, dx->w, 0, dx->w);
     }
 }
 
@@ -160,7 +159,8 @@ static void backward(const struct convd_back *call)
         memcpy(call->scratch, dy, (size_t)dx->w * sizeof(float));
         for (ptrdiff_t k = 0; k < count; k++)
             if (p->fn == MAX || p->fn == MIN)
-                claim_row(line(dim, dx, at, k), line(dim, call->x, at, k), y, call->scratch, dx->w);
+                call->site->simd->claim(line(dim, call->x, at, k), 1, y, call->scratch,
+                                        line(dim, dx, at, k), (size_t)dx->w);
             else
                 give(p, line(dim, dx, at, k), line(dim, call->x, at, k), y, dy, dx->w, 1, count);
     }

@@ -65,6 +65,27 @@ static inline struct convd_rows part_rows(const struct convd_back *b, const stru
     return v->data ? convd_share(v->c * v->h, b->part, b->parts) : (struct convd_rows){0, 0};
 }
 
+/* Its share where a row of dx depends on rows around it: whole channels if there are enough of them, else rows of all. */
+struct part_box {
+    struct convd_rows channels, rows;
+};
+static inline struct part_box part_box(const struct convd_back *b, const struct convd_view *v)
+{
+    const bool channels = v->c % (ptrdiff_t)b->parts == 0 || v->c >= 4 * (ptrdiff_t)b->parts;
+    const struct convd_rows all_channels = {0, v->c}, all_rows = {0, v->h};
+    return (struct part_box){channels ? convd_share(v->c, b->part, b->parts) : all_channels,
+                             channels ? all_rows : convd_share(v->h, b->part, b->parts)};
+}
+
+/* One channel as a map of its own. */
+static inline struct convd_view channel_of(const struct convd_view *v, ptrdiff_t c)
+{
+    struct convd_view one = *v;
+    one.data = convd_row(v, c, v->y0);
+    one.c = 1;
+    return one;
+}
+
 /* Adds g to row i of channel c of dx. */
 static inline void add_to_row(const struct convd_back *b, const struct convd_view *dx, ptrdiff_t c,
                               ptrdiff_t i, const float *g)

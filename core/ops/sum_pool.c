@@ -20,6 +20,16 @@ static void forward(const struct convd_call *call)
     convd_window_sum(call, NULL, finish);
 }
 
+static void share(const struct convd_window_share *s)
+{
+    for (ptrdiff_t o = 0; o < s->n; o++) s->sum[o] += (double)s->dy[o];
+}
+
+static void backward(const struct convd_back *call)
+{
+    convd_window_sum_back(call, share, NULL);
+}
+
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
     convd_window_look(s, at, l);
@@ -56,6 +66,7 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
 const struct convd_op convd_op_sum_pool = {
     .name = "sum_pool",
     WINDOW_ROW,
+    .back_scratch = convd_window_sum_back_scratch,
     .summary = "sum of each window",
     .aliases = "sum_pool2d sumpool2d sumpool SumPool",
     .example = "grayscale/sum_pool:2",

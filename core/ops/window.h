@@ -90,9 +90,9 @@ struct convd_pair convd_window_cover(const struct convd_site *s);
 #define WINDOW_ROW                                                                                 \
     .group = CONVD_POOLING, .algorithm = "direct", .params = params,                               \
     .params_size = sizeof(struct convd_window_params), .rules = convd_window_rules,                \
-    .check = convd_window_check,                                                                   \
-    .shape = convd_window_shape, .cost = convd_window_cost, .window = convd_window_field,          \
-    .rows = convd_window_rows, .scratch = convd_window_scratch, .forward = forward
+    .check = convd_window_check, .shape = convd_window_shape, .cost = convd_window_cost,           \
+    .window = convd_window_field, .rows = convd_window_rows, .scratch = convd_window_scratch,      \
+    .forward = forward, .backward = backward
 
 /* Fills y with the largest (sign > 0) or smallest number of each window; NaN wins. */
 void convd_window_extreme(const struct convd_call *call, bool largest);
@@ -102,4 +102,45 @@ void convd_window_sum(const struct convd_call *call,
                       double (*term)(double x, const struct convd_window_params *p),
                       double (*finish)(double sum, double padded, double inside,
                                        const struct convd_window_params *p));
+
+/* ---- the way back (window_back.c) ---- */
+
+/* One channel on its way back to the numbers that won: x, y, dy and dx are views of it. Set all above `taps`, call init once
+ * and award for each row of y whose windows meet `own`. */
+enum { CONVD_AWARD_SMALL = 49 }; /* most taps of a window whose taps are tried one by one */
+struct convd_award {
+    struct convd_window_axes axes;
+    const struct convd_simd *simd;
+    const struct convd_view *x, *y, *dy, *dx;
+    struct convd_rows own; /* the rows of dx that are written */
+    bool largest;          /* y is the largest, or else the smallest: for more taps than that */
+    void *scratch;         /* as convd_award_scratch says */
+    struct convd_award_tap {
+        ptrdiff_t lo, n,
+            at; /* first output and how many it has inside the picture; its column for the first */
+    } taps[CONVD_AWARD_SMALL];
+};
+size_t convd_award_scratch(const struct convd_window_axes *a);
+void convd_award_init(struct convd_award *w);
+void convd_award(const struct convd_award *w, ptrdiff_t i);
+
+/* Of max_pool and min_pool. */
+void convd_window_extreme_back(const struct convd_back *call, bool largest);
+size_t convd_window_extreme_back_scratch(const struct convd_site *s);
+
+/* A row of outputs on its way back: share adds to sum[o] what goes to each tap of window o, by way of its term's slope. */
+struct convd_window_share {
+    const struct convd_window_params *p;
+    ptrdiff_t n;
+    const float *dy, *y;
+    double row_padded,
+        row_inside; /* taps along the column: inside the padded picture, inside the picture */
+    const double *padded, *inside; /* taps along the row, of each window */
+    double *sum;
+};
+/* Of the sums: dL/dx = sum of the shares of the windows that hold x, times slope(x) (NULL: 1). */
+void convd_window_sum_back(const struct convd_back *call,
+                           void (*share)(const struct convd_window_share *s),
+                           double (*slope)(double x, const struct convd_window_params *p));
+size_t convd_window_sum_back_scratch(const struct convd_site *s);
 #endif

@@ -1,5 +1,6 @@
 /* winner.h: the way back through ops that answer one of the numbers they see (max, min, median): all of dy goes to the first
- * number, in row-major order, that equals y; where y is NaN, to the first NaN. */
+ * number, in row-major order, that equals y; where y is NaN, to the first NaN. Many outputs side by side are convd_simd's
+ * claim. */
 #ifndef CONVD_OPS_WINNER_H
 #define CONVD_OPS_WINNER_H
 #include "row.h"
@@ -9,20 +10,12 @@ static inline bool wins(float x, float y)
     return (x == y) | (x != x);
 }
 
-/* What x gets of *left, which is dy as long as nobody has claimed it and 0 from then on. */
-static inline float claim(float x, float y, float *left)
+/* The first winner of n numbers; 0 where there is none. */
+static inline ptrdiff_t first_winner(const float *x, ptrdiff_t n, float y)
 {
-    const bool mine = wins(x, y);
-    const float dx = mine ? *left : 0;
-    *left = mine ? 0 : *left;
-    return dx;
-}
-
-/* The same for n outputs side by side, each of which looks at one number of x. */
-static inline void claim_row(float *restrict dx, const float *restrict x, const float *restrict y,
-                             float *restrict left, ptrdiff_t n)
-{
-    for (ptrdiff_t j = 0; j < n; j++) dx[j] += claim(x[j], y[j], &left[j]);
+    for (ptrdiff_t j = 0; j < n; j++)
+        if (wins(x[j], y)) return j;
+    return 0;
 }
 
 /* The first winner in a rectangle of channel c; the first number where there is none. */

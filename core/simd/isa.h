@@ -41,4 +41,82 @@ INLINE void vec_store(float *p, vec v)
 {
     __builtin_memcpy(p, &v, sizeof v);
 }
+
+/* Integers: the whole vector as bytes or 16 bits, and half of it. */
+typedef uint8_t bvec __attribute__((vector_size(VL)));
+typedef uint8_t bhalf __attribute__((vector_size(VL / 2)));
+typedef int16_t hvec __attribute__((vector_size(VL)));
+typedef uint16_t uhvec __attribute__((vector_size(VL)));
+
+#define LOAD(TYPE, P)                                                                              \
+    ({                                                                                             \
+        TYPE v_;                                                                                   \
+        __builtin_memcpy(&v_, (P), sizeof v_);                                                     \
+        v_;                                                                                        \
+    })
+#define STORE(P, V)                                                                                \
+    do {                                                                                           \
+        const __typeof__(V) v_ = (V);                                                              \
+        __builtin_memcpy((P), &v_, sizeof v_);                                                     \
+    } while (0)
+
+/* The few instructions that vector arithmetic in C has no words for. On each set the same numbers.
+ *   int_madd    a[2i] * b[2i] + a[2i+1] * b[2i+1] in 32 bits
+ *   int_high    a * b / 2^15, rounded half up
+ *   int_adds    a + b, saturated
+ *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
+ *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
+ *   int_even    the low bytes of 16 bits, in order: int_pack8 where all are bytes already */
+#if defined __AVX512BW__ && VL == 64
+#include <immintrin.h>
+#define IN_ORDER(V) _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
+INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
+INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm512_mulhrs_epi16((__m512i)a, (__m512i)b); }
+INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
+INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm512_packs_epi32((__m512i)a, (__m512i)b)); }
+INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm512_packus_epi16((__m512i)a, (__m512i)b)); }
+#elif defined __AVX2__ && VL == 32
+#include <immintrin.h>
+#define IN_ORDER(V) _mm256_permute4x64_epi64((V), 0xd8)
+INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b); }
+INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
+INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm256_packs_epi32((__m256i)a, (__m256i)b)); }
+INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm256_packus_epi16((__m256i)a, (__m256i)b)); }
+#elif defined __SSE2__ && VL == 16
+#include <emmintrin.h>
+INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }
+INLINE hvec int_high(hvec a, hvec b)
+{
+    const uhvec low = (uhvec)(a * b);
+    const hvec top = (hvec)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
+    return top * 2 + (hvec)(low >> 15) + (hvec)(low >> 14 & 1);
+}
+INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm_adds_epi16((__m128i)a, (__m128i)b); }
+INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)_mm_packs_epi32((__m128i)a, (__m128i)b); }
+INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)_mm_packus_epi16((__m128i)a, (__m128i)b); }
+#elif defined __ARM_NEON && VL == 16
+#include <arm_neon.h>
+INLINE ivec int_madd(hvec a, hvec b)
+{
+    const int32x4_t lo = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b)),
+                    hi = vmull_s16(vget_high_s16((int16x8_t)a), vget_high_s16((int16x8_t)b));
+    return (ivec)vpaddq_s32(lo, hi);
+}
+INLINE hvec int_high(hvec a, hvec b) { return (hvec)vqrdmulhq_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE hvec int_adds(hvec a, hvec b) { return (hvec)vqaddq_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE hvec int_pack16(ivec a, ivec b)
+{
+    return (hvec)vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
+}
+INLINE bvec int_pack8(hvec a, hvec b)
+{
+    return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
+}
+#endif
+
+INLINE hvec widen(bhalf x)
+{
+    return __builtin_convertvector(x, hvec);
+}
 #endif

@@ -75,6 +75,15 @@ static void magnitude(float *y, const float *x, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = fabsf(x[i]);
 }
 
+static void claim(const float *x, size_t stride, const float *y, float *left, float *dx, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i * stride] == y[i] || isnan(x[i * stride])) {
+            dx[i * stride] += left[i];
+            left[i] = -0.0f;
+        }
+}
+
 static float gray(float r, float g, float b)
 {
     return fmaf(0.114f, b, fmaf(0.587f, g, fmaf(0.299f, r, 0.0f)));
@@ -108,6 +117,10 @@ static uint64_t planes_u8(const float *const *x, size_t n, size_t c, uint8_t *y)
     return saturated;
 }
 
+#define SIMD(TYPE, NAME, ARGUMENTS) TYPE convd_##NAME##_ref ARGUMENTS;
+#include "simd.def" /* the integers are in ref_ints.c */
+#undef SIMD
+
 const struct convd_simd convd_simd_ref;
 const struct convd_simd convd_simd_ref = {
     .name = "ref",
@@ -119,8 +132,27 @@ const struct convd_simd convd_simd_ref = {
     .min = min,
     .add = add,
     .abs = magnitude,
+    .claim = claim,
     .luma = luma,
     .u8_planes = u8_planes,
     .u8_luma = u8_luma,
     .planes_u8 = planes_u8,
+    .split_u8 = convd_split_u8_ref,
+    .join_u8 = convd_join_u8_ref,
+    .widen_u8 = convd_widen_u8_ref,
+    .narrow_i16 = convd_narrow_i16_ref,
+    .gray_i16 = convd_gray_i16_ref,
+    .taps_i16 = convd_taps_i16_ref,
+    .taps_pairs = convd_taps_pairs_ref,
+    .smooth_i16 = convd_smooth_i16_ref,
+    .affine_i16 = convd_affine_i16_ref,
+    .abs_i16 = convd_abs_i16_ref,
+    .add_i16 = convd_add_i16_ref,
+    .sub_i16 = convd_sub_i16_ref,
+    .max_i16 = convd_max_i16_ref,
+    .min_i16 = convd_min_i16_ref,
+    .max_u8 = convd_max_u8_ref,
+    .min_u8 = convd_min_u8_ref,
+    .pick_max_u8 = convd_pick_max_u8_ref,
+    .mean4_u8 = convd_mean4_u8_ref,
 };

@@ -16,16 +16,46 @@
  *   finite     true when all n numbers are finite
  *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN
  *   add abs    y = a + b, y = |x|; y may be a, b or x
+ *   claim      one tap of n windows that answer one of their numbers: where x[j*stride] is y[j], or is NaN, dx[j*stride]
+ *              is added left[j], which becomes -0 (0 that no sum sees): nothing is left for other taps
  *   luma       Rec. 601: 0.299 r + 0.587 g + 0.114 b
  *   u8_planes  n pixels of `stored` interleaved bytes -> the first `planes` (<= stored) of them as rows of floats
  *   u8_luma    the same to one row: Rec. 601 of the first three bytes (stored >= 3)
  *   planes_u8  c rows of n floats -> n interleaved pixels: half to even, saturated, NaN is 0; returns how many were
- *              saturated (below 0 or above 255 before rounding, NaN) */
+ *              saturated (below 0 or above 255 before rounding, NaN)
+ *
+ * Integers (ref_ints.c); the same bits everywhere. Nothing but n numbers of y is written, nothing outside x read.
+ *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
+ *   widen_u8   y = x << shift
+ *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated
+ *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes
+ *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
+ *   taps_pairs sums in 32 bits for two rows at once: struct convd_pairs
+ *   smooth_i16 y[j] = sum of k[i] * t[i][j] / 2^15, each product rounded; k is symmetric, t[i] + t[taps-1-i] fits
+ *   affine_i16 y = clamp(k0 x + k1, k2, k3)
+ *   pick_max_u8 y[j] = max(x[2j], x[2j+1])
+ *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even */
 #ifndef CONVD_SIMD_H
 #define CONVD_SIMD_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* One or two output rows of a window over rows of pairs: pair i of column j is the numbers of two picture rows that lie
+ * under each other, x[i][2j] and x[i][2j+1]. A step is a column of the window: for output o,
+ *     sum[o][j] = bias + sum over steps s, pairs i of x[i][2(j + at[s])] * k[..][0] + x[i][2(j + at[s]) + 1] * k[..][1]
+ * with k laid out [step][pair][output][2]; y = sum * scale, rounded half to even, saturated to the type. */
+struct convd_pairs {
+    const int16_t *const *x;
+    size_t pairs, outs;    /* outs: 1 or 2 */
+    const ptrdiff_t *at;
+    size_t steps;
+    const int16_t *k;
+    int32_t bias;
+    float scale;
+    bool bytes;            /* y is uint8_t, else int16_t */
+    void *y[2];
+};
 
 struct convd_simd {
     const char *name; /* "ref", "base", "avx2", "avx512", "neon" */
