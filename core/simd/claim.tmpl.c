@@ -4,17 +4,15 @@
  * laid over outputs that are done already. */
 #include "isa.h"
 
-static const float nothing = -0.0f;
-
-INLINE vec all(float x)
+INLINE vec nothing(void)
 {
-    return (vec){0} + x;
+    return -0.0f - (vec){0};
 }
 
 /* What x gets; *left keeps the rest. */
 INLINE vec take(vec x, vec y, float *left)
 {
-    const ivec mine = (x == y) | (x != x), none = (ivec)((vec){0} - 0.0f);
+    const ivec mine = (x == y) | (x != x), none = (ivec)nothing();
     vec v = vec_load(left);
     vec_store(left, (vec)(((ivec)v & ~mine) | (none & mine)));
     return (vec)(((ivec)v & mine) | (none & ~mine));
@@ -24,10 +22,10 @@ INLINE void take_one(const float *x, const float *y, float *left, float *dx)
 {
     if (*x != *y && *x == *x) return;
     *dx += *left;
-    *left = nothing;
+    *left = -0.0f;
 }
 
-/* Every second lane of two vectors, and the other way: lanes at every second place of a vector, `nothing` between. */
+/* Every second lane of two vectors, and the other way: lanes at every second place of a vector, -0 between. */
 #if VL == 64
 #define EVENS        0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define EVENS_ENDING 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
@@ -61,7 +59,7 @@ INLINE void claim_1(const float *x, const float *y, float *left, float *dx)
 /* A vector of outputs two numbers apart. It ends at its last number where `ending`: one more may be nobody's. */
 INLINE void claim_2(const float *x, const float *y, float *left, float *dx, const bool ending)
 {
-    const vec a = vec_load(x), none = all(nothing);
+    const vec a = vec_load(x), none = nothing();
     if (ending) {
         const vec v = __builtin_shufflevector(a, vec_load(x + LANES - 1), EVENS_ENDING);
         const vec g = take(v, vec_load(y), left);
