@@ -4,7 +4,8 @@
  *
  * The rule that makes results the same everywhere: vectors run across outputs, never across taps, so an
  * output adds its taps in their order whatever the width of the vector, the place in the row or the cut of
- * the work (dots, whose outputs are sums along the row, has parts of one size everywhere). Variants with FMA agree with ref bit for bit; base has none and rounds each product.
+ * the work (dots, whose outputs are sums along the row, has parts of one size everywhere). Variants with
+ * FMA agree with ref bit for bit; base has none and rounds each product.
  *
  *   taps       windows over padded rows, for 1 to 4 rows of outputs that read the same input:
  *                  y[o][j] = bias[o] + sum over i of k[i*outs + o] * t[i][j]      from <= j < to
