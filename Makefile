@@ -14,7 +14,7 @@ VARIANT ?=
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev curl
-PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev
+PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema
 PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
@@ -32,6 +32,10 @@ TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c)
 TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
               $(wildcard tests/ops_all.c tests/simd_all.c)
 TESTS      := $(TEST_SRC:%.c=$(B)/%)
+# Tests in Python, and the programs they ask.
+SCRIPTS    := $(patsubst %.py,$(B)/%,$(wildcard tests/schema/*.py))
+ASKED_SRC  := $(wildcard tests/schema/*.c)
+ASKED      := $(ASKED_SRC:%.c=$(B)/%)
 EMBED      := $(if $(wildcard tests/core/embed.c),$(B)/tests/core/embed)
 
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
@@ -166,7 +170,9 @@ $(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(pa
 	@echo '  LD      $$@' && $(CC) -o $$@ $$^ $$$$(sed -n 's,^/[*] link: \(.*\) [*]/$$$$,\1,p' $(1)) $$(LINK) \
 	    $$(TEST_LIBS) $$(SERVER_LIBS) $$(API_LIBS) $$(CORE_LIBS) -lm
 endef
-$(foreach t,$(TEST_SRC),$(eval $(call TEST_RULE,$t)))
+$(foreach t,$(TEST_SRC) $(ASKED_SRC),$(eval $(call TEST_RULE,$t)))
+$(SCRIPTS): $(B)/%: %.py
+	@mkdir -p $(@D) && install -m 755 $< $@
 
 # A user's program: the library and nothing else.
 $(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
@@ -176,10 +182,11 @@ $(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
 # run, test and the like build with every processor unless -j says otherwise.
 JOBS = $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
-programs: $(TESTS) $(EMBED)
+programs: $(TESTS) $(EMBED) $(SCRIPTS) $(ASKED)
 
 run-tests: all programs
-	@CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) tools/run-tests $(TESTS)
+	@CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) MUTANTS=$(if $(VARIANT),1000,10000) \
+	    tools/run-tests $(TESTS) $(SCRIPTS)
 
 install-packages-run:
 	@tools/install-packages $(PACKAGES_RUN)
@@ -223,7 +230,7 @@ lint-checks:
 	@tools/lint-text
 	@FLAGS='-std=gnu11 -D_GNU_SOURCE= -I. -Icore $(PKG_CFLAGS) $(WARNINGS) -Werror -fsyntax-only' \
 	    SOURCES='$(CORE_SRC) $(API_SRC) $(SERVER_SRC) $(wildcard server/main.c)' \
-	    TESTS='$(TEST_SRC) $(wildcard tests/core/embed.c tests/bench/*.c tests/fuzz/*.c) $(HELP_OBJ:$(B)/%.o=%.c)' \
+	    TESTS='$(TEST_SRC) $(ASKED_SRC) $(wildcard tests/core/embed.c tests/bench/*.c tests/fuzz/*.c) $(HELP_OBJ:$(B)/%.o=%.c)' \
 	    TEMPLATES='$(TEMPLATES)' ISAS='$(ISAS)' $(foreach i,$(ISAS),ISA_FLAGS_$i='$(ISA_$i)') \
 	    HEADERS='$(filter-out banned.h core/simd/taps_tile.h,$(shell git ls-files '*.h' 2>/dev/null))' tools/lint-c
 	@$(CPPCHECK) core api server

@@ -138,5 +138,7 @@ bool api_explain(struct api_work *w, const struct api_size *size, const char *fo
 bool api_ops_write(const char *name, struct convd_bytes *out);      /* NULL: all of them; false: no such op     */
 bool api_kernels_write(const char *name, struct convd_bytes *out);
 bool api_pipelines_write(const struct api_library *lib, const char *name, struct convd_bytes *out);
+/* JSON Schema 2020-12 of a pipeline; limits NULL: the defaults. */
+bool api_schema_write(const struct api_library *lib, const struct api_limits *l, struct convd_bytes *out);
 bool api_limits_write(const struct api_limits *l, struct convd_bytes *out); /* members without braces: the server adds its own */
 #endif
