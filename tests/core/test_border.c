@@ -268,6 +268,28 @@ TEST(lines_tell_windows_that_are_not_finite)
     free(x.data);
 }
 
+TEST(lines_of_columns_hold_the_border_and_folding_gives_it_back)
+{
+    struct t_rng r = t_rng(9);
+    for (int round = 0; round < 2000; round++) {
+        const ptrdiff_t w = t_between(&r, 1, 9), n = t_between(&r, 0, 30),
+                        step = t_between(&r, 1, 3), from = t_between(&r, -12, 12);
+        const enum convd_mode mode = (enum convd_mode)t_between(&r, 0, 5);
+        float x[9], y[30], t[30], back[9] = {0};
+        double want[9] = {0};
+        for (ptrdiff_t i = 0; i < w; i++) x[i] = (float)(i + 1);
+        convd_border_line(x, w, from, step, n, mode, 50, y);
+        for (ptrdiff_t m = 0; m < n; m++) {
+            const ptrdiff_t k = convd_border_index(mode, from + m * step, w);
+            NEAR(k >= 0 ? x[k] : mode == CONVD_MODE_ZEROS ? 0 : 50, y[m], 0);
+            t[m] = (float)t_between(&r, -9, 9);
+            if (k >= 0) want[k] += (double)t[m];
+        }
+        convd_border_fold(t, from, step, n, mode, convd_simd_choose(NULL), back, w);
+        for (ptrdiff_t i = 0; i < w; i++) NEAR(want[i], back[i], 0);
+    }
+}
+
 TEST(lines_need_no_more_memory_for_more_rows)
 {
     struct convd_lines_shape s = {
