@@ -24,7 +24,7 @@ SONAME  := libconvd.so.$(firstword $(subst ., ,$(VERSION)))
 B       := build$(if $(VARIANT),/$(VARIANT))
 
 TEMPLATES  := $(wildcard core/simd/*.tmpl.c)
-CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/*.c core/simd/*.c))
+CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/*.c core/simd/*.c core/learn/*.c))
 API_SRC    := $(wildcard api/*.c)
 SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c server/handlers/*.c))
 TEST_DIRS  := core api http cli conformance
@@ -128,6 +128,8 @@ $(B)/core/simd/%.o: core/simd/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) $(CFLAGS) $(CPPFLAGS)
 # Nobody reads errno or floating-point flags there, so that sqrt and both sides of ?: may be made of vectors.
 $(B)/core/ops/%.o: core/ops/%.c $(FLAGS)
+	$(COMPILE) $(OPT_HOT) -fno-math-errno -fno-trapping-math $(CFLAGS) $(CPPFLAGS)
+$(B)/core/learn/%.o: core/learn/%.c $(FLAGS)
 	$(COMPILE) $(OPT_HOT) -fno-math-errno -fno-trapping-math $(CFLAGS) $(CPPFLAGS)
 # Rows of pictures: filters, colours, planes.
 $(B)/core/image/%.o: core/image/%.c $(FLAGS)

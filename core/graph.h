@@ -25,6 +25,7 @@ struct convd_node {
     void *params;
     uint64_t given;                   /* bit i: params row i was given                                          */
     int learn;                        /* -1: not said, 0, 1                                                     */
+    uint64_t bound;                   /* bit i: row i is a weight that came apart from the spec (learn/learn.h) */
     const int *inputs;
     size_t n_inputs;
     const struct convd_tensor *tensor;/* TENSOR */

@@ -99,6 +99,7 @@ struct convd_look {
 struct convd_helper { const char *name, *text; };
 
 struct convd_expand;
+struct convd_learning; /* learn/learning.h */
 
 /* What `check` or `shape` holds a parameter against: other parameters, or what comes in. For the schema and the docs. */
 struct convd_rule {
@@ -151,6 +152,7 @@ struct convd_op {
     bool (*weight_shape)(const struct convd_site *s, size_t row, struct convd_tensor *t);
     /* The written numbers changed in place: makes `state` new from them. NULL: state refers to them. */
     void (*pack)(const struct convd_site *s, void *state);
+    const struct convd_learning *learning; /* what it does otherwise while learning; NULL: nothing */
     /* NULL: the numbers at the same place of every input (at 0 where an input is spread), of the whole map where
      * `window` says so. Called for steps that are prepared. */
     void (*look)(const struct convd_site *s, struct convd_place at, struct convd_look *l);

@@ -87,6 +87,16 @@ static bool gather_inputs(struct convd_plan *p, int v, struct convd_faults *f)
     return true;
 }
 
+/* Weights that came apart from the spec stay what they are. */
+static void keep_bound(void *own, const struct convd_node *n)
+{
+    const struct convd_param *row = n->op->params;
+    for (size_t r = 0; n->bound >> r; r++)
+        if (n->bound >> r & 1)
+            memcpy((char *)own + row[r].offset, (const char *)n->params + row[r].offset,
+                   sizeof(struct convd_weight));
+}
+
 /* The op's own params; a copy with what needed shapes filled in where a block left something to planning. */
 static const void *site_params(struct convd_plan *p, const struct convd_node *n)
 {
@@ -104,6 +114,7 @@ static const void *site_params(struct convd_plan *p, const struct convd_node *n)
             return NULL;
     }
     n->late(own, of, n->late_block, &p->mem);
+    keep_bound(own, n);
     return own;
 }
 

@@ -2,6 +2,7 @@
  * Left out: weight 1, bias 0, mean 0, var 1. The factor is made in double. NaN propagates. Equals
  * torch.nn.functional.batch_norm(training=False).
  * Source: Ioffe and Szegedy 2015, "Batch normalization". */
+#include "batch_norm_learn.h"
 #include "vector.h"
 
 struct params {
@@ -180,4 +181,5 @@ const struct convd_op convd_op_batch_norm = {
     .weight_shape = weight_shape,
     .pack = pack,
     .torch_of = torch,
+    .learning = &convd_batch_norm_learning,
 };

@@ -2,6 +2,7 @@
  * y = (x - mean) / sqrt(var + eps) * weight[c] + bias[c], mean and population variance over the channel's own pixels.
  * Two passes in double. A constant channel becomes its bias. NaN takes the whole channel. Equals
  * torch.nn.functional.instance_norm. Source: Ulyanov, Vedaldi, Lempitsky 2016, "Instance normalization". */
+#include "../learn/learning.h"
 #include "global.h"
 #include "vector.h"
 
@@ -199,6 +200,8 @@ static const struct convd_helper helpers[] = {
      "    return (y if bias is None else y + bias[:, None, None]).float()"},
     {NULL, NULL},
 };
+static const float left_out[] = {1, 0, NAN};
+static const struct convd_learning learning = {.left_out = left_out};
 
 const struct convd_op convd_op_instance_norm = {
     .name = "instance_norm",
@@ -223,4 +226,5 @@ const struct convd_op convd_op_instance_norm = {
     .pack = pack,
     .torch_of = torch,
     .helpers = helpers,
+    .learning = &learning,
 };

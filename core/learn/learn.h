@@ -1,0 +1,136 @@
+/* learn.h: weights of a pipeline, learned from examples.
+ *
+ *     struct convd_learner *l = convd_learner_new(graph, node, &settings, limits, threads, f);
+ *     for each example: convd_learner_add(l, &example, pool, f);
+ *     convd_learner_ready(l, f) && convd_learner_run(l, &run, f);
+ *     convd_learner_weights(l, …)
+ *
+ * What is learned is every weight that comes from an init, or whose step has "learn": true; "learn": false freezes a step. Steps
+ * that no learned one stands before run once an example, when it is added. Samples of a batch are shared by workers; the
+ * gradients of each worker are added up in order, so that the same seed, examples, instruction set and thread count give
+ * the same weights, bit for bit. Nothing is allocated between convd_learner_ready and the end. */
+#ifndef CONVD_LEARN_H
+#define CONVD_LEARN_H
+#include "../graph.h"
+#include "../image/image.h"
+#include "../plan.h"
+
+enum convd_loss { CONVD_CROSS_ENTROPY, CONVD_MSE, CONVD_L1, CONVD_LOSS_BY_DATA };
+enum convd_optimizer { CONVD_SGD, CONVD_ADAM, CONVD_ADAMW };
+enum convd_schedule { CONVD_CONSTANT_RATE, CONVD_STEP_RATE, CONVD_COSINE_RATE };
+enum convd_mirror { CONVD_MIRROR_NONE, CONVD_MIRROR_X, CONVD_MIRROR_Y, CONVD_MIRROR_XY };
+extern const char *const convd_loss_words[], *const convd_optimizer_words[], *const convd_schedule_words[],
+    *const convd_mirror_words[];
+
+/* Changes of the maps that enter the first learned step, new in every epoch. Of a pair both change alike. */
+struct convd_augment {
+    int flip;         /* enum convd_mirror: axes along which half of the examples are mirrored */
+    ptrdiff_t shift;  /* up to so many pixels along either axis; the border repeats        */
+    double noise;     /* standard deviation of what is added to every number of the input  */
+};
+struct convd_learn_settings {
+    int loss, optimizer;
+    double lr, momentum;
+    bool nesterov;
+    double weight_decay;
+    struct convd_numbers betas;
+    double eps;
+    int schedule;
+    ptrdiff_t step_size;
+    double gamma;
+    ptrdiff_t epochs, batch_size;
+    bool shuffle;
+    double validation;
+    ptrdiff_t early_stop, seed;
+    struct convd_augment augment;
+};
+/* The rows of settings.def and of augment, for reading, help and schema; ended by CONVD_PARAM_END. */
+extern const struct convd_param convd_learn_params[], convd_augment_params[];
+/* Reads settings: args by the rows (and an object `augment`, as a value or as "flip=x,shift=2"). Every fault is added, at
+ * the faults' place; false after any. */
+bool convd_learn_read(const struct convd_arg *args, size_t n, struct convd_learn_settings *s, struct convd_arena *mem,
+                      struct convd_faults *f);
+
+/* ---- weights ---- */
+
+/* A weight that learning changes, or a running statistic of batch_norm. */
+struct convd_learned {
+    const char *name;          /* "STEP.weight"                                  */
+    int node;
+    size_t row;                /* of the op's params                             */
+    struct convd_tensor now;   /* the numbers, in the order they are written in  */
+    const float *before;       /* the same before learning                       */
+    size_t count;
+    bool running;              /* a statistic                                    */
+};
+/* Gives steps of g the weights of a file: a tensor STEP.ROW takes the place of what the step's row said (what came from an
+ * init stays learnable). Tensors must outlive g. Faults: a name that is no weight of g. Shapes are seen when g is planned. */
+bool convd_graph_weights(struct convd_graph *g, const struct convd_tensor *list, size_t n, struct convd_faults *f);
+/* The weight that a tensor of that name would be: node, row. False: none. */
+bool convd_graph_weight(const struct convd_graph *g, const char *name, int *node, size_t *row);
+
+/* ---- learning ---- */
+
+/* One example: a picture and its class, or a picture and what should come out. Nothing of it is kept but numbers. */
+struct convd_example {
+    const char *name;           /* for words about it                              */
+    struct convd_input input;   /* n is 1                                          */
+    const void *pixels;
+    ptrdiff_t class;            /* -1: there is a target                           */
+    struct convd_shape shape;   /* of the target                                   */
+    const float *target;
+};
+/* One row of the curve; NAN where something was not measured. */
+struct convd_curve {
+    double loss, accuracy, val_loss, val_accuracy, seconds;
+};
+struct convd_learn_news {
+    ptrdiff_t epoch, epochs;    /* epochs done; of how many                        */
+    size_t done, total;         /* examples of the whole run, those of earlier epochs included */
+    const struct convd_curve *curve; /* the row of an epoch that just ended, or NULL     */
+    double loss;                /* of the batch that just ended                    */
+};
+struct convd_learn_run {
+    struct convd_pool *pool;
+    const atomic_bool *cancel;
+    void (*news)(void *self, const struct convd_learn_news *n); /* after every batch and every epoch; NULL: nobody asks */
+    void *self;
+};
+struct convd_learner;
+
+/* node: whose result is compared. The graph must outlive the learner, which changes its weights. limits: as for a plan;
+ * memory holds for all examples and everything else together. NULL after faults. */
+struct convd_learner *convd_learner_new(struct convd_graph *g, int node, const struct convd_learn_settings *s,
+                                        const struct convd_limits *limits, size_t threads, struct convd_faults *f);
+void convd_learner_free(struct convd_learner *l);
+/* Plans for pictures of that description, if nothing was planned yet: then the shape of the result is known. */
+bool convd_learner_plan(struct convd_learner *l, const struct convd_input *in, const char *name, struct convd_faults *f);
+struct convd_shape convd_learner_shape(const struct convd_learner *l); /* h == 0: not planned yet */
+/* Adds an example. Faults name it. */
+bool convd_learner_add(struct convd_learner *l, const struct convd_example *e, struct convd_pool *pool, struct convd_faults *f);
+/* Checks what can only be seen of all examples, and takes all memory. */
+bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f);
+/* Learns one epoch; false after a fault (CANCELLED, or a loss that is no number). */
+bool convd_learner_epoch(struct convd_learner *l, const struct convd_learn_run *run, struct convd_faults *f);
+/* True when there is no epoch left, or early_stop ended it. */
+bool convd_learner_done(const struct convd_learner *l);
+/* Epochs until done. */
+bool convd_learner_run(struct convd_learner *l, const struct convd_learn_run *run, struct convd_faults *f);
+
+size_t convd_learner_examples(const struct convd_learner *l);
+size_t convd_learner_classes(const struct convd_learner *l); /* 0: targets */
+size_t convd_learner_bytes(const struct convd_learner *l);   /* taken for examples, maps, gradients and all */
+const struct convd_curve *convd_learner_curve(const struct convd_learner *l, size_t *n);
+const struct convd_learned *convd_learner_weight(const struct convd_learner *l, size_t i); /* NULL past the end */
+/* Loss and accuracy of examples as the pipeline answers when it runs, and classes × classes counts, row: the true one,
+ * column: the answer (NULL: not wanted). Of the examples held back, or of all where none were. */
+bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, double *loss, double *accuracy,
+                           uint64_t *confusion);
+
+/* ---- stopping and going on: checkpoint.c ---- */
+
+/* Appends all that the epochs so far have made. */
+bool convd_learner_save(const struct convd_learner *l, struct convd_bytes *out);
+/* Goes on from there: same graph, settings and examples; else a fault. Called after convd_learner_ready. */
+bool convd_learner_load(struct convd_learner *l, const void *data, size_t n, struct convd_faults *f);
+#endif
