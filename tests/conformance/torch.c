@@ -85,11 +85,7 @@ static void run_back(struct suite *s, const struct convd_value *c, size_t thread
     struct convd_tensor got[TENSORS + 1];
     char why[256];
     if (!case_gradient(s, need(c, "steps"), &k.image, k.tensors, k.n, &upstream, threads, got, why)) {
-        const struct convd_fault *f = convd_faults_first(s->faults);
-        if (f && f->code == CONVD_NOT_DIFFERENTIABLE)
-            case_skipped(s, k.name, f->detail);
-        else
-            case_result(s, k.name, false, why);
+        case_result(s, k.name, false, why);
         return;
     }
     case_result(s, k.name, gradients_agree(s, &k, got, k.n + 1, why), why);
@@ -116,9 +112,10 @@ TEST(torch_gradients_come_out_the_same)
     for (size_t threads = 1; threads <= 3; threads += 2)
         for (uint32_t i = 0; i < cases->n; i++, suite_next(&s))
             run_back(&s, &cases->items[i], threads);
-    size_t failed = s.counts.failed;
+    size_t failed = s.counts.failed, passed = s.counts.passed;
     suite_end(&s);
     EQ(0, failed);
+    OK(passed > 0);
 }
 
 T_MAIN("conformance/torch")
