@@ -13,7 +13,7 @@ VARIANT ?=
 
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
-                 libwebp-dev libstb-dev libxxhash-dev curl
+                 libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev curl
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema
 PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
@@ -66,7 +66,7 @@ PKG_CONFIG ?= pkg-config
 pkg         = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
 CORE_LIBS   = $(call pkg,--libs spng libdeflate libjpeg libwebp)
 API_LIBS    = $(call pkg,--libs libcjson libxxhash)
-SERVER_LIBS = $(call pkg,--libs libmicrohttpd)
+SERVER_LIBS = $(call pkg,--libs libmicrohttpd sqlite3) -larchive
 TEST_LIBS   = $(call pkg,--libs cmocka libcurl)
 PKG_CFLAGS := $(call pkg,--cflags spng libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd) \
               $(patsubst -I%,-isystem %,$(call pkg,--cflags stb))
@@ -144,7 +144,7 @@ $(foreach i,$(ISAS),$(eval $(call ISA_RULE,$i)))
 
 # .incbin is invisible to -MMD: whoever embeds files depends on all that are embedded.
 EMBEDDERS := $(shell grep -ls 'embed[.]h"' $(API_SRC) $(SERVER_SRC) /dev/null)
-$(EMBEDDERS:%.c=$(B)/%.o): $(wildcard api/pipelines/*.json server/web/*)
+$(EMBEDDERS:%.c=$(B)/%.o): $(wildcard api/pipelines/*.json server/web/* server/migrations/*.sql)
 
 ARCHIVE = @echo '  AR      $@' && rm -f $@.new && ar rcs $@.new $(filter %.o,$^) && mv $@.new $@
 $(B)/libconvd.a: $(CORE_OBJ) $(B)/objects

@@ -1,0 +1,241 @@
+/* store_sqlite_named.c: saved pipelines and images of the embedded store. */
+#include "store_sqlite.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define USED_ANEW                                                                                  \
+    ((int64_t)600 * 1000) /* ms: an image's last use is written down this often at most */
+
+static struct sq *sq_of(struct store *f)
+{
+    return (struct sq *)(void *)f;
+}
+
+struct named {
+    const char *name, *info;
+    int64_t now;
+    struct sq_blob blob, weights;
+    bool has_weights, there;
+    size_t n;
+    struct sq_gone gone;
+};
+
+/* The blobs of a row; NONE when there is no row. */
+static enum store_status rows_of(struct sq *s, const char *sql, const char *name, int64_t *a,
+                                 int64_t *b)
+{
+    int rc;
+    sqlite3_stmt *q = sq_row(s->write, &rc, sql, "s", name);
+    *a = q ? sqlite3_column_int64(q, 0) : 0;
+    *b = q ? sqlite3_column_int64(q, 1) : 0;
+    sqlite3_finalize(q);
+    return sq_status(rc);
+}
+
+#define PIPELINE_ROWS "SELECT spec, coalesce(weights, 0) FROM pipeline WHERE name = ?"
+#define IMAGE_ROWS    "SELECT blob, used FROM image WHERE id = ?"
+
+static enum store_status put_pipeline(struct sq *s, void *arg)
+{
+    struct named *p = arg;
+    int64_t spec = 0, weights = 0, old_spec, old_weights;
+    p->gone.n = 0;
+    enum store_status status = rows_of(s, PIPELINE_ROWS, p->name, &old_spec, &old_weights);
+    p->there = status == STORE_OK;
+    if (status == STORE_OK || status == STORE_NONE) status = sq_blob_insert(s, &p->blob, &spec);
+    if (status == STORE_OK && p->has_weights) status = sq_blob_insert(s, &p->weights, &weights);
+    if (status == STORE_OK)
+        status = sq_status(sq_do(s->write,
+                                 "INSERT INTO pipeline (name, changed, spec, weights) "
+                                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE "
+                                 "SET changed = ?2, spec = ?3, weights = ?4",
+                                 "siir", p->name, p->now, spec, weights));
+    if (status == STORE_OK) status = sq_blob_delete(s, old_spec, &p->gone);
+    if (status == STORE_OK) status = sq_blob_delete(s, old_weights, &p->gone);
+    return status;
+}
+
+enum store_status sq_pipeline_put(struct store *f, const char *name, int64_t now,
+                                  const struct store_part *spec, const struct store_part *weights,
+                                  bool *replaced)
+{
+    struct sq *s = sq_of(f);
+    struct named p = {.name = name, .now = now, .has_weights = weights != NULL};
+    enum store_status status = sq_blob_make(s, spec->data, spec->n, &p.blob);
+    if (status == STORE_OK && weights)
+        status = sq_blob_make(s, weights->data, weights->n, &p.weights);
+    if (status == STORE_OK) status = sq_write(s, put_pipeline, &p, false);
+    if (status != STORE_OK) {
+        sq_blob_drop(s, &p.blob);
+        sq_blob_drop(s, &p.weights);
+    }
+    sq_gone_finish(s, &p.gone, status != STORE_OK);
+    *replaced = p.there;
+    return status;
+}
+
+enum store_status sq_pipeline_get(struct store *f, const char *name, struct store_pipeline *out)
+{
+    struct sq *s = sq_of(f);
+    int rc;
+    *out = (struct store_pipeline){0};
+    pthread_mutex_lock(&s->read_lock);
+    sqlite3_stmt *q = sq_row(s->read, &rc,
+                             "SELECT name, changed, spec, coalesce(weights, 0) FROM pipeline "
+                             "WHERE name = ?",
+                             "s", name);
+    enum store_status status = sq_status(rc);
+    int64_t spec = 0, weights = 0;
+    if (q) {
+        sq_text(q, 0, out->name, sizeof out->name);
+        out->changed = sqlite3_column_int64(q, 1);
+        spec = sqlite3_column_int64(q, 2);
+        weights = sqlite3_column_int64(q, 3);
+    }
+    sqlite3_finalize(q);
+    if (status == STORE_OK) status = sq_blob_read(s, spec, &out->spec);
+    if (status == STORE_OK && weights) status = sq_blob_read(s, weights, &out->weights);
+    pthread_mutex_unlock(&s->read_lock);
+    return status;
+}
+
+static enum store_status delete_pipeline(struct sq *s, void *arg)
+{
+    struct named *p = arg;
+    int64_t spec, weights;
+    p->gone.n = 0;
+    enum store_status status = rows_of(s, PIPELINE_ROWS, p->name, &spec, &weights);
+    if (status == STORE_OK) status = sq_blob_delete(s, spec, &p->gone);
+    if (status == STORE_OK) status = sq_blob_delete(s, weights, &p->gone);
+    if (status == STORE_OK)
+        status = sq_status(sq_do(s->write, "DELETE FROM pipeline WHERE name = ?", "s", p->name));
+    return status;
+}
+
+enum store_status sq_pipeline_delete(struct store *f, const char *name)
+{
+    struct sq *s = sq_of(f);
+    struct named p = {.name = name};
+    enum store_status status = sq_write(s, delete_pipeline, &p, true);
+    sq_gone_finish(s, &p.gone, status != STORE_OK);
+    return status;
+}
+
+/* ---- images ---- */
+
+static enum store_status use_image(struct sq *s, void *arg)
+{
+    const struct named *p = arg;
+    return sq_status(
+        sq_do(s->write, "UPDATE image SET used = ? WHERE id = ?", "is", p->now, p->name));
+}
+
+static enum store_status put_image(struct sq *s, void *arg)
+{
+    struct named *p = arg;
+    int64_t row, used;
+    enum store_status status = rows_of(s, IMAGE_ROWS, p->name, &row, &used);
+    p->there = status == STORE_OK;
+    if (p->there) return use_image(s, arg);
+    if (status == STORE_NONE) status = sq_blob_insert(s, &p->blob, &row);
+    if (status == STORE_OK)
+        status = sq_status(sq_do(s->write,
+                                 "INSERT INTO image (id, used, info, blob) VALUES (?, ?, ?, ?)",
+                                 "sisi", p->name, p->now, p->info, row));
+    return status;
+}
+
+enum store_status sq_image_put(struct store *f, const char *id, int64_t now, const void *data,
+                               size_t n, const char *info)
+{
+    struct sq *s = sq_of(f);
+    struct named p = {.name = id, .now = now, .info = info};
+    enum store_status status = sq_blob_make(s, data, n, &p.blob);
+    if (status == STORE_OK) status = sq_write(s, put_image, &p, false);
+    if (status != STORE_OK || p.there) sq_blob_drop(s, &p.blob);
+    return status;
+}
+
+enum store_status sq_image_get(struct store *f, const char *id, int64_t now, struct store_blob *out,
+                               char **info)
+{
+    struct sq *s = sq_of(f);
+    int rc;
+    *out = (struct store_blob){0};
+    if (info) *info = NULL;
+    pthread_mutex_lock(&s->read_lock);
+    sqlite3_stmt *q =
+        sq_row(s->read, &rc, "SELECT blob, used, info FROM image WHERE id = ?", "s", id);
+    enum store_status status = sq_status(rc);
+    int64_t row = 0, used = 0;
+    if (q) {
+        row = sqlite3_column_int64(q, 0);
+        used = sqlite3_column_int64(q, 1);
+        const char *text = (const char *)sqlite3_column_text(q, 2);
+        if (info && !(*info = strdup(text ? text : ""))) status = STORE_AWAY;
+    }
+    sqlite3_finalize(q);
+    if (status == STORE_OK) status = sq_blob_read(s, row, out);
+    pthread_mutex_unlock(&s->read_lock);
+    struct named p = {.name = id, .now = now};
+    if (status == STORE_OK && !s->read_only && now - used > USED_ANEW)
+        sq_write(s, use_image, &p,
+                 false); /* whether it is written down or not, the picture is there */
+    return status;
+}
+
+static enum store_status delete_image(struct sq *s, void *arg)
+{
+    struct named *p = arg;
+    int64_t row, used;
+    p->gone.n = 0;
+    enum store_status status = rows_of(s, IMAGE_ROWS, p->name, &row, &used);
+    if (status == STORE_OK) status = sq_blob_delete(s, row, &p->gone);
+    if (status == STORE_OK)
+        status = sq_status(sq_do(s->write, "DELETE FROM image WHERE id = ?", "s", p->name));
+    return status;
+}
+
+enum store_status sq_image_delete(struct store *f, const char *id)
+{
+    struct sq *s = sq_of(f);
+    struct named p = {.name = id};
+    enum store_status status = sq_write(s, delete_image, &p, true);
+    sq_gone_finish(s, &p.gone, status != STORE_OK);
+    return status;
+}
+
+enum { EXPIRE_AT_ONCE = 64 };
+
+static enum store_status expire_images(struct sq *s, void *arg)
+{
+    struct named *p = arg;
+    int rc;
+    char ids[EXPIRE_AT_ONCE][STORE_NAME];
+    int64_t rows[EXPIRE_AT_ONCE];
+    p->gone.n = p->n = 0;
+    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT id, blob FROM image WHERE used < ? LIMIT ?",
+                             "ii", p->now, (int64_t)EXPIRE_AT_ONCE);
+    for (; q && rc == SQLITE_ROW && p->n < EXPIRE_AT_ONCE; rc = sqlite3_step(q)) {
+        sq_text(q, 0, ids[p->n], STORE_NAME);
+        rows[p->n++] = sqlite3_column_int64(q, 1);
+    }
+    sqlite3_finalize(q);
+    enum store_status status = STORE_OK;
+    for (size_t i = 0; i < p->n && status == STORE_OK; i++) {
+        status = sq_blob_delete(s, rows[i], &p->gone);
+        if (status == STORE_OK)
+            status = sq_status(sq_do(s->write, "DELETE FROM image WHERE id = ?", "s", ids[i]));
+    }
+    return status;
+}
+
+enum store_status sq_images_expire(struct store *f, int64_t before, size_t *n)
+{
+    struct sq *s = sq_of(f);
+    struct named p = {.now = before};
+    enum store_status status = sq_write(s, expire_images, &p, true);
+    sq_gone_finish(s, &p.gone, status != STORE_OK);
+    *n = status == STORE_OK ? p.n : 0;
+    return status;
+}

@@ -1,0 +1,246 @@
+/* sqlite.c: the embedded store: the suite, and what happens to its files. */
+#include "../t.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "server/store.h"
+
+static char dir[64];
+
+static void remove_all(const char *path)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char inner[512];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
+        if (unlink(inner) != 0) remove_all(inner);
+    }
+    if (d) closedir(d);
+    rmdir(path);
+}
+
+static struct store *open_again(void)
+{
+    char why[256] = "";
+    struct store *s = store_sqlite_open(dir, 0, why);
+    if (!s) T_FAIL("%s", why);
+    return s;
+}
+
+static struct store *open_store(void)
+{
+    if (dir[0]) remove_all(dir);
+    snprintf(dir, sizeof dir, "/tmp/convd-store-XXXXXX");
+    OK(mkdtemp(dir) != NULL);
+    return open_again();
+}
+
+static struct store *reopen_store(struct store *s)
+{
+    s->calls->close(s);
+    return open_again();
+}
+
+static size_t count_files(void)
+{
+    char path[128];
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/files", dir);
+    DIR *d = opendir(path);
+    OK(d != NULL);
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static void clean_store(struct store *s)
+{
+    s->calls->close(s);
+    remove_all(dir);
+    dir[0] = 0;
+}
+
+#include "suite.h"
+
+/* The first file under files/. */
+static const char *a_file(void)
+{
+    static char path[512];
+    char folder[128];
+    snprintf(folder, sizeof folder, "%s/files", dir);
+    DIR *d = opendir(folder);
+    path[0] = 0;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.') snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+    if (d) closedir(d);
+    OK(path[0]);
+    return path;
+}
+
+static void flip(const char *path, off_t at)
+{
+    char c;
+    int fd = open(path, O_RDWR);
+    OK(fd >= 0);
+    EQ(1, pread(fd, &c, 1, at));
+    c ^= 1;
+    EQ(1, pwrite(fd, &c, 1, at));
+    close(fd);
+}
+
+TEST(a_second_process_is_kept_out_and_a_reader_is_not)
+{
+    struct store *s = open_store();
+    char why[256];
+    struct store_part spec = PART("spec", "[\"abs\"]");
+    struct store_pipeline p;
+    bool replaced;
+    OK(store_sqlite_open(dir, 0, why) == NULL);
+    OK(strstr(why, "another convd") != NULL);
+    EQ(STORE_OK, s->calls->pipeline_put(s, "b", 1, &spec, NULL, &replaced));
+    struct store *r = store_sqlite_open(dir, STORE_READ_ONLY, why);
+    OK(r != NULL);
+    EQ(STORE_OK, r->calls->pipeline_get(r, "b", &p));
+    store_blob_release(&p.spec);
+    EQ(STORE_AWAY, r->calls->pipeline_delete(r, "b"));
+    r->calls->close(r);
+    clean_store(s);
+}
+
+TEST(a_reader_of_nothing_makes_nothing)
+{
+    char why[256] = "";
+    OK(store_sqlite_open("/tmp/convd-store-that-is-not-there", STORE_READ_ONLY, why) == NULL);
+    OK(why[0]);
+    OK(access("/tmp/convd-store-that-is-not-there", F_OK) != 0);
+}
+
+TEST(files_go_with_their_rows_and_strays_are_swept)
+{
+    struct store *s = open_store();
+    char id[STORE_ID], path[512];
+    add_job(s, id, "{}", 100000);
+    EQ(1, count_files());
+    claim(s, id);
+    char *data = noise(200000, 1);
+    EQ(STORE_OK, succeed(s, id, data, 200000));
+    EQ(2, count_files());
+    EQ(STORE_STATE, succeed(s, id, data, 200000));
+    EQ(2, count_files());
+    snprintf(path, sizeof path, "%s/files/draft-0", dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    snprintf(path, sizeof path, "%s/files/0123456789abcdef0123456789abcdef", dir);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    EQ(4, count_files());
+    s = reopen_store(s);
+    EQ(2, count_files());
+    EQ(STORE_OK, s->calls->job_delete(s, id));
+    EQ(0, count_files());
+    free(data);
+    clean_store(s);
+}
+
+TEST(a_damaged_file_is_noticed_and_never_handed_out)
+{
+    struct store *s = open_store();
+    char id[STORE_ID];
+    struct store_blob b;
+    add_job(s, id, "{}", 100000);
+    for (int i = 0; i < 3; i++) {
+        flip(a_file(), 12345 * i);
+        EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
+        flip(a_file(), 12345 * i);
+        EQ(STORE_OK, s->calls->job_part(s, id, "img", &b));
+        store_blob_release(&b);
+    }
+    EQ(0, truncate(a_file(), 99999));
+    EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
+    unlink(a_file());
+    EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
+    clean_store(s);
+}
+
+TEST(a_damaged_row_is_noticed_and_the_others_are_served)
+{
+    struct store *s = open_store();
+    char id[STORE_ID], other[STORE_ID], path[128];
+    struct store_part job = PART("job", "{}"), part = PART("img", "needle-needle-needle");
+    struct store_blob b;
+    add_job(s, other, "{}", 10);
+    store_make_id(id);
+    EQ(STORE_OK, s->calls->job_add(s, id, "run", 1, &job, &part, 1));
+    s->calls->close(s);
+    snprintf(path, sizeof path, "%s/convd.db", dir); /* closing moved the log into it */
+    size_t n;
+    char *db = t_file(path, &n), *at = memmem(db, n, "needle-", 7);
+    OK(at != NULL);
+    flip(path, at - db + 3);
+    free(db);
+    s = open_again();
+    EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
+    EQ(STORE_OK, s->calls->job_part(s, other, "img", &b));
+    store_blob_release(&b);
+    clean_store(s);
+}
+
+TEST(a_broken_database_is_refused_with_words)
+{
+    struct store *s = open_store();
+    char path[128], why[256] = "";
+    s->calls->close(s);
+    snprintf(path, sizeof path, "%s/convd.db", dir);
+    int fd = open(path, O_WRONLY);
+    EQ(16, pwrite(fd, "this is no store", 16, 0));
+    close(fd);
+    OK(store_sqlite_open(dir, 0, why) == NULL);
+    OK(strstr(why, "database") != NULL);
+    remove_all(dir);
+    dir[0] = 0;
+}
+
+TEST(a_database_of_a_newer_program_is_left_alone)
+{
+    struct store *s = open_store();
+    char path[128], why[256] = "", version = 99;
+    s->calls->close(s);
+    snprintf(path, sizeof path, "%s/convd.db", dir);
+    int fd = open(path, O_WRONLY);
+    EQ(1, pwrite(fd, &version, 1, 63)); /* user_version, big-endian, at byte 60 */
+    close(fd);
+    OK(store_sqlite_open(dir, 0, why) == NULL);
+    OK(strstr(why, "newer") != NULL);
+    remove_all(dir);
+    dir[0] = 0;
+}
+
+TEST(all_that_ran_is_queued_after_a_restart)
+{
+    struct store *s = open_store();
+    char id[STORE_ID];
+    s->calls->close(s);
+    s = open_again();
+    struct store_part job = PART("job", "{}"), part = PART("img", "x");
+    pthread_t threads[8];
+    struct crowd c = {.s = s};
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++) EQ(0, pthread_create(&threads[i], NULL, add_many, &c));
+        for (int i = 0; i < 8; i++) pthread_join(threads[i], NULL);
+    }
+    store_make_id(id);
+    EQ(STORE_OK, s->calls->job_add(s, id, "run", 1, &job, &part, 1));
+    s = reopen_store(s);
+    struct store_count *list;
+    size_t n, all = 0;
+    EQ(STORE_OK, s->calls->job_counts(s, &list, &n));
+    for (size_t i = 0; i < n; i++) {
+        EQ(JOB_QUEUED, list[i].state);
+        all += list[i].n;
+    }
+    free(list);
+    EQ(961, all);
+    clean_store(s);
+}
+
+T_MAIN("store/sqlite")
