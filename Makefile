@@ -27,7 +27,7 @@ TEMPLATES  := $(wildcard core/simd/*.tmpl.c)
 CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/*.c core/simd/*.c core/learn/*.c))
 API_SRC    := $(wildcard api/*.c)
 SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c server/handlers/*.c))
-TEST_DIRS  := core api http cli conformance
+TEST_DIRS  := core api store http cli conformance
 TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c)
 TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
               $(wildcard tests/ops_all.c tests/simd_all.c)
