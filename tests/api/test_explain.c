@@ -219,6 +219,19 @@ TEST(names_of_steps_become_names_of_python)
     free(text);
 }
 
+TEST(names_of_tensors_stay_inside_their_quotes)
+{
+    static const char pipeline[] =
+        "{\"steps\":[{\"op\":\"add\",\"inputs\":[\"image\",\"@a\\\"]+$pad\"]}]}";
+    static const char tensors[] = "{\"a\\\"]+$pad\":[[1]]}";
+    struct api_work w = test_work(NULL, NULL, 0, pipeline);
+    const struct api_size size = {9, 9, 3};
+    w.tensor_values = test_json(tensors, sizeof tensors - 1);
+    if (!api_explain(&w, &size, "pytorch")) T_FAIL("%s", test_faults(w.faults));
+    has(test_body(&w), "s0 = image + maps(tensors[\"a\\x22\\x5d\\x2b\\x24pad\"])");
+    api_work_release(&w);
+}
+
 TEST(an_unknown_form_is_answered_with_the_nearest)
 {
     const struct api_size size = {64, 48, 3};
