@@ -13,7 +13,7 @@ VARIANT ?=
 
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
-                 libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev curl
+                 libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev nettle-dev curl
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema
 PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
@@ -66,9 +66,9 @@ PKG_CONFIG ?= pkg-config
 pkg         = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
 CORE_LIBS   = $(call pkg,--libs spng libdeflate libjpeg libwebp)
 API_LIBS    = $(call pkg,--libs libcjson libxxhash)
-SERVER_LIBS = $(call pkg,--libs libmicrohttpd sqlite3) -larchive
+SERVER_LIBS = $(call pkg,--libs libmicrohttpd sqlite3 nettle) -larchive
 TEST_LIBS   = $(call pkg,--libs cmocka libcurl)
-PKG_CFLAGS := $(call pkg,--cflags spng libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd) \
+PKG_CFLAGS := $(call pkg,--cflags spng libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd nettle) \
               $(patsubst -I%,-isystem %,$(call pkg,--cflags stb))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes

@@ -36,6 +36,7 @@ enum api_code {
 #include "problem.def"
 #undef PROBLEM
 #undef OWN_PROBLEM
+    API_CODES_END
 };
 int api_code_status(int code);
 const char *api_code_word(int code);
@@ -133,11 +134,31 @@ struct api_size { ptrdiff_t width, height, channels; };
 /* format: json (also NULL), text, chain, spec. size: in place of a picture, or NULL; channels is what the pipeline sees.
  * chain and spec need neither. Appends to w->body, sets media. */
 bool api_explain(struct api_work *w, const struct api_size *size, const char *format);
+const char *api_explain_format(size_t i);      /* NULL past the end                               */
+bool api_explain_sized(const char *format);    /* whether it asks for a size or a picture         */
 
 /* ---- the catalogue, as JSON ---- */
 bool api_ops_write(const char *name, struct convd_bytes *out);      /* NULL: all of them; false: no such op     */
 bool api_kernels_write(const char *name, struct convd_bytes *out);
+/* One kernel with the arguments that a query gives it, and format=json or png. False: f says why; without a fault there is no
+ * such kernel, or no memory. */
+bool api_kernel_write(const char *name, const struct api_pair *query, size_t n, struct convd_arena *mem,
+                      struct convd_faults *f, struct convd_bytes *out, const char **media);
 bool api_pipelines_write(const struct api_library *lib, const char *name, struct convd_bytes *out);
+/* The server's routes, for the description of it all. Words of takes, query and gives: openapi.def. */
+struct api_route {
+    const char *method, *pattern; /* "/v1/ops/{name}"                       */
+    const char *id, *tag;
+    const char *takes, *query;    /* blank-separated                        */
+    const char *gives;            /* "" nothing                             */
+    const char *statuses;         /* blank-separated, in any order          */
+    const char *summary;
+    bool open;                    /* no key is asked for                    */
+    bool needs_body;
+};
+/* OpenAPI 3.1. */
+bool api_openapi_write(const struct api_library *lib, const struct api_limits *l, const struct api_route *routes, size_t n,
+                       struct convd_bytes *out);
 /* JSON Schema 2020-12 of a pipeline; limits NULL: the defaults. */
 bool api_schema_write(const struct api_library *lib, const struct api_limits *l, struct convd_bytes *out);
 bool api_limits_write(const struct api_limits *l, struct convd_bytes *out); /* members without braces: the server adds its own */

@@ -1,12 +1,11 @@
-/* catalogue.c: what there is, as JSON: operations, kernels, pipelines, limits. Everything is read from the rows. */
-#include "json.h"
-#include "api.h"
-#include "../core/kernels.h"
+/* catalogue.c: what there is, as JSON: operations, pipelines, limits. Everything is read from the rows. Kernels are in
+ * catalogue_kernels.c. */
+#include "catalogue.h"
 #include "../core/op.h"
 #include <math.h>
 #include <string.h>
 
-static void member(struct api_json *j, const char *name, const char *text)
+void api_member(struct api_json *j, const char *name, const char *text)
 {
     if (!text) return;
     api_json_key(j, name);
@@ -14,7 +13,7 @@ static void member(struct api_json *j, const char *name, const char *text)
 }
 
 /* "a b c" as ["a","b","c"]. */
-static void words(struct api_json *j, const char *name, const char *list)
+void api_words(struct api_json *j, const char *name, const char *list)
 {
     api_json_key(j, name);
     api_json_array(j);
@@ -66,7 +65,7 @@ static void write_default(struct api_json *j, const struct convd_param *row,
     api_json_boolean(j, !row->def);
     if (!row->def || !*row->def) return;
     if (*row->def == '=') {
-        member(j, "like", row->def + 1);
+        api_member(j, "like", row->def + 1);
         return;
     }
     struct convd_value v = convd_param_read(row, row->def, mem);
@@ -77,9 +76,9 @@ static void write_default(struct api_json *j, const struct convd_param *row,
 static void write_param(struct api_json *j, const struct convd_param *row, struct convd_arena *mem)
 {
     api_json_object(j);
-    member(j, "name", row->name);
-    member(j, "type", type_word(row->type));
-    member(j, "summary", row->summary);
+    api_member(j, "name", row->name);
+    api_member(j, "type", type_word(row->type));
+    api_member(j, "summary", row->summary);
     write_default(j, row, mem);
     if (row->lo != 0 || row->hi != 0) { /* an open end is null */
         api_json_key(j, "range");
@@ -94,8 +93,8 @@ static void write_param(struct api_json *j, const struct convd_param *row, struc
         for (const char *const *w = row->words; *w; w++) api_json_string(j, *w);
         api_json_end(j);
     }
-    member(j, "expects", convd_param_expects(row, mem));
-    words(j, "aliases", row->aliases);
+    api_member(j, "expects", convd_param_expects(row, mem));
+    api_words(j, "aliases", row->aliases);
     if (row->flags & CONVD_LEARNABLE) {
         api_json_key(j, "learnable");
         api_json_boolean(j, true);
@@ -103,8 +102,7 @@ static void write_param(struct api_json *j, const struct convd_param *row, struc
     api_json_end(j);
 }
 
-static void write_params(struct api_json *j, const struct convd_param *rows,
-                         struct convd_arena *mem)
+void api_params(struct api_json *j, const struct convd_param *rows, struct convd_arena *mem)
 {
     api_json_key(j, "params");
     api_json_array(j);
@@ -112,23 +110,45 @@ static void write_params(struct api_json *j, const struct convd_param *rows,
     api_json_end(j);
 }
 
+/* What parameters are held against beside their own type and range. */
+static void write_rules(struct api_json *j, const struct convd_rule *rules)
+{
+    if (!rules) return;
+    api_json_key(j, "rules");
+    api_json_array(j);
+    for (; rules->member; rules++) {
+        api_json_object(j);
+        api_member(j, "member", rules->member);
+        api_member(j, "code", api_code_word(rules->code));
+        api_member(j, "rule", rules->words);
+        api_json_end(j);
+    }
+    api_json_end(j);
+}
+
 static void write_op(struct api_json *j, const struct convd_op *op, struct convd_arena *mem)
 {
     api_json_object(j);
-    member(j, "name", op->name);
-    member(j, "group", convd_group_word(op->group));
-    member(j, "summary", op->summary);
-    words(j, "aliases", op->aliases);
+    api_member(j, "name", op->name);
+    api_member(j, "group", convd_group_word(op->group));
+    api_member(j, "summary", op->summary);
+    api_words(j, "aliases", op->aliases);
     api_json_key(j, "inputs");
     api_json_array(j);
     api_json_integer(j, op->max_inputs ? (intmax_t)op->min_inputs : 1);
     api_json_integer(j, op->max_inputs ? (intmax_t)op->max_inputs : 1);
     api_json_end(j);
-    write_params(j, op->params, mem);
+    api_params(j, op->params, mem);
+    write_rules(j, op->rules);
     api_json_key(j, "block");
     api_json_boolean(j, op->expand != NULL);
-    member(j, "example", op->example);
-    member(j, "source", op->source);
+    if (!op->expand) {
+        api_json_key(j, "differentiable");
+        api_json_boolean(j, op->backward != NULL);
+        api_member(j, "no_gradient", op->no_gradient);
+    }
+    api_member(j, "example", op->example);
+    api_member(j, "source", op->source);
     api_json_end(j);
 }
 
@@ -153,97 +173,13 @@ bool api_ops_write(const char *name, struct convd_bytes *out)
     return !j.failed;
 }
 
-/* ---- kernels ---- */
-
-static void numbers(struct api_json *j, const char *name, const double *v, ptrdiff_t n)
-{
-    api_json_key(j, name);
-    api_json_array(j);
-    for (ptrdiff_t i = 0; i < n; i++)
-        api_json_number(j, (double)(float)v[i] == v[i] ? v[i] : round(v[i] * 1e9) / 1e9);
-    api_json_end(j);
-}
-
-static void write_matrix(struct api_json *j, const struct convd_kernel *k)
-{
-    double sum = 0, column[CONVD_KERNEL_SIDE], row[CONVD_KERNEL_SIDE];
-    api_json_key(j, "size");
-    api_json_array(j);
-    api_json_integer(j, k->h);
-    api_json_integer(j, k->w);
-    api_json_end(j);
-    api_json_key(j, "matrix");
-    api_json_array(j);
-    for (ptrdiff_t y = 0; y < k->h; y++) {
-        api_json_array(j);
-        for (ptrdiff_t x = 0; x < k->w; x++) {
-            api_json_float(j, k->v[y * k->w + x]);
-            sum += (double)k->v[y * k->w + x];
-        }
-        api_json_end(j);
-    }
-    api_json_end(j);
-    api_json_key(j, "sum");
-    api_json_float(j, (float)sum);
-    api_json_key(j, "anchor");
-    api_json_array(j);
-    api_json_integer(j, k->anchor_y);
-    api_json_integer(j, k->anchor_x);
-    api_json_end(j);
-    bool separable = k->h <= CONVD_KERNEL_SIDE && k->w <= CONVD_KERNEL_SIDE &&
-                     convd_kernel_separate(k, column, row);
-    api_json_key(j, "separable");
-    api_json_boolean(j, separable);
-    if (separable) {
-        numbers(j, "column", column, k->h);
-        numbers(j, "row", row, k->w);
-    }
-}
-
-static void write_kernel(struct api_json *j, const struct convd_kernel_row *row,
-                         struct convd_arena *mem)
-{
-    struct convd_faults f;
-    struct convd_kernel k = {0};
-    convd_faults_init(&f, mem);
-    api_json_object(j);
-    member(j, "name", row->name);
-    member(j, "summary", row->summary);
-    words(j, "aliases", row->aliases);
-    write_params(j, row->params, mem);
-    if (convd_kernel_build(row, NULL, 0, &f, mem, &k)) write_matrix(j, &k);
-    member(j, "source", row->source);
-    api_json_end(j);
-}
-
-bool api_kernels_write(const char *name, struct convd_bytes *out)
-{
-    const struct convd_kernel_row *one = name ? convd_kernel_find(name) : NULL;
-    if (name && !one) return false;
-    struct convd_arena mem;
-    convd_arena_init(&mem, NULL, 0);
-    struct api_json j = api_json_to(out);
-    if (one) {
-        write_kernel(&j, one, &mem);
-    } else {
-        api_json_object(&j);
-        api_json_key(&j, "kernels");
-        api_json_array(&j);
-        for (size_t i = 0; convd_kernel_at(i); i++) write_kernel(&j, convd_kernel_at(i), &mem);
-        api_json_end(&j);
-        api_json_end(&j);
-    }
-    convd_arena_release(&mem);
-    return !j.failed;
-}
-
 /* ---- pipelines ---- */
 
 static void write_pipeline(struct api_json *j, const struct api_pipeline *p)
 {
     api_json_object(j);
-    member(j, "name", p->name);
-    member(j, "summary", p->summary);
+    api_member(j, "name", p->name);
+    api_member(j, "summary", p->summary);
     api_json_key(j, "built_in");
     api_json_boolean(j, p->built_in);
     api_json_key(j, "spec");

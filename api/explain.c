@@ -295,6 +295,18 @@ static const struct form {
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
+const char *api_explain_format(size_t i)
+{
+    return i < FORMS ? forms[i].name : NULL;
+}
+
+bool api_explain_sized(const char *format)
+{
+    for (size_t i = 0; i < FORMS; i++)
+        if (strcmp(format, forms[i].name) == 0) return forms[i].sized;
+    return true;
+}
+
 static const char *form_at(const void *unused, size_t i)
 {
     (void)unused;

@@ -94,18 +94,24 @@ static void common(struct api_schema *s, const struct convd_op *op)
     }
 }
 
-/* Either input or inputs; where several are wanted, inputs. In an open list. */
+/* Either input or inputs; where several are wanted, inputs. */
 static void one_input(struct api_schema *s, const struct convd_op *op)
 {
-    bool several = least_inputs(op) > 1;
-    schema_object(s, NULL);
-    if (!several) schema_object(s, "not");
+    if (least_inputs(op) == 1) {
+        api_schema_apart(s, "input", "inputs");
+        return;
+    }
     schema_array(s, "required");
-    if (!several) api_json_string(&s->j, "input");
     api_json_string(&s->j, "inputs");
     schema_end(s);
-    if (!several) schema_end(s);
-    schema_end(s);
+}
+
+/* Something for api_schema_required to say. */
+static bool requires(const struct convd_op *op)
+{
+    for (const struct convd_param *row = op->params; row && row->name; row++)
+        if (!row->def || (row->flags & CONVD_EITHER)) return true;
+    return false;
 }
 
 /* ---- one operation ---- */
@@ -148,10 +154,12 @@ static void op_part(struct api_schema *s, const struct convd_op *op)
     api_schema_params(s, def, op->params);
     schema_end(s);
     closed(s);
-    schema_array(s, "allOf");
     one_input(s, op);
-    api_schema_required(s, op->params);
-    schema_end(s);
+    if (requires(op)) {
+        schema_array(s, "allOf");
+        api_schema_required(s, op->params);
+        schema_end(s);
+    }
     op_rules(s, op);
     schema_end(s);
 }
@@ -240,18 +248,13 @@ static void pipeline_step(struct api_schema *s)
     schema_array(s, "required");
     api_json_string(&s->j, "name");
     schema_end(s);
-    schema_array(s, "allOf");
     one_input(s, NULL);
-    schema_end(s);
     schema_end(s);
 }
 
 static bool needs_nothing(const struct convd_op *op)
 {
-    bool fine = least_inputs(op) < 2;
-    for (const struct convd_param *row = op->params; row && row->name; row++)
-        fine &= row->def && !(row->flags & CONVD_EITHER);
-    return fine;
+    return least_inputs(op) < 2 && !requires(op);
 }
 
 static void offer_op(struct api_schema *s, const struct convd_op *op, const char *name)
@@ -513,16 +516,22 @@ void api_schema_parts(struct api_schema *s)
     api_schema_values(s);
 }
 
+struct api_schema api_schema_to(struct convd_bytes *out, const char *prefix, struct convd_arena *mem,
+                                const struct api_library *lib, const struct api_limits *l)
+{
+    return (struct api_schema){.j = api_json_to(out),
+                               .prefix = prefix,
+                               .mem = mem,
+                               .max_kernel = l && l->plan.kernel ? l->plan.kernel : 129,
+                               .max_steps = l && l->plan.steps ? l->plan.steps : 256,
+                               .library = lib};
+}
+
 bool api_schema_write(const struct api_library *lib, const struct api_limits *l, struct convd_bytes *out)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);
-    struct api_schema s = {.j = api_json_to(out),
-                           .prefix = "#/$defs/",
-                           .mem = &mem,
-                           .max_kernel = l && l->plan.kernel ? l->plan.kernel : 129,
-                           .max_steps = l && l->plan.steps ? l->plan.steps : 256,
-                           .library = lib};
+    struct api_schema s = api_schema_to(out, "#/$defs/", &mem, lib, l);
     api_json_object(&s.j);
     schema_string(&s, "$schema", "https://json-schema.org/draft/2020-12/schema");
     schema_string(&s, "$id", "urn:convd:schema:pipeline");

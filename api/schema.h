@@ -14,6 +14,8 @@ struct api_schema {
     size_t max_steps;
     const struct api_library *library;
 };
+struct api_schema api_schema_to(struct convd_bytes *out, const char *prefix, struct convd_arena *mem,
+                                const struct api_library *lib, const struct api_limits *l);
 /* Writes the parts as members of an open object, the whole one (`pipeline`) first. */
 void api_schema_parts(struct api_schema *s);
 /* {"$ref":"PREFIX + name"} */
@@ -26,7 +28,7 @@ void api_schema_option(struct api_schema *s, size_t i);
 void api_schema_values(struct api_schema *s);
 void api_schema_params(struct api_schema *s, const char *def, const struct convd_param *rows);
 void api_schema_required(struct api_schema *s, const struct convd_param *rows);
-void api_schema_words(struct api_schema *s, const char *name, const char *aliases);
+void api_schema_apart(struct api_schema *s, const char *name, const char *other); /* members: never both */
 void api_schema_rule(struct api_schema *s, const char *at, int code, const char *words);
 
 /* Short words for writing. */

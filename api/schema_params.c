@@ -103,6 +103,32 @@ static void across(struct api_schema *s, const struct convd_param *row)
     schema_end(s);
 }
 
+/* {"required":[name]}, an item of an open list. */
+static void require(struct api_schema *s, const char *name)
+{
+    schema_object(s, NULL);
+    schema_object(s, "properties");
+    api_json_key(&s->j, name);
+    api_json_boolean(&s->j, true);
+    schema_end(s);
+    schema_array(s, "required");
+    api_json_string(&s->j, name);
+    schema_end(s);
+    schema_end(s);
+}
+
+void api_schema_apart(struct api_schema *s, const char *name, const char *other)
+{
+    schema_object(s, "dependentSchemas");
+    schema_object(s, name);
+    schema_object(s, "properties");
+    api_json_key(&s->j, other);
+    api_json_boolean(&s->j, false);
+    schema_end(s);
+    schema_end(s);
+    schema_end(s);
+}
+
 /* ---- weights and kernels ---- */
 
 static void weight(struct api_schema *s, const struct convd_param *row)
@@ -115,18 +141,12 @@ static void weight(struct api_schema *s, const struct convd_param *row)
     schema_string(s, "$ref", convd_arena_printf(s->mem, "%sinit", s->prefix));
     if (row->flags & CONVD_INIT_OUT) {
         schema_array(s, "anyOf");
-        for (int i = 0; i < 2; i++) {
-            schema_object(s, NULL);
-            schema_array(s, "required");
-            api_json_string(&s->j, i ? "out_features" : "out_channels");
-            schema_end(s);
-            schema_end(s);
-        }
+        for (int i = 0; i < 2; i++) require(s, i ? "out_features" : "out_channels");
         schema_end(s);
     }
     if (row->flags & CONVD_INIT_SIZE) {
-        schema_array(s, "required");
-        api_json_string(&s->j, "kernel_size");
+        schema_array(s, "allOf");
+        require(s, "kernel_size");
         schema_end(s);
     }
     if (row->flags & CONVD_INIT_ZEROS) {
@@ -223,21 +243,20 @@ void api_schema_params(struct api_schema *s, const char *def, const struct convd
     }
 }
 
-static void require(struct api_schema *s, const char *name)
-{
-    schema_object(s, NULL);
-    schema_array(s, "required");
-    api_json_string(&s->j, name);
-    schema_end(s);
-    schema_end(s);
-}
-
 /* An item that asks for row under one of its names; in an open list. */
 static void either_name(struct api_schema *s, const struct convd_param *rows, const struct convd_param *row)
 {
-    const char *at = row->aliases, *name;
+    const char *at = row->aliases, *name = alias_of(rows, row, &at, s->mem);
+    if (!name) {
+        require(s, row->name);
+        return;
+    }
+    schema_object(s, NULL);
+    schema_array(s, "anyOf");
     require(s, row->name);
-    while ((name = alias_of(rows, row, &at, s->mem))) require(s, name);
+    for (; name; name = alias_of(rows, row, &at, s->mem)) require(s, name);
+    schema_end(s);
+    schema_end(s);
 }
 
 void api_schema_required(struct api_schema *s, const struct convd_param *rows)
@@ -245,36 +264,16 @@ void api_schema_required(struct api_schema *s, const struct convd_param *rows)
     bool either = false;
     for (const struct convd_param *row = rows; row && row->name; row++) {
         either |= (row->flags & CONVD_EITHER) != 0;
-        if (row->def) continue;
-        schema_object(s, NULL);
-        schema_array(s, "anyOf");
-        either_name(s, rows, row);
-        schema_end(s);
-        schema_end(s);
+        if (!row->def) either_name(s, rows, row);
     }
     if (!either) return;
     schema_object(s, NULL);
     schema_array(s, "oneOf");
     for (const struct convd_param *row = rows; row->name; row++) {
-        if (!(row->flags & CONVD_EITHER)) continue;
-        schema_object(s, NULL);
-        schema_array(s, "anyOf");
-        either_name(s, rows, row);
-        schema_end(s);
-        schema_end(s);
+        if (row->flags & CONVD_EITHER) either_name(s, rows, row);
     }
     schema_end(s);
     schema_end(s);
-}
-
-void api_schema_words(struct api_schema *s, const char *name, const char *aliases)
-{
-    api_json_string(&s->j, name);
-    for (const char *at = aliases ? aliases : ""; *at; at += strspn(at, " ")) {
-        size_t n = strcspn(at, " ");
-        api_json_text(&s->j, at, n);
-        at += n;
-    }
 }
 
 /* ---- the parts ---- */
@@ -307,7 +306,7 @@ static void all_kernel_names(struct api_schema *s)
     schema_end(s);
 }
 
-/* The parameters of a kernel; the side of its square is odd and within the limit. */
+/* The parameters of a kernel; the side of its square is within the limit. */
 static void kernel_part(struct api_schema *s, const struct convd_kernel_row *row)
 {
     const char *def = convd_arena_printf(s->mem, "kernel_%s", row->name);
@@ -315,7 +314,6 @@ static void kernel_part(struct api_schema *s, const struct convd_kernel_row *row
     size_t n = 0;
     for (; row->params[n].name && n < 15; n++) rows[n] = row->params[n];
     rows[n] = (struct convd_param)CONVD_PARAM_END;
-    rows[0].flags |= CONVD_ODD;
     if (rows[0].hi > (double)s->max_kernel) rows[0].hi = (double)s->max_kernel;
     schema_object(s, def);
     schema_string(s, "description", row->summary);
@@ -483,12 +481,7 @@ static void init(struct api_schema *s)
     schema_array(s, "allOf");
     api_schema_required(s, rows);
     schema_end(s);
-    schema_object(s, "not");
-    schema_array(s, "required");
-    api_json_string(&s->j, "out_channels");
-    api_json_string(&s->j, "out_features");
-    schema_end(s);
-    schema_end(s);
+    api_schema_apart(s, "out_channels", "out_features");
     schema_end(s);
 }
 

@@ -10,15 +10,6 @@ static bool no_memory(struct convd_faults *f)
     return false;
 }
 
-/* The name under which the size was given, for the fault's place. */
-static const char *size_member(const struct convd_param *params, const struct convd_arg *args,
-                               size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (args[i].name && convd_param_find(params, args[i].name) == params) return args[i].name;
-    return "size";
-}
-
 bool convd_kernel_build(const struct convd_kernel_row *row, const struct convd_arg *args,
                         size_t n_args, struct convd_faults *f, struct convd_arena *mem,
                         struct convd_kernel *out)
@@ -36,11 +27,6 @@ bool convd_kernel_build(const struct convd_kernel_row *row, const struct convd_a
     *out = (struct convd_kernel){.h = row->h, .w = row->w, .v = row->numbers, .row = row};
     if (row->make) {
         const ptrdiff_t n = row->side(params);
-        if (n % 2 == 0) {
-            convd_fault_expected(f, CONVD_OUT_OF_RANGE, size_member(row->params, args, n_args),
-                                 "an odd integer from 1 to 129", "size is %td", n);
-            return false;
-        }
         float *v = convd_arena_array(mem, (size_t)(n * n), sizeof *v);
         if (!v) return no_memory(f);
         row->make(params, v);

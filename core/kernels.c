@@ -31,7 +31,7 @@ struct dog {
 #define ROW(STRUCT, FIELD) .name = #FIELD, .offset = offsetof(struct STRUCT, FIELD)
 #define SIZE(STRUCT, DEFAULT) \
     {ROW(STRUCT, size), .type = CONVD_P_INT, .def = DEFAULT, .lo = 1, .hi = CONVD_KERNEL_SIDE, \
-     .summary = "side of the square, pixels, odd", .aliases = "ksize kernel_size"}
+     .summary = "side of the square, pixels", .aliases = "ksize kernel_size", .flags = CONVD_ODD}
 #define SIGMA(STRUCT, FIELD, DEFAULT, WORDS) \
     {ROW(STRUCT, FIELD), .type = CONVD_P_NUMBER, .def = DEFAULT, .lo = 0.01, .hi = 10000, .summary = WORDS}
 #define ANGLE(STRUCT, FIELD, WORDS) \

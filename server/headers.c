@@ -108,7 +108,7 @@ static struct refusal read_field(const struct header *field, struct headers *h, 
                               "Name: value");
     if (!is_text(field->value, field->value_n))
         return refuse_framing("a header value with a control character", "text");
-    if (named(field, "Host")) ++*hosts;
+    if (named(field, "Host") && ++*hosts) h->host = field->value;
     if (named(field, "Content-Length")) {
         if (++*lengths > 1) return refuse_framing("two Content-Lengths", "one");
         if (!read_length(field, h))

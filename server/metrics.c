@@ -14,7 +14,7 @@ static const char *const methods[METRICS_METHODS] = {"GET", "HEAD",   "POST", "O
                                                      "PUT", "DELETE", "other"};
 static const int statuses[METRICS_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403,
                                                404, 405, 406, 408, 409, 412, 413, 414,
-                                               415, 422, 431, 499, 501, 503, 504, 0};
+                                               415, 422, 431, 499, 501, 503, 504, 507, 0};
 static const double buckets[METRICS_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                 0.25,  0.5,    1,     2.5,  5,     10,   30};
 static const char *const stages[STAGES] = {"decode", "queue", "run", "encode"};
@@ -33,11 +33,12 @@ static void observe(struct metrics_histogram *h, double ms)
 void metrics_request(struct metrics *m, const struct route *route, const char *method, int status,
                      double ms)
 {
-    size_t r = routes_index(route), k = 0, s = 0;
+    size_t r = routes_index(route), first = routes_first(route), k = 0, s = 0;
     while (k < METRICS_METHODS - 1 && (!method || strcmp(method, methods[k]) != 0)) k++;
     while (s < METRICS_STATUSES - 1 && status != statuses[s]) s++;
     atomic_fetch_add_explicit(&m->requests[r][k][s], 1, memory_order_relaxed);
-    observe(&m->duration[r], ms);
+    observe(&m->duration[first], ms);
+    if (status == 304) atomic_fetch_add_explicit(&m->not_modified, 1, memory_order_relaxed);
 }
 
 void metrics_stage(struct metrics *m, enum metrics_stage stage, double ms)
@@ -116,7 +117,7 @@ static bool seen(struct metrics_histogram *h)
     return false;
 }
 
-/* Routes that share a pattern would be one series twice; patterns are unique but for methods, which differ. */
+/* Routes that share a pattern are one series: it counts with the first. */
 static void write_duration(struct text *t, const char *name, struct server *s)
 {
     for (size_t r = 0; r <= routes_count(); r++)
@@ -179,9 +180,16 @@ static void write_memory(struct text *t, const char *name, struct server *s)
         {"budget", c.budget},     {"used", c.used},         {"peak", c.peak},
         {"cached", c.cached},     {"promised", c.promised}, {"uploads", c.uploads},
         {"resident", resident()},
+        {"images", images_counts(s->images).bytes},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         put(t, "%s{kind=\"%s\"} %zu\n", name, rows[i].kind, rows[i].bytes);
+}
+
+static void write_hits(struct text *t, const char *name, struct server *s)
+{
+    put(t, "%s{kind=\"image\"} %llu\n", name, (unsigned long long)images_counts(s->images).hits);
+    put(t, "%s{kind=\"etag\"} %llu\n", name, count(&s->metrics.not_modified));
 }
 
 static void write_pixels(struct text *t, const char *name, struct server *s)

@@ -8,7 +8,7 @@
 
 #define METRICS_ROUTES   32
 #define METRICS_METHODS  7
-#define METRICS_STATUSES 24
+#define METRICS_STATUSES 25
 #define METRICS_BUCKETS  14
 #define METRICS_REASONS  8
 
@@ -20,7 +20,7 @@ struct metrics_histogram {
 struct metrics {
     atomic_uint_fast64_t requests[METRICS_ROUTES][METRICS_METHODS][METRICS_STATUSES];
     struct metrics_histogram duration[METRICS_ROUTES], stage[STAGES];
-    atomic_uint_fast64_t rejected[METRICS_REASONS], pixels;
+    atomic_uint_fast64_t rejected[METRICS_REASONS], pixels, not_modified;
 };
 
 struct server;

@@ -32,14 +32,17 @@ void reply_header(struct request *rq, const char *name, const char *format, ...)
 
 static void begin(struct request *rq, int status, const char *media, const void *data, size_t n)
 {
-    bool close = rq->reply.close;
+    bool close = rq->reply.close, lasting = rq->reply.lasting;
     memset(&rq->reply, 0, sizeof rq->reply);
     rq->reply.status = status;
     rq->reply.media = media;
     rq->reply.body = data;
     rq->reply.body_n = n;
     rq->reply.close = close;
+    rq->reply.lasting = lasting && status < 400;
 }
+
+#define LASTING "public, max-age=31536000, immutable"
 
 void reply_bytes(struct request *rq, int status, const char *media, const void *data, size_t n,
                  const char *etag)
@@ -54,7 +57,7 @@ void reply_bytes(struct request *rq, int status, const char *media, const void *
         return;
     }
     reply_header(rq, "ETag", "%s", etag);
-    reply_header(rq, "Cache-Control", "no-cache");
+    reply_header(rq, "Cache-Control", rq->reply.lasting ? LASTING : "no-cache");
 }
 
 void reply_json(struct request *rq)
@@ -129,10 +132,9 @@ static void file_name(const struct request *rq, char name[65])
             s.n = i - 1;
             break;
         }
-    if (s.n == 0 && rq->target.chain)
-        s = (struct slice){rq->target.chain, strcspn(rq->target.chain, "/:")};
-    if (rq->form.filename.n == 0 && strcmp(rq->route->pattern, "/{chain}") != 0)
-        s = (struct slice){"convd", 5};
+    if (s.n == 0)
+        s = rq->chain ? (struct slice){rq->chain, strcspn(rq->chain, "/:")}
+                      : (struct slice){"convd", 5};
     size_t n = 0;
     for (; n < s.n && n < 64; n++) {
         char c = s.data[n];
@@ -150,7 +152,10 @@ void reply_result(struct request *rq)
     char name[65];
     begin(rq, 200, w->media, w->body.data, w->body.n);
     if (w->etag[0]) reply_header(rq, "ETag", "%s", w->etag);
-    reply_header(rq, "Vary", "Accept");
+    if (rq->reply.lasting)
+        reply_header(rq, "Cache-Control", LASTING);
+    else
+        reply_header(rq, "Vary", "Accept");
     if (w->extension) {
         file_name(rq, name);
         reply_header(rq, "Content-Disposition", "inline; filename=\"%s.%s\"", name, w->extension);

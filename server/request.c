@@ -48,6 +48,7 @@ void request_drop(struct request *rq)
     const struct convd_memory *memory = memory_face(rq->server->memory);
     workers_promise_keep(rq, 0);
     upload_release(rq);
+    images_drop(rq->server->images, rq->image);
     if (rq->has_work) api_work_release(&rq->work);
     convd_bytes_release(&rq->bytes);
     convd_arena_release(&rq->mem);
@@ -83,6 +84,25 @@ static void check_key(struct request *rq)
     reply_problem(rq, API_UNAUTHORIZED, "Authorization: Bearer KEY",
                   rq->headers.authorization ? "the key is not one of ours" : "no key came");
     reply_header(rq, "WWW-Authenticate", "Bearer realm=\"convd\"");
+}
+
+/* Whether the page that a browser speaks for is one of this server's own, or of an origin that may read answers. */
+static bool origin_fits(const struct request *rq)
+{
+    const struct settings_list *list = &rq->server->settings->cors_origin;
+    const char *origin = rq->headers.origin, *name = origin ? strstr(origin, "://") : NULL;
+    if (!origin || (name && rq->headers.host && strcasecmp(name + 3, rq->headers.host) == 0))
+        return true;
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->v[i], "*") == 0 || strcmp(list->v[i], origin) == 0) return true;
+    return false;
+}
+
+static void check_origin(struct request *rq)
+{
+    if (!(rq->route->flags & ROUTE_STATE) || origin_fits(rq)) return;
+    reply_problem(rq, API_FORBIDDEN_ORIGIN, "a page of this server, or --cors-origin ORIGIN",
+                  "a page of %.100s may not change what is kept here", rq->headers.origin);
 }
 
 static void check_size(struct request *rq)
@@ -133,7 +153,7 @@ void request_check(struct request *rq, const struct header *list, size_t n, cons
         return;
     }
     rq->route = routes_find(rq);
-    void (*const checks[])(struct request *) = {check_key, check_size, check_room};
+    void (*const checks[])(struct request *) = {check_key, check_origin, check_size, check_room};
     for (size_t i = 0; i < sizeof checks / sizeof *checks && rq->route && !rq->reply.status; i++)
         checks[i](rq);
 }

@@ -19,6 +19,7 @@ struct reply {
     struct { const char *name, *value; } headers[REPLY_HEADERS];
     size_t n_headers;
     bool close;            /* the connection ends with it       */
+    bool lasting;          /* the same for ever: caches may keep it without asking */
 };
 
 enum request_phase {
@@ -56,7 +57,10 @@ struct request {
     struct target target;
     struct headers headers;
     const struct route *route;      /* NULL: none, or not looked for yet */
-    const char *name;               /* what stands for {name} */
+    const char *name;               /* what stands for {name} or {id} */
+    const char *chain;              /* what stands for {chain}, as sent */
+    const char *ending;             /* what stands for {ext} */
+    struct image *image;            /* a kept picture that this request needs; held */
 
     struct upload upload;
     struct convd_task task;

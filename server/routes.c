@@ -4,13 +4,13 @@
 #include "request.h"
 #include <string.h>
 
-#define ROUTE(METHOD, PATTERN, HANDLER, FLAGS, HELP) bool HANDLER(struct request *rq);
+#define ROUTE(METHOD, PATTERN, HANDLER, ...) bool HANDLER(struct request *rq);
 #include "routes.def"
 #undef ROUTE
 
 /* clang-format off */
 const struct route routes[] = {
-#define ROUTE(METHOD, PATTERN, HANDLER, FLAGS, HELP) {#METHOD, PATTERN, HANDLER, FLAGS, HELP},
+#define ROUTE(METHOD, PATTERN, HANDLER, FLAGS, ...) {#METHOD, PATTERN, HANDLER, FLAGS, __VA_ARGS__},
 #include "routes.def"
 #undef ROUTE
     {.method = NULL},
@@ -29,21 +29,70 @@ size_t routes_index(const struct route *r)
     return r ? (size_t)(r - routes) : routes_count();
 }
 
+size_t routes_first(const struct route *r)
+{
+    size_t i = 0;
+    while (r && strcmp(routes[i].pattern, r->pattern) != 0) i++;
+    return r ? i : routes_count();
+}
+
+/* What follows from the flags, then what the row says. */
+static const char *statuses_of(const struct route *r, struct convd_arena *mem)
+{
+    return convd_arena_printf(
+        mem, "%s 400 414 431 501%s%s%s%s%s%s %s", *r->gives ? "200" : "204",
+        r->flags & ROUTE_OPEN ? "" : " 401", r->flags & ROUTE_STATE ? " 403" : "",
+        strstr(r->pattern, "/{name}") || strstr(r->pattern, "/{id}") ? " 404" : "",
+        r->flags & ROUTE_BODY ? " 408 413" : "", r->flags & ROUTE_WORK ? " 503 504" : "",
+        r->flags & ROUTE_TAGGED ? " 304" : "", r->statuses);
+}
+
+const struct api_route *routes_described(size_t *n, struct convd_arena *mem)
+{
+    struct api_route *list = convd_arena_array(mem, routes_count(), sizeof *list);
+    *n = routes_count();
+    for (size_t i = 0; list && i < *n; i++) {
+        const struct route *r = &routes[i];
+        list[i] = (struct api_route){.method = r->method,
+                                     .pattern = r->pattern,
+                                     .id = r->id,
+                                     .tag = r->tag,
+                                     .takes = r->takes,
+                                     .query = r->query,
+                                     .gives = r->gives,
+                                     .statuses = statuses_of(r, mem),
+                                     .summary = r->help,
+                                     .open = r->flags & ROUTE_OPEN,
+                                     .needs_body = r->flags & ROUTE_NEEDS};
+        if (!list[i].statuses) return NULL;
+    }
+    return list;
+}
+
 static bool is_chain(const struct route *r)
 {
     return strcmp(r->pattern, "/{chain}") == 0;
 }
 
-/* Whether path is this route's; *name: what stands for {name}. /{chain} is not asked here. */
-static bool fits(const struct route *r, const char *path, const char **name)
+/* Whether path is this route's; *name: what stands for {name} or {id}. A {chain} is all that follows. /{chain} alone is not
+ * asked here. */
+static bool fits(const struct route *r, const char *path, struct slice *name)
 {
-    const char *open = strchr(r->pattern, '{');
-    if (!open) return strcmp(r->pattern, path) == 0;
-    size_t n = (size_t)(open - r->pattern);
-    if (is_chain(r) || strncmp(r->pattern, path, n) != 0 || !path[n] || strchr(path + n, '/'))
-        return false;
-    *name = path + n;
-    return true;
+    const char *p = r->pattern;
+    if (is_chain(r)) return false;
+    while (*p) {
+        if (*p != '{') {
+            if (*p++ != *path++) return false;
+            continue;
+        }
+        if (strncmp(p, "{chain}", 7) == 0) return *path != 0;
+        size_t n = strcspn(path, "/");
+        if (n == 0) return false;
+        *name = (struct slice){path, n};
+        path += n;
+        p += strcspn(p, "}") + 1;
+    }
+    return *path == 0;
 }
 
 /* A path that only a chain can be meant by. */
@@ -53,14 +102,14 @@ static bool chain_path(const char *path)
 }
 
 /* The rows of a path: the fixed ones, or else the chain's. */
-static bool of_path(const struct route *r, const char *path, bool fixed, const char **name)
+static bool of_path(const struct route *r, const char *path, bool fixed, struct slice *name)
 {
     return fixed ? fits(r, path, name) : is_chain(r) && chain_path(path);
 }
 
 static bool any_fixed(const char *path)
 {
-    const char *name;
+    struct slice name;
     for (const struct route *r = routes; r->method; r++)
         if (fits(r, path, &name)) return true;
     return false;
@@ -68,8 +117,9 @@ static bool any_fixed(const char *path)
 
 const char *routes_allow(struct request *rq)
 {
-    const char *path = rq->target.path, *name, *allow = NULL;
-    if (strcmp(path, "*") == 0) return "GET, HEAD, POST, OPTIONS";
+    const char *path = rq->target.path, *allow = NULL;
+    struct slice name;
+    if (strcmp(path, "*") == 0) return "GET, HEAD, POST, DELETE, OPTIONS";
     bool fixed = any_fixed(path);
     for (const struct route *r = routes; r->method; r++) {
         if (!of_path(r, path, fixed, &name)) continue;
@@ -150,8 +200,13 @@ const struct route *routes_find(struct request *rq)
         return NULL;
     }
     bool fixed = any_fixed(path);
-    for (const struct route *r = routes; r->method; r++)
-        if (of_path(r, path, fixed, &rq->name) && strcmp(r->method, method) == 0) return r;
+    struct slice name = {.n = 0};
+    for (const struct route *r = routes; r->method; r++) {
+        if (!of_path(r, path, fixed, &name) || strcmp(r->method, method) != 0) continue;
+        if (name.data) rq->name = convd_arena_text(&rq->mem, name.data, name.n);
+        if (is_chain(r)) rq->chain = rq->target.chain;
+        return r;
+    }
     if (fixed || (chain_path(path) && names_known(rq)))
         wrong_method(rq, !fixed);
     else

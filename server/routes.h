@@ -6,13 +6,16 @@
 
 struct request;
 struct target;
+struct api_route;
+struct convd_arena;
 
 enum route_flags {
-    ROUTE_OPEN = 1,  /* no key is asked for                              */
-    ROUTE_BODY = 2,  /* a body may come                                  */
-    ROUTE_NEEDS = 4, /* and must                                         */
-    ROUTE_WORK = 8,  /* the handler runs on a worker                     */
-    ROUTE_STATE = 16 /* changes state: only pages of our own origin may  */
+    ROUTE_OPEN = 1,   /* no key is asked for; else 401                    */
+    ROUTE_BODY = 2,   /* a body may come; so may 408 and 413              */
+    ROUTE_NEEDS = 4,  /* and must                                         */
+    ROUTE_WORK = 8,   /* the handler runs on a worker; so 503 and 504     */
+    ROUTE_STATE = 16, /* changes state: only pages of our own origin may; else 403 */
+    ROUTE_TAGGED = 32 /* the answer has an ETag, and 304 is one           */
 };
 
 struct route {
@@ -22,6 +25,7 @@ struct route {
      * again. */
     bool (*handle)(struct request *rq);
     unsigned flags;
+    const char *id, *tag, *takes, *query, *gives, *statuses; /* for /openapi.json: struct api_route */
     const char *help;
 };
 extern const struct route routes[]; /* ends with method NULL */
@@ -33,4 +37,7 @@ const struct route *routes_find(struct request *rq);
 const char *routes_allow(struct request *rq);
 size_t routes_index(const struct route *r); /* routes_count(): NULL's */
 size_t routes_count(void);
+size_t routes_first(const struct route *r); /* the index of the first route with the same pattern */
+/* All of them as api describes them, in mem; NULL without memory. *n: how many. */
+const struct api_route *routes_described(size_t *n, struct convd_arena *mem);
 #endif

@@ -203,10 +203,11 @@ static bool prepare(struct server *s, const struct settings *settings)
     if (s->memory && s->own.max_memory > memory_promise_most(s->memory))
         s->own.max_memory = memory_promise_most(s->memory);
     s->limits = settings_limits(s->settings);
+    s->images = images_new(settings->image_memory);
     s->pool = convd_pool_new(settings->workers);
     workers_init(&s->workers, s, settings->queue_depth);
     deadlines_init(&s->deadlines, s);
-    return s->library && s->memory && s->pool;
+    return s->library && s->memory && s->images && s->pool;
 }
 
 int serve(const struct settings *settings)
@@ -238,6 +239,7 @@ int serve(const struct settings *settings)
     api_library_free(s->library);
     deadlines_release(&s->deadlines);
     workers_release(&s->workers);
+    images_free(s->images);
     memory_free(s->memory);
     free(s);
     return code;

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "deadlines.h"
+#include "images.h"
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
@@ -18,6 +19,7 @@ struct server {
     struct api_limits limits;
     struct api_library *library;
     struct memory *memory;
+    struct images *images;
     struct convd_pool *pool;
     struct workers workers;
     struct deadlines deadlines;

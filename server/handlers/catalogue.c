@@ -1,6 +1,9 @@
-/* catalogue.c: GET /v1/ops, /v1/kernels, /v1/pipelines, one of each, and /v1/limits. */
+/* catalogue.c: GET /v1/ops, /v1/kernels, /v1/pipelines, one of each, /v1/schema, /openapi.json and
+ * /v1/limits. */
 #include "../../core/kernels.h"
 #include "../request.h"
+#include <stdio.h>
+#include <xxhash.h>
 
 static const char *op_at(const void *unused, size_t i)
 {
@@ -29,6 +32,16 @@ static bool nothing_called(struct request *rq, const char *what, const char *nea
     return true;
 }
 
+/* What was written to rq->bytes, or that there was no memory for it. */
+static bool said(struct request *rq, bool written)
+{
+    if (written)
+        reply_json(rq);
+    else
+        reply_problem(rq, CONVD_NO_MEMORY, NULL, "no memory is left for this request");
+    return true;
+}
+
 bool ops_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
@@ -52,6 +65,40 @@ bool kernels_json(struct request *rq)
     return true;
 }
 
+bool kernel_work(struct request *rq)
+{
+    const char *media = NULL;
+    char etag[40];
+    if (!convd_kernel_find(rq->name)) return kernels_json(rq); /* says that it is not there */
+    rq->bytes.memory = memory_face(rq->server->memory);
+    if (api_kernel_write(rq->name, rq->target.query, rq->target.n_query, &rq->mem, &rq->faults,
+                         &rq->bytes, &media)) {
+        snprintf(etag, sizeof etag, "\"%016llx\"",
+                 (unsigned long long)XXH3_64bits(rq->bytes.data, rq->bytes.n));
+        reply_bytes(rq, 200, media, rq->bytes.data, rq->bytes.n, etag);
+        return true;
+    }
+    if (convd_faults_count(&rq->faults) == 0)
+        convd_fault(&rq->faults, CONVD_NO_MEMORY, NULL, "no memory is left for this request");
+    reply_faults(rq, &rq->faults);
+    return true;
+}
+
+bool schema_json(struct request *rq)
+{
+    rq->bytes.memory = memory_face(rq->server->memory);
+    return said(rq, api_schema_write(rq->server->library, &rq->server->limits, &rq->bytes));
+}
+
+bool openapi_json(struct request *rq)
+{
+    size_t n;
+    rq->bytes.memory = memory_face(rq->server->memory);
+    const struct api_route *list = routes_described(&n, &rq->mem);
+    return said(rq, list && api_openapi_write(rq->server->library, &rq->server->limits, list, n,
+                                              &rq->bytes));
+}
+
 bool pipelines_json(struct request *rq)
 {
     const struct api_library *lib = rq->server->library;
@@ -67,13 +114,8 @@ bool pipelines_json(struct request *rq)
 bool limits_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
-    bool made =
-        convd_bytes_put(&rq->bytes, "{", 1) &&
-        settings_json(rq->server->settings, SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE, &rq->bytes) &&
-        convd_bytes_put(&rq->bytes, "}\n", 2);
-    if (made)
-        reply_json(rq);
-    else
-        reply_problem(rq, CONVD_NO_MEMORY, NULL, "no memory is left for this request");
-    return true;
+    return said(rq, convd_bytes_put(&rq->bytes, "{", 1) &&
+                        settings_json(rq->server->settings, SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE,
+                                      &rq->bytes) &&
+                        convd_bytes_put(&rq->bytes, "}\n", 2));
 }

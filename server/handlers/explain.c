@@ -44,12 +44,6 @@ static void drop_own(struct request *rq)
     w->n_query = n;
 }
 
-/* The two forms of a pipeline are the same whatever it is run on. */
-static bool needs_size(const char *format)
-{
-    return !format || (strcmp(format, "chain") != 0 && strcmp(format, "spec") != 0);
-}
-
 bool explain_work(struct request *rq)
 {
     if (!work_begin(rq)) return true;
@@ -60,7 +54,7 @@ bool explain_work(struct request *rq)
     drop_own(rq);
     bool sized = size.width > 0 && size.height > 0;
     bool picture = rq->form.image || rq->form.json.data; /* what JSON says is read later */
-    if (!sized && !picture && needs_size(format) && convd_faults_count(&rq->faults) == 0)
+    if (!sized && !picture && api_explain_sized(format ? format : "json") && convd_faults_count(&rq->faults) == 0)
         convd_fault_expected(&rq->faults, CONVD_MISSING, NULL,
                              "?width=640&height=480&channels=3, or a picture",
                              "no size and no picture came");

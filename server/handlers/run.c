@@ -7,6 +7,7 @@
 /* Plans: everything that may be refused is refused here, before the picture is decoded. */
 static bool plan(struct request *rq)
 {
+    rq->reply.lasting = rq->image != NULL;
     if (!work_begin(rq)) return false;
     if (!rq->form.image && !rq->form.json.data) {
         convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
@@ -16,6 +17,10 @@ static bool plan(struct request *rq)
     }
     if (!api_work_prepare(&rq->work)) {
         reply_faults(rq, rq->work.faults);
+        return false;
+    }
+    if (rq->image && etag_matches(rq->headers.if_none_match, rq->work.etag)) {
+        reply_bytes(rq, 200, NULL, NULL, 0, rq->work.etag); /* 304 */
         return false;
     }
     if (rq->work.etag[0] && etag_matches(rq->headers.if_none_match, rq->work.etag)) {
@@ -41,6 +46,7 @@ bool run_work(struct request *rq)
     if (api_work_run(&rq->work, rq->server->pool, &rq->cancel)) {
         const struct convd_input *in = &rq->work.info.input;
         atomic_fetch_add(&rq->server->metrics.pixels, (uint64_t)(in->n * in->height * in->width));
+        rq->reply.lasting = rq->image != NULL;
         reply_result(rq);
     } else {
         reply_faults(rq, rq->work.faults);

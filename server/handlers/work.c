@@ -2,25 +2,20 @@
 #include "work.h"
 #include <string.h>
 
-static bool in_path(const struct request *rq)
-{
-    return strcmp(rq->route->pattern, "/{chain}") == 0;
-}
-
 /* Where the pipeline comes from: the path, the body's pipeline, or ?pipeline=. */
 static void set_pipeline(struct request *rq)
 {
     struct api_work *w = &rq->work;
     const char *query = target_query(&rq->target, "pipeline");
     bool in_body = rq->form.pipeline.data != NULL;
-    if ((int)in_path(rq) + (int)in_body + (int)(query != NULL) > 1) {
+    if ((int)(rq->chain != NULL) + (int)in_body + (int)(query != NULL) > 1) {
         convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL,
                              "one: in the path, in the body, or in the query",
                              "two pipelines came");
-    } else if (in_path(rq)) {
+    } else if (rq->chain) {
         w->form = API_CHAIN;
-        w->pipeline = rq->target.chain;
-        w->pipeline_n = strlen(rq->target.chain);
+        w->pipeline = rq->chain;
+        w->pipeline_n = strlen(rq->chain);
     } else if (rq->form.pipeline.data || query) {
         w->pipeline = rq->form.pipeline.data ? rq->form.pipeline.data : query;
         w->pipeline_n = rq->form.pipeline.data ? rq->form.pipeline.n : strlen(query);
@@ -57,11 +52,12 @@ static void set_at(struct request *rq)
     }
 }
 
-/* The query without what belongs to the server. */
+/* The query without what belongs to the server; a format that stands in the path belongs to it. */
 static void set_query(struct request *rq)
 {
     struct api_pair *kept = convd_arena_array(&rq->mem, rq->target.n_query + 1, sizeof *kept);
     size_t n = 0;
+    if (kept && rq->ending) kept[n++] = (struct api_pair){"format", rq->ending};
     for (size_t i = 0; kept && i < rq->target.n_query; i++)
         if (!is_ours(rq, rq->target.query[i].name)) kept[n++] = rq->target.query[i];
     rq->work.query = kept;

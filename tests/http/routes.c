@@ -105,7 +105,7 @@ TEST(options_of_anything_says_what_is_allowed)
     answer_release(&a);
     a = raw_text(&s, "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     EQ(204, a.status);
-    STR("GET, HEAD, POST, OPTIONS", answer_header(&a, "Allow"));
+    STR("GET, HEAD, POST, DELETE, OPTIONS", answer_header(&a, "Allow"));
     answer_release(&a);
 }
 
