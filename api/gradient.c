@@ -9,6 +9,7 @@ struct api_gradient {
     struct convd_tensor upstream;
     bool given;     /* an upstream came; else ones                     */
     float **wanted; /* one for each convd_wrt; NULL: not in the answer */
+    bool summed;    /* drawn as one map: the sum over the channels     */
 };
 
 static bool no_memory(struct api_work *w)
@@ -128,14 +129,27 @@ static bool list_targets(struct api_work *w)
     return fine;
 }
 
+/* A picture of it has the picture's size: how much brighter pixels change the output, all channels together. Who wants
+ * them apart asks for a view. */
+static bool draws_sum(const struct api_output *out)
+{
+    return out->o.format.kind == API_PICTURE && !(out->asked.given & API_GIVEN(VIEW)) &&
+           out->targets[0].shape.c > 1;
+}
+
 static bool settle(struct api_work *w, bool *again)
 {
-    settle_options(w->output);
+    struct api_output *out = w->output;
+    settle_options(out);
     bool fine = check_upstream(w);
     fine &= choose_format(w);
     if (!fine || !list_targets(w)) return false;
-    w->output->shaped = true;
-    fine = api_output_settle(w->output, w, NULL, again);
+    out->shaped = true;
+    w->gradient->summed = draws_sum(out);
+    if (w->gradient->summed) out->targets[0].shape.c = 1;
+    fine = api_output_settle(out, w, NULL, again);
+    if (w->gradient->summed)
+        out->targets[0].bytes = convd_grad_wrt(w->grad, 0)->count * sizeof(float);
     *again = false;
     return fine;
 }
@@ -151,6 +165,19 @@ const void *api_gradient_key(const struct api_work *w, size_t *n)
 
 /* ---- running ---- */
 
+/* In place: what is written was read before. */
+static void sum_channels(float *x, const struct convd_wrt *image)
+{
+    const size_t n = (size_t)image->dim[0], c = (size_t)image->dim[1],
+                 plane = (size_t)image->dim[2] * (size_t)image->dim[3];
+    for (size_t s = 0; s < n; s++)
+        for (size_t i = 0; i < plane; i++) {
+            double sum = 0;
+            for (size_t k = 0; k < c; k++) sum += (double)x[(s * c + k) * plane + i];
+            x[s * plane + i] = (float)sum;
+        }
+}
+
 bool api_gradient_run(struct api_work *w, const struct convd_run *run)
 {
     for (size_t i = 0; i < w->output->n; i++) w->gradient->wanted[i] = run->outputs[i];
@@ -162,7 +189,9 @@ bool api_gradient_run(struct api_work *w, const struct convd_run *run)
         .pool = run->pool,
         .cancel = run->cancel,
     };
-    return convd_grad_run(w->grad, &r, w->faults);
+    bool fine = convd_grad_run(w->grad, &r, w->faults);
+    if (fine && w->gradient->summed) sum_channels(run->outputs[0], convd_grad_wrt(w->grad, 0));
+    return fine;
 }
 
 const struct api_asking api_gradient_asking = {

@@ -282,6 +282,36 @@ TEST(every_form_it_may_have)
     free(image);
 }
 
+TEST(drawn_in_colour_it_is_one_map_or_a_tile_a_channel)
+{
+    static const struct {
+        const char *view;
+        ptrdiff_t width, height;
+    } cases[] = {{NULL, 20, 10}, {"grid", 41, 21}, {"channel:2", 20, 10}};
+    size_t n;
+    uint8_t *image = test_picture(20, 10, 3, &n);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct asked a;
+        struct convd_image_info info;
+        struct convd_faults *f = convd_faults_new();
+        const struct convd_decode_options o = {.channels = CONVD_RGB};
+        struct counting *c = counting_new();
+        ask(&a, image, n, "edges", "png");
+        a.query[1] = (struct api_pair){"view", cases[i].view};
+        a.w.n_query = cases[i].view ? 2 : 1;
+        a.w.memory = &c->memory;
+        test_run(&a.w);
+        if (c->most > a.w.bytes) T_FAIL("took %zu, said %zu", c->most, a.w.bytes);
+        OK(convd_image_info(a.w.body.data, a.w.body.n, &o, &info, f));
+        EQ(cases[i].width, info.input.width);
+        EQ(cases[i].height, info.input.height);
+        convd_faults_free(f);
+        api_work_release(&a.w);
+        counting_free(c);
+    }
+    free(image);
+}
+
 /* ---- refusals ---- */
 
 /* Rows without a way back say why, and are refused at their place. */

@@ -50,6 +50,28 @@ TEST(chain_and_spec_turn_into_each_other)
     }
 }
 
+TEST(charts_and_programs_are_printed)
+{
+    static const struct {
+        const char *format, *part;
+    } forms[] = {{"mermaid", "flowchart TD\n"},
+                 {"pytorch", "import torch.nn.functional as F\n"},
+                 {"opencv", "import cv2\n"}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct child c = CONVD("explain", "edges", "--format", forms[i].format);
+        STR("", c.err);
+        EQ(0, c.code);
+        if (!strstr(c.out, forms[i].part)) T_FAIL("no %s in\n%s", forms[i].part, c.out);
+        EQ('\n', c.out[c.out_n - 1]);
+        child_release(&c);
+    }
+    struct child c = CONVD("explain", "lrn:3", "--format", "opencv");
+    EQ(1, c.code);
+    OK(strstr(c.err, "/steps/0"));
+    STR("", c.out);
+    child_release(&c);
+}
+
 TEST(a_graph_that_no_chain_can_say_is_said_to_be_one)
 {
     static const char spec[] =

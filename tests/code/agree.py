@@ -105,6 +105,9 @@ PIPELINES += [
     (steps({"op": "grayscale", "id": "lambda"}, {"op": "filter", "kernel": "sobel_x", "id": "np"}, {"op": "filter", "kernel": "sobel_y",
            "input": "lambda", "id": "F"}, {"op": "hypot", "inputs": ["np", "F"], "id": "pad"},
            input={"channels": "gray"}), "photo"),
+    (steps({"op": "filter", "kernel": "gaussian", "id": "filter2d"}, {"op": "conv", "weight": init(3, 3), "id": "c"},
+           {"op": "abs", "id": "c_weight"}, {"op": "minmax", "id": "minmax"}, {"op": "neg", "id": "v"},
+           {"op": "hypot", "inputs": ["v", "minmax"], "id": "sum"}), "photo"),
 ]
 TENSORS = {"bank": (4, 3, 3, 3), "offsets": (4,), "small": (3, 3), "mask": (29, 37)}
 

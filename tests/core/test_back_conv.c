@@ -215,6 +215,16 @@ TEST(random_convolutions_give_back_what_they_took)
 TEST(large_convolutions_give_back_what_they_took)
 {
     static const struct drawn cases[] = {
+        {.x = {1, 1, 3, 2500},
+         .groups = 1,
+         .c = 1,
+         .o = 2,
+         .kh = 2,
+         .kw = 3,
+         .sh = 1,
+         .sw = 2,
+         .dh = 1,
+         .dw = 1},
         {.x = {1, 1, 2, 2600},
          .groups = 1,
          .c = 1,

@@ -230,6 +230,31 @@ TEST(samples_and_threads_change_nothing_but_rounding)
     close_world(&x);
 }
 
+TEST(a_map_that_all_samples_share_gets_the_sum_of_them)
+{
+    float k[2 * 30 * 40];
+    for (int i = 0; i < 2400; i++) k[i] = (float)i;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        struct world x = open_world(4, 2, 30, 40, 12);
+        bind(&x, &(struct convd_tensor){.name = "k", .rank = 3, .dim = {2, 30, 40}, .data = k});
+        const struct convd_value inputs[] = {convd_string("image"), convd_string("@k")};
+        const struct convd_member multiply[] = {{"op", convd_string("multiply")},
+                                                {"inputs", {CONVD_ARRAY, 2, {.items = inputs}}}};
+        const struct convd_value step = {CONVD_OBJECT, 2, {.members = multiply}};
+        const int node =
+            convd_graph_steps(x.graph, &(struct convd_value){CONVD_ARRAY, 1, {.items = &step}});
+        if (node < 0) T_FAIL("%s", convd_faults_first(x.faults)->detail);
+        run(&x, node, false, threads, NULL);
+        for (int i = 0; i < 2400; i++) {
+            double want = 0;
+            for (int n = 0; n < 4; n++) want += (double)x.image[n * 2400 + i];
+            NEAR(want, gradient(&x, "k")[i], 1e-5);
+            for (int n = 0; n < 4; n++) NEAR(k[i], gradient(&x, "image")[n * 2400 + i], 0);
+        }
+        close_world(&x);
+    }
+}
+
 TEST(only_what_is_wanted_is_written)
 {
     struct world x = open_world(2, 1, 5, 5, 6);
