@@ -201,6 +201,7 @@ static void fill_info(struct convd_plan *p, int v)
     x->info.algorithm = n->op->algorithm ? n->op->algorithm : "direct";
     x->info.fused_into = -1;
     x->info.ms = expected_ms(p, x->info.macs, bytes);
+    x->info.ms += 1e-6 * (n->op->ns_of ? n->op->ns_of(&x->site) : n->op->ns) * numbers(x->site.y);
 }
 
 static bool all_shapes(struct convd_plan *p, struct convd_faults *f)

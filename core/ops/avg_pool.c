@@ -148,4 +148,5 @@ const struct convd_op convd_op_avg_pool = {
     .torch_of = torch,
     .opencv_of = opencv,
     .helpers = helpers,
+    .ns = 5,
 };

@@ -20,4 +20,5 @@ const struct convd_op convd_op_exp = {
     .source = "torch.exp",
     .torch = "{x}.exp()",
     .opencv = "np.exp({x})",
+    .ns = 6,
 };

@@ -22,4 +22,5 @@ const struct convd_op convd_op_gelu = {
     .example = "grayscale/scale:0.02,-2.5/gelu",
     .source = "torch.nn.functional.gelu",
     .torch = "F.gelu({x})",
+    .ns = 5,
 };

@@ -227,4 +227,5 @@ const struct convd_op convd_op_instance_norm = {
     .torch_of = torch,
     .helpers = helpers,
     .learning = &learning,
+    .ns = 2.8,
 };

@@ -20,4 +20,5 @@ const struct convd_op convd_op_log = {
     .source = "torch.log",
     .torch = "{x}.log()",
     .opencv = "np.log({x})",
+    .ns = 3.3,
 };

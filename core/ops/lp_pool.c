@@ -95,4 +95,5 @@ const struct convd_op convd_op_lp_pool = {
     .look = convd_window_look,
     .torch_of = torch,
     .helpers = helpers,
+    .ns = 12,
 };

@@ -157,4 +157,5 @@ const struct convd_op convd_op_lrn = {
     .back_scratch = back_scratch,
     .look = look,
     .torch = "F.local_response_norm({x}, {size}, {alpha}, {beta}, {k})",
+    .ns = 16,
 };

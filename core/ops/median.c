@@ -117,6 +117,14 @@ static size_t back_scratch(const struct convd_site *s)
     return convd_rank_back_scratch(s, slides(s) ? convd_median_slide_scratch(&b) : 0);
 }
 
+/* Selecting costs by the tap, sliding by the side. */
+static double ns_of(const struct convd_site *s)
+{
+    const struct convd_pair k = ((const struct convd_rank_params *)s->params)->kernel_size;
+    const double taps = (double)k.h * (double)k.w;
+    return taps <= 25 ? 1.7 * taps : 30 + 3.4 * (double)k.h;
+}
+
 const struct convd_op convd_op_median = {
     .name = "median",
     RANK_ROW,
@@ -131,4 +139,5 @@ const struct convd_op convd_op_median = {
     .look = convd_rank_look,
     .torch_of = torch,
     .opencv_of = opencv,
+    .ns_of = ns_of,
 };

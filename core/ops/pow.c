@@ -35,4 +35,5 @@ const struct convd_op convd_op_pow = {
     .params_size = sizeof(struct params),
     .torch = "{x}.pow({exponent})",
     .opencv = "np.power({x}, np.float32({exponent}))",
+    .ns = 4,
 };

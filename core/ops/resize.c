@@ -333,4 +333,5 @@ const struct convd_op convd_op_resize = {
     .torch_of = torch,
     .opencv_of = opencv,
     .helpers = helpers,
+    .ns = 3.6,
 };

@@ -114,4 +114,5 @@ const struct convd_op convd_op_rotate = {
     .look = look,
     .torch = "torch.rot90({x}, -{turns}, (2, 3))",
     .opencv = "np.ascontiguousarray(np.rot90({x}, -{turns}))",
+    .ns = 3.6,
 };

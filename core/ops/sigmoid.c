@@ -21,4 +21,5 @@ const struct convd_op convd_op_sigmoid = {
     .source = "torch.sigmoid",
     .torch = "{x}.sigmoid()",
     .opencv = "1 / (1 + np.exp(-{x}))",
+    .ns = 10,
 };

@@ -22,4 +22,5 @@ const struct convd_op convd_op_silu = {
     .source = "torch.nn.functional.silu",
     .torch = "F.silu({x})",
     .opencv = "{x} / (1 + np.exp(-{x}))",
+    .ns = 10,
 };

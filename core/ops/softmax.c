@@ -202,4 +202,5 @@ const struct convd_op convd_op_softmax = {
     .back_scratch = back_scratch,
     .look = look,
     .torch_of = torch,
+    .ns = 19,
 };

@@ -21,4 +21,5 @@ const struct convd_op convd_op_softplus = {
     .source = "torch.nn.functional.softplus",
     .torch = "F.softplus({x})",
     .opencv = "np.logaddexp(0, {x})",
+    .ns = 2.5,
 };

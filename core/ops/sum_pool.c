@@ -75,4 +75,5 @@ const struct convd_op convd_op_sum_pool = {
     .weigh = weigh,
     .torch_of = torch,
     .opencv_of = opencv,
+    .ns = 5,
 };

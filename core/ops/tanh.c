@@ -20,4 +20,5 @@ const struct convd_op convd_op_tanh = {
     .source = "torch.tanh",
     .torch = "{x}.tanh()",
     .opencv = "np.tanh({x})",
+    .ns = 5,
 };
