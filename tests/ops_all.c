@@ -2,6 +2,7 @@
  * what it cannot run without stands in `variants`. */
 #include "../api/api.h"
 #include "../api/json.h"
+#include "../core/grad.h"
 #include "t.h"
 #include <ctype.h>
 
@@ -51,6 +52,12 @@ static const struct {
     {"median", "{\"kernel_size\":[9,11]}"},
     {"median", "{\"kernel_size\":[3,1],\"padding_mode\":\"zeros\"}"},
     {"pow", "{\"exponent\":2}"},
+    {"pow", "{\"exponent\":3}"},
+    {"leaky_relu", "{\"negative_slope\":-0.25}"},
+    {"elu", "{\"alpha\":0.5}"},
+    {"scale", "{\"mul\":-0.75,\"add\":3}"},
+    {"clamp", "{\"max\":0.5}"},
+    {"softmax", "{}"},
     {"clamp", "{\"min\":-1,\"max\":2}"},
     {"threshold", "{\"value\":0}"},
     {"softmax", "{\"dim\":\"height\"}"},
@@ -555,6 +562,420 @@ TEST(nan_comes_through)
         }
         done(&j);
     }
+}
+
+/* ---- gradients ---- */
+
+/* How gradients are tried. Numbers are a shuffled ladder: all of them different, none nearer than half a rung to a multiple
+ * of a rung, where kinks are. Steps stay below that; where y is smooth they are larger, so that y's own rounding shows less:
+ * where it is a plain sum, as large as one likes. */
+// clang-format off
+static const struct {
+    const char *op, *with; /* and what its parameters say, or ""            */
+    double from;           /* the ladder begins here; NAN: 0 is its middle  */
+    double step;
+} smooth[] = {
+    {"add", "", NAN, 4}, {"sub", "", NAN, 4}, {"mean", "", NAN, 4}, {"scale", "", NAN, 4}, {"invert", "", NAN, 4},
+    {"conv", "", NAN, 4}, {"conv_transpose", "", NAN, 4}, {"filter", "", NAN, 4}, {"linear", "", NAN, 4},
+    {"sum_pool", "", NAN, 4}, {"avg_pool", "", NAN, 4}, {"adaptive_avg_pool", "", NAN, 4},
+    {"global_sum_pool", "", NAN, 4}, {"global_avg_pool", "", NAN, 4}, {"normalize", "", NAN, 4},
+    {"resize", "", NAN, 4}, {"grayscale", "", NAN, 4}, {"reduce", "sum", NAN, 4}, {"reduce", "mean", NAN, 4},
+    {"multiply", "", NAN, 1}, {"square", "", NAN, 1}, {"pow", "", NAN, 0.1}, {"batch_norm", "", NAN, 0.1},
+    {"instance_norm", "", NAN, 0.1}, {"lrn", "", NAN, 0.03}, {"softmax", "", NAN, 0.2},
+    {"exp", "", NAN, 0.01}, {"gelu", "", NAN, 0.06}, {"silu", "", NAN, 0.06}, {"sigmoid", "", NAN, 0.1},
+    {"tanh", "", NAN, 0.06}, {"softplus", "", NAN, 0.1}, {"reduce", "l2", NAN, 0.1},
+    {"sqrt", "", 1, 0.1}, {"log", "", 1, 0.1}, {"divide", "", 1, 0.1}, {"hypot", "", 1, 0.1}, {"lp_pool", "", 1, 0.4},
+};
+// clang-format on
+
+enum { SOURCES = 5, LOOKED_AT = 10 };
+
+/* A step on an image and tensors, and what is put into them. */
+struct trial {
+    const struct convd_op *op;
+    const char *params;
+    struct convd_shape x;
+    struct convd_tensor in[SOURCES]; /* the image, then tensors by name */
+    bool weights[SOURCES];           /* this one is a weight            */
+    size_t n;
+    const char *inputs[3]; /* of the step: "image" and "@a" …; none: the image as often as needed */
+    size_t n_inputs;
+    double step;
+    bool smooth; /* no kinks within a step */
+};
+
+static double ladder_from(const struct trial *t, double *step)
+{
+    *step = 0;
+    for (size_t i = 0; i < sizeof smooth / sizeof *smooth; i++)
+        if (strcmp(smooth[i].op, t->op->name) == 0 && strstr(t->params, smooth[i].with)) {
+            *step = smooth[i].step;
+            return smooth[i].from;
+        }
+    return (double)NAN;
+}
+
+static size_t count_of_tensor(const struct convd_tensor *t)
+{
+    size_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= (size_t)t->dim[i];
+    return n;
+}
+
+/* The step with weights replaced by "@name". */
+static struct convd_value trial_step(struct job *j, const struct trial *t)
+{
+    struct convd_value v = step_value(j, t->op, t->params, "image");
+    struct convd_member *m = convd_arena_array(&j->mem, v.n + SOURCES, sizeof *m);
+    memcpy(m, v.members, v.n * sizeof *m);
+    if (t->n_inputs) {
+        struct convd_value *names = convd_arena_array(&j->mem, t->n_inputs, sizeof *names);
+        for (size_t i = 0; i < t->n_inputs; i++) names[i] = convd_string(t->inputs[i]);
+        m[v.n - 1] = (struct convd_member){
+            "inputs", {.kind = CONVD_ARRAY, .n = (uint32_t)t->n_inputs, .items = names}};
+    }
+    for (size_t k = 1; k < t->n; k++) {
+        uint32_t at = 0;
+        if (!t->weights[k]) continue;
+        while (at < v.n && strcmp(m[at].name, t->in[k].name) != 0) at++;
+        m[at] = (struct convd_member){
+            t->in[k].name, convd_string(convd_arena_printf(&j->mem, "@%s", t->in[k].name))};
+        v.n += at == v.n;
+    }
+    v.members = m;
+    return v;
+}
+
+/* The graph: one such step, or two of them added, or (again) forward alone. */
+static void build_trial(struct job *j, const struct trial *t, bool twice)
+{
+    *j = (struct job){0};
+    convd_arena_init(&j->mem, NULL, 0);
+    j->f = convd_faults_new();
+    j->g = convd_graph_new(NULL, j->f);
+    for (size_t k = 1; k < t->n; k++) OK(convd_graph_tensor(j->g, &t->in[k]));
+    const struct convd_value steps[] = {
+        trial_step(j, t), trial_step(j, t),
+        parse("{\"op\":\"add\",\"inputs\":[\"s0\",\"s1\"]}", &j->mem, j->f)};
+    const struct convd_value list = {.kind = CONVD_ARRAY, .n = twice ? 3 : 1, .items = steps};
+    convd_enter(j->f, "steps");
+    j->node = convd_graph_steps(j->g, &list);
+    convd_leave(j->f, 0);
+    const struct convd_fault *f = convd_faults_first(j->f);
+    if (j->node < 0 || f)
+        T_FAIL("%s %s: %s %s", t->op->name, t->params, f ? f->pointer : "", f ? f->detail : "");
+}
+
+static struct convd_input input_of(const struct trial *t)
+{
+    return (struct convd_input){.pixels = CONVD_F32_NCHW,
+                                .n = t->x.n,
+                                .height = t->x.h,
+                                .width = t->x.w,
+                                .stored = t->x.c,
+                                .channels = t->x.c};
+}
+
+/* False where shapes were refused. */
+static bool plan_trial(struct job *j, const struct trial *t)
+{
+    const struct convd_input in = input_of(t);
+    build_trial(j, t, false);
+    const struct convd_output out = {.node = j->node, .pixels = CONVD_F32_NCHW};
+    j->plan = convd_plan_new(j->g, &in, &out, 1, NULL, 1, j->f);
+    if (j->plan) j->y = convd_plan_shape(j->plan, j->node);
+    return j->plan != NULL;
+}
+
+/* y of the trial as it is (malloc); its shape in *y. */
+static float *forward_of(const struct trial *t, struct convd_shape *y)
+{
+    struct job j;
+    OK(plan_trial(&j, t));
+    *y = j.y;
+    float *out = malloc(count_of(j.y) * sizeof *out + 1);
+    OK(convd_plan_run(
+        j.plan, &(struct convd_run){.input = t->in[0].data, .outputs = (void *[]){out}}, j.f));
+    done(&j);
+    return out;
+}
+
+/* A slope of L = sum of u * y, and how far y's own rounding may have moved it (four times what is likely). */
+struct slope {
+    double value, noise;
+};
+
+static struct slope slope_of(const struct trial *t, float *number, double step, const float *u)
+{
+    const float kept = *number, low = (float)((double)kept - step),
+                high = (float)((double)kept + step);
+    struct convd_shape s;
+    *number = low;
+    float *below = forward_of(t, &s);
+    *number = high;
+    float *above = forward_of(t, &s);
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count_of(s); i++) {
+        if (above[i] == below[i]) continue; /* infinite where a window is all border */
+        const double y = fmax(fabs((double)above[i]), fabs((double)below[i])) * 1.2e-7;
+        sum += (double)u[i] * ((double)above[i] - (double)below[i]);
+        squares += (double)u[i] * (double)u[i] * y * y;
+    }
+    free(below);
+    free(above);
+    *number = kept;
+    const double wide = (double)high - (double)low;
+    return (struct slope){sum / wide, 4 * sqrt(squares) / wide};
+}
+
+/* Central differences of two widths; of a smooth op the error of the first order is taken out. noise is infinite where they
+ * do not agree: at a kink. */
+static struct slope difference(const struct trial *t, float *number, const float *u)
+{
+    const struct slope wide = slope_of(t, number, t->step, u),
+                       half = slope_of(t, number, t->step / 2, u);
+    if (t->smooth)
+        return (struct slope){(4 * half.value - wide.value) / 3, (4 * half.noise + wide.noise) / 3};
+    const double apart = fabs(wide.value - half.value) - wide.noise - half.noise;
+    return (struct slope){wide.value, apart > 2e-3 * fabs(wide.value) ? INFINITY : wide.noise};
+}
+
+/* dL/d all of it, in that many parts; into[k] like in[k] (malloc). */
+static void gradients_of(const struct trial *t, bool twice, const float *u, size_t threads,
+                         float **into)
+{
+    struct job j;
+    build_trial(&j, t, twice);
+    const struct convd_input in = input_of(t);
+    struct convd_grad *d = convd_grad_new(j.g, &in, j.node, false, NULL, threads, j.f);
+    if (!d) T_FAIL("%s %s: %s", t->op->name, t->params, convd_faults_first(j.f)->detail);
+    float *gradients[SOURCES + 1] = {0};
+    for (size_t k = 0; k < t->n; k++) into[k] = malloc(count_of_tensor(&t->in[k]) * sizeof(float));
+    const struct convd_wrt *w;
+    for (size_t i = 0; (w = convd_grad_wrt(d, i)); i++)
+        for (size_t k = 0; k < t->n; k++)
+            if (strcmp(w->name, t->in[k].name) == 0) gradients[i] = into[k];
+    const size_t work = convd_grad_workspace(d);
+    char *space = convd_take(NULL, work + GUARD);
+    memset(space, 0xff, work + GUARD); /* NaN: what is read and was not written shows */
+    OK(convd_grad_run(
+        d,
+        &(struct convd_grad_run){
+            .input = t->in[0].data, .upstream = u, .gradients = gradients, .workspace = space},
+        j.f));
+    for (size_t i = 0; i < GUARD; i++)
+        if ((unsigned char)space[work + i] != 0xff) T_FAIL("written behind the workspace");
+    convd_give(NULL, space, work + GUARD);
+    convd_grad_free(d);
+    done(&j);
+}
+
+/* dx does not depend on the parts, and is added to what is there: twice the step is twice the gradient. */
+static void check_parts(const struct trial *t, const float *u, float *const *want)
+{
+    for (size_t run = 0; run < 3; run++) {
+        float *got[SOURCES];
+        const bool twice = run == 2;
+        gradients_of(t, twice, u, run == 0 ? 2 : 5, got);
+        for (size_t k = 0; k < t->n; k++) {
+            const size_t n = count_of_tensor(&t->in[k]);
+            double most = 0;
+            for (size_t i = 0; i < n; i++) most = fmax(most, fabs((double)want[k][i]));
+            for (size_t i = 0; i < n; i++) {
+                const double w = (double)want[k][i] * (twice ? 2 : 1), g = (double)got[k][i];
+                const bool exact = !twice && !t->weights[k];
+                if (exact ? g != w : !(fabs(g - w) <= 1e-4 * fmax(most, 0.1)))
+                    T_FAIL("%s %s on %tdx%tdx%tdx%td: number %zu of %s is %.9g, %s %.9g",
+                           t->op->name, t->params, t->x.n, t->x.c, t->x.h, t->x.w, i, t->in[k].name,
+                           g, twice ? "given twice not" : "in one part", w);
+            }
+            free(got[k]);
+        }
+    }
+}
+
+/* Numbers of one input looked at: the largest error beyond noise, as a share of the number (of a twentieth of the largest,
+ * where it is smaller). */
+static double check_input(const struct trial *t, size_t k, const float *got, const float *u,
+                          struct t_rng *r)
+{
+    const size_t n = count_of_tensor(&t->in[k]), some = n < LOOKED_AT ? n : LOOKED_AT;
+    struct slope want[LOOKED_AT];
+    size_t at[LOOKED_AT], kinks = 0;
+    double most = 0.02, worst = 0;
+    for (size_t i = 0; i < some; i++) {
+        at[i] = n <= LOOKED_AT ? i : (size_t)t_between(r, 0, (ptrdiff_t)n - 1);
+        want[i] = difference(t, &t->in[k].data[at[i]], u);
+        kinks += isinf(want[i].noise) != 0;
+        most = fmax(most, fabs(want[i].value));
+    }
+    if (2 * kinks > some) return 0; /* inside a block, where no ladder keeps numbers apart */
+    for (size_t i = 0; i < some; i++) {
+        const double g = (double)got[at[i]], w = want[i].value, noise = want[i].noise;
+        const double error = fmax(fabs(g - w) - noise, 0) / fmax(fabs(w), most / 20);
+        if (!(error <= 1e-3) || (noise > most / 3 && !isinf(noise)))
+            T_FAIL("%s %s on %tdx%tdx%tdx%td: dL/d number %zu of %s is %.9g, differences say %.9g "
+                   "(+-%.1e)",
+                   t->op->name, t->params, t->x.n, t->x.c, t->x.h, t->x.w, at[i], t->in[k].name, g,
+                   w, noise);
+        worst = fmax(worst, error);
+    }
+    return worst;
+}
+
+static double check_gradients(struct trial *t, struct t_rng *r)
+{
+    struct convd_shape s;
+    float *y = forward_of(t, &s), *u = malloc(count_of(s) * sizeof *u + 1), *got[SOURCES];
+    double worst = 0;
+    free(y);
+    for (size_t i = 0; i < count_of(s); i++) u[i] = (float)t_uniform(r, -1, 1);
+    gradients_of(t, false, u, 1, got);
+    check_parts(t, u, got);
+    for (size_t k = 0; k < t->n; k++) {
+        worst = fmax(worst, check_input(t, k, got[k], u, r));
+        free(got[k]);
+    }
+    free(u);
+    return worst;
+}
+
+/* One ladder over all that the step reads. */
+static void climb(struct trial *t, struct t_rng *r)
+{
+    double rung = 0.25;
+    size_t n = 0, at = 0;
+    for (size_t k = 0; k < t->n; k++) n += count_of_tensor(&t->in[k]);
+    while (rung * (double)n > 16) rung /= 2;
+    const double from = ladder_from(t, &t->step);
+    const double first = isnan(from) ? -(double)(n / 2) * rung : from;
+    t->smooth = t->step > 0;
+    if (!t->smooth) t->step = fmin(0.45 * rung, 0.02);
+    float *all = malloc(n * sizeof *all);
+    for (size_t i = 0; i < n; i++) all[i] = (float)(first + ((double)i + 0.5) * rung);
+    for (size_t i = n - 1; i > 0; i--) {
+        const size_t o = (size_t)t_between(r, 0, (ptrdiff_t)i);
+        const float kept = all[i];
+        all[i] = all[o];
+        all[o] = kept;
+    }
+    for (size_t k = 0; k < t->n; k++) {
+        const size_t count = count_of_tensor(&t->in[k]);
+        t->in[k].data = malloc(count * sizeof(float));
+        memcpy(t->in[k].data, all + at, count * sizeof(float));
+        for (size_t i = 0; i < count && t->weights[k]; i++) /* a variance is above 0 */
+            t->in[k].data[i] = (float)t_uniform(r, 0.5, 1.5);
+        at += count;
+    }
+    free(all);
+}
+
+/* Weights that are given become tensors, whose gradients are asked for. */
+static void name_weights(struct trial *t)
+{
+    struct job j;
+    if (plan_trial(&j, t)) {
+        const struct convd_site *s = convd_plan_site(j.plan, j.node);
+        for (size_t row = 0; t->op->params && t->op->params[row].name; row++) {
+            const struct convd_param *p = &t->op->params[row];
+            const struct convd_weight *w = (const void *)((const char *)s->params + p->offset);
+            struct convd_tensor shape = {.rank = 0};
+            if (p->type != CONVD_P_WEIGHT || (w->kind != CONVD_W_INIT && w->kind != CONVD_W_ARRAY))
+                continue;
+            if (!t->op->weight_shape(s, row, &shape)) continue;
+            shape.name = p->name;
+            shape.data = NULL;
+            t->weights[t->n] = true;
+            t->in[t->n++] = shape;
+        }
+    }
+    done(&j);
+}
+
+/* One step on one shape; what else it reads is in t. Returns -1 where it does not run. */
+static double try_shape(struct trial t, struct t_rng *r)
+{
+    double worst = -1;
+    struct job j;
+    if (t.op->weight_shape) name_weights(&t);
+    climb(&t, r);
+    if (plan_trial(&j, &t)) worst = check_gradients(&t, r);
+    done(&j);
+    for (size_t k = 0; k < t.n; k++) free(t.in[k].data);
+    return worst;
+}
+
+static double try_params(const struct convd_op *op, const char *params, struct t_rng *r)
+{
+    double worst = -1;
+    for (size_t k = 0; k < SHAPES; k++) {
+        const struct convd_shape s = shapes[k];
+        struct trial t = {.op = op, .params = params, .x = s, .n = 1};
+        t.in[0] = (struct convd_tensor){"image", 4, {s.n, s.c, s.h, s.w}, NULL};
+        worst = fmax(worst, try_shape(t, r));
+        if (op->group != CONVD_MERGING) continue;
+        /* tensors that are spread, that are not, and one input twice */
+        const struct convd_tensor others[] = {{"a", 4, {s.n, s.c, s.h, s.w}, NULL},
+                                              {"b", 3, {s.c, 1, 1, 0}, NULL},
+                                              {"b", 2, {s.h, s.w, 0, 0}, NULL},
+                                              {"b", 2, {s.h, 1, 0, 0}, NULL},
+                                              {"b", 4, {1, 1, 1, 1}, NULL}};
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+            t.in[1] = others[i];
+            t.n = t.n_inputs = 2;
+            const char *other = i == 0 ? "@a" : "@b";
+            t.inputs[0] = i % 2 ? other : "image";
+            t.inputs[1] = i % 2 ? "image" : other;
+            worst = fmax(worst, try_shape(t, r));
+            if (i == 0) continue;
+            t.in[2] = others[0];
+            t.n = t.n_inputs = 3;
+            t.inputs[2] = "@a";
+            worst = fmax(worst, try_shape(t, r));
+        }
+        t.in[1] = others[0];
+        t.n = 2;
+        t.n_inputs = 3;
+        t.inputs[0] = t.inputs[2] = "image";
+        t.inputs[1] = "@a";
+        worst = fmax(worst, try_shape(t, r));
+    }
+    return worst;
+}
+
+TEST(every_row_has_a_way_back_or_says_why_not)
+{
+    for (size_t i = 0; i < convd_op_count(); i++) {
+        const struct convd_op *op = convd_op_at(i);
+        const bool way = op->backward || op->expand;
+        if (way == (op->no_gradient != NULL) || (!way && !tidy(op->no_gradient)))
+            T_FAIL("%s: backward, or no_gradient in words", op->name);
+        if (op->back_scratch && !op->backward) T_FAIL("%s: scratch for nothing", op->name);
+    }
+}
+
+TEST(gradient_matches_difference)
+{
+    struct t_rng r = t_rng(11);
+    double worst = 0;
+    for (size_t i = 0; i < convd_op_count(); i++) {
+        const struct convd_op *op = convd_op_at(i);
+        double w = -1;
+        if (!op->backward && !op->expand) continue;
+        bool listed = false;
+        for (size_t v = 0; v < VARIANTS; v++)
+            if (strcmp(variants[v].op, op->name) == 0) {
+                listed = true;
+                const double e = try_params(op, variants[v].params, &r);
+                if (e < 0) T_FAIL("%s %s goes back on no shape", op->name, variants[v].params);
+                w = fmax(w, e);
+            }
+        if (!listed) w = try_params(op, "{}", &r);
+        if (w < 0) T_FAIL("%s goes back on no shape", op->name);
+        print_message("  %-18s %.1e\n", op->name, w);
+        worst = fmax(worst, w);
+    }
+    print_message("  worst of all       %.1e\n", worst);
 }
 
 /* ---- examples ---- */
