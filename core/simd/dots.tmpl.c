@@ -1,8 +1,8 @@
 /* dots.tmpl.c: the loop of every weight gradient: rows of taps against rows of upstream gradients.
  *
  * A tile of taps x outs sums stays in registers while the row runs past, each of them in CONVD_DOTS_PARTS parts (one
- * register with AVX-512, two with AVX2). Taps that are left over are done by narrower tiles, the last of them laid over
- * taps that are done already. So is the end of the row: lanes that were added before are masked out. */
+ * register with AVX-512, two with AVX2). Taps that are left over are done by narrower tiles, or, where they are many, by one
+ * laid over taps that are done already. So is the end of the row: lanes that were added before are masked out. */
 #include "isa.h"
 
 #define REGISTERS (CONVD_DOTS_PARTS / LANES) /* for one sum */
@@ -106,13 +106,14 @@ INLINE void run(const float *const *t, size_t taps, const float *const *d, const
 {
     size_t i = 0;
     for (; taps - i >= fit[outs]; i += fit[outs]) tile(t + i, fit[outs], d, outs, n, y + i * outs);
-    if (i == taps) return;
-    if (i > 0 && taps - i > fit[outs] / 2) {
+    if (i > 0 && taps - i > 4) {
         i = taps - fit[outs];
         tile(t + i, fit[outs], d, outs, n, y + i * outs);
         return;
     }
-    for (; taps - i >= 2; i += 2) tile(t + i, 2, d, outs, n, y + i * outs);
+    for (; fit[outs] > 4 && taps - i >= 4; i += 4) tile(t + i, 4, d, outs, n, y + i * outs);
+    for (; fit[outs] > 3 && taps - i >= 3; i += 3) tile(t + i, 3, d, outs, n, y + i * outs);
+    for (; fit[outs] > 2 && taps - i >= 2; i += 2) tile(t + i, 2, d, outs, n, y + i * outs);
     if (i < taps) tile(t + i, 1, d, outs, n, y + i * outs);
 }
 
