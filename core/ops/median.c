@@ -117,12 +117,12 @@ static size_t back_scratch(const struct convd_site *s)
     return convd_rank_back_scratch(s, slides(s) ? convd_median_slide_scratch(&b) : 0);
 }
 
-/* Selecting costs by the tap, sliding by the side. */
+/* Selecting costs by the square of the taps, sliding by the side. */
 static double ns_of(const struct convd_site *s)
 {
     const struct convd_pair k = ((const struct convd_rank_params *)s->params)->kernel_size;
     const double taps = (double)k.h * (double)k.w;
-    return taps <= 25 ? 1.7 * taps : 30 + 3.4 * (double)k.h;
+    return taps <= 49 ? 3 + 0.06 * taps * taps : 30 + 2.9 * (double)k.h;
 }
 
 const struct convd_op convd_op_median = {
