@@ -330,7 +330,8 @@ static void find_fused(struct convd_plan *p)
     for (size_t v = 1; v < p->graph->n_nodes; v++) {
         const struct convd_node *n = &p->graph->nodes[v];
         struct convd_plan_node *x = &p->nodes[v];
-        if (!x->needed || n->kind != CONVD_NODE_STEP || (n->op->group != CONVD_POINTWISE && n->op->group != CONVD_POOLING && !n->op->in_place))
+        if (!x->needed || n->kind != CONVD_NODE_STEP ||
+            (n->op->group != CONVD_POINTWISE && n->op->group != CONVD_POOLING && !n->op->in_place))
             continue;
         int u = n->inputs[0];
         const struct convd_plan_node *in = &p->nodes[u];
