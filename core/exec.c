@@ -164,6 +164,10 @@ static void run_band(void *arg, size_t task, size_t slot)
         return;
     }
     char *own = e->workspace + e->p->slots_offset + slot * e->stage->slot_bytes;
+    if (e->stage->lane) {
+        convd_lane_run(e->p, e->stage, e->run, own, b, n, e->saturated);
+        return;
+    }
     for (size_t k = 0; k < e->stage->n; k++)
         run_node(e, own, b, n, k);
 }

@@ -141,7 +141,7 @@ static int number_stages(struct convd_plan *p)
 }
 
 /* A node somebody outside its stage reads, or that is wanted: its own rows must come out of every band. */
-static bool is_sink(const struct convd_plan *p, int v)
+bool convd_is_sink(const struct convd_plan *p, int v)
 {
     if (p->nodes[v].full)
         return true;
@@ -210,7 +210,7 @@ static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, 
 
 /* Fills the stage's table from its results back. Returns the most any node is computed over; with `force`, a node beyond
  * EXTRA_WORK_MOST ends the stage instead (then *forced: the table is of no use). The image is cheap to unpack again. */
-static double fill_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need,
+double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need,
                          bool force, bool *forced)
 {
     double most = 1;
@@ -218,7 +218,7 @@ static double fill_table(struct convd_plan *p, struct convd_stage *s, struct con
     for (size_t k = s->n; k-- > 0;) {
         int v = s->nodes[k];
         struct convd_plan_node *x = &p->nodes[v];
-        bool sink = is_sink(p, v);
+        bool sink = convd_is_sink(p, v);
         double rows = 0;
         for (size_t b = 0; b < s->bands; b++) {
             struct convd_rows *r = &need[b * s->n + k];
@@ -252,7 +252,7 @@ static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd
     for (size_t k = 0; k < s->n; k++) {
         const struct convd_plan_node *x = &p->nodes[s->nodes[k]];
         *bytes += 4.0 * (double)x->site.y.c * (double)x->site.y.h * (double)x->site.y.w;
-        if (is_sink(p, s->nodes[k]) && x->site.y.h > h)
+        if (convd_is_sink(p, s->nodes[k]) && x->site.y.h > h)
             h = x->site.y.h;
     }
     return h;
@@ -287,7 +287,7 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
         s->bands = band_count(p, s, h, rows);
         bool last = s->bands == 1 || p->forced_bands || 2 * rows * per_row > (double)BAND_MOST;
         bool force = last && !p->forced_bands && s->bands > 1;
-        if (fill_table(p, s, need, force, again) <= EXTRA_WORK_FINE || last)
+        if (convd_stage_table(p, s, need, force, again) <= EXTRA_WORK_FINE || last)
             break;
     }
     s->need = need;
@@ -306,7 +306,8 @@ static bool cut_stages(struct convd_plan *p)
             if (!list_nodes(p, &p->stages[i], (int)i))
                 return false;
         for (size_t i = 0; i < p->n_stages; i++)
-            if (!choose_bands(p, &p->stages[i], &again))
+            if (!convd_lane_choose(p, &p->stages[i]) ||
+                (!p->stages[i].lane && !choose_bands(p, &p->stages[i], &again)))
                 return false;
     }
     return true;
@@ -470,7 +471,7 @@ bool convd_plan_layout(struct convd_plan *p)
     size_t slots_bytes = 0;
     for (size_t i = 0; i < p->n_stages; i++) {
         struct convd_stage *s = &p->stages[i];
-        if (!place_bands(p, s))
+        if (!s->lane && !place_bands(p, s))
             return false;
         size_t tasks = s->bands * (size_t)s->samples, bytes;
         s->slots = tasks < p->threads ? tasks : p->threads;

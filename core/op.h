@@ -13,6 +13,9 @@ const char *convd_group_word(enum convd_group g);
 
 struct convd_simd;
 struct convd_graph;
+struct convd_fixed;
+struct convd_fixed_ask;
+struct convd_fixed_call;
 
 /* Rows [y0,y1) and channels [0,c) of one sample of a map. h is the whole map's height; only [y0,y1) is in memory. */
 struct convd_view {
@@ -138,6 +141,13 @@ struct convd_op {
     /* Bytes of scratch that a call for at most `rows` output rows needs. NULL: none. */
     size_t (*scratch)(const struct convd_site *s, ptrdiff_t rows);
     void (*forward)(const struct convd_call *c);
+    /* The same on integers, where results leave as bytes: fixed.h. fixed fills y from the formats of the inputs, beginning
+     * with x[0]'s, or declines; make_fixed makes what forward_fixed wants (NULL without memory). fixed NULL: float only;
+     * make_fixed NULL: nothing to make. */
+    bool (*fixed)(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a, struct convd_fixed *y);
+    const void *(*make_fixed)(const struct convd_site *s, const struct convd_fixed *x, const struct convd_fixed *y,
+                              struct convd_arena *mem);
+    void (*forward_fixed)(const struct convd_fixed_call *c);
     /* For ops each of whose numbers depends on a whole map (so that `rows` is false): what all bands want to know of it,
      * gathered once a sample before they run. digest_bytes says its size, digest writes call->digest from the whole
      * inputs (no y, no scratch). NULL: nothing. */

@@ -466,7 +466,10 @@ bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_inf
 {
     if (node < 0 || (size_t)node >= p->graph->n_nodes)
         return false;
+    const struct convd_lane *lane = convd_lane_of(p, node);
     *info = p->nodes[node].info;
+    if (lane && lane->format.algorithm)
+        info->algorithm = lane->format.algorithm;
     return true;
 }
 
@@ -489,12 +492,22 @@ size_t convd_plan_bands(const struct convd_plan *p)
 {
     size_t most = 1;
     for (size_t i = 0; i < p->n_stages; i++)
-        most = p->stages[i].bands > most ? p->stages[i].bands : most;
+    {
+        const struct convd_stage *s = &p->stages[i];
+        const size_t pieces = s->lane ? s->bands * s->steps : s->bands;
+        most = pieces > most ? pieces : most;
+    }
     return most;
 }
 
 bool convd_plan_force_bands(struct convd_plan *p, size_t bands)
 {
     p->forced_bands = bands;
+    return convd_plan_layout(p);
+}
+
+bool convd_plan_force_float(struct convd_plan *p)
+{
+    p->float_only = true;
     return convd_plan_layout(p);
 }

@@ -23,8 +23,10 @@ const struct convd_graph *convd_plan_graph(const struct convd_plan *p);
 const struct convd_site *convd_plan_site(const struct convd_plan *p, int node);
 /* The step's own params with everything resolved that needed shapes (see convd_expand_late). */
 const void *convd_plan_params(const struct convd_plan *p, int node);
-size_t convd_plan_bands(const struct convd_plan *p); /* of the largest stage: for tests and explain */
+size_t convd_plan_bands(const struct convd_plan *p); /* of the largest stage, steps counted: for tests and explain */
 /* Tests cut the work themselves: every stage in this many bands (as far as rows allow); 0: the planner decides. The
  * workspace changes. False without memory. */
 bool convd_plan_force_bands(struct convd_plan *p, size_t bands);
+/* Tests compare: no stage runs on integers. False without memory. */
+bool convd_plan_force_float(struct convd_plan *p);
 #endif

@@ -6,6 +6,7 @@
  * bands never wait for each other; where that would cost too much, layout.c ends the stage. */
 #ifndef CONVD_PLAN_INNER_H
 #define CONVD_PLAN_INNER_H
+#include "fixed.h"
 #include "pixels.h"
 #include "plan.h"
 #include "simd/simd.h"
@@ -29,6 +30,19 @@ struct convd_plan_node {
     size_t band_offset;
     size_t digest_offset, digest_bytes; /* of one sample; 0: the op has none                        */
 };
+/* A node of a stage that runs on integers (lane.c). */
+struct convd_lane {
+    struct convd_fixed format;
+    const void *made;
+    bool lent;                 /* the image where it lies, or the output's own memory           */
+    ptrdiff_t margin;          /* pixels beside each row                                        */
+    ptrdiff_t held;            /* rows in its buffer: a power of two; row y stands in place y mod held */
+    size_t row, plane;         /* bytes                                                         */
+    size_t offset;             /* of column 0 of row 0; lane.c: in a slot                       */
+    size_t state, state_bytes;
+    ptrdiff_t rows;            /* of a step that its op asks for                                */
+    size_t root;               /* whose buffer it is written over, or itself                    */
+};
 struct convd_stage {
     const int *nodes;          /* in order; the image first where it is unpacked here           */
     size_t n;
@@ -39,6 +53,9 @@ struct convd_stage {
     size_t slot_bytes;         /* band buffers and scratch of one worker                        */
     size_t scratch_offset;
     size_t image_offset;       /* of the image's band buffer, where it has no full one          */
+    struct convd_lane *lane;   /* one for each node where the stage runs on integers, else NULL */
+    size_t steps;              /* of a band, where it does: `need` has bands * steps entries    */
+    size_t done_offset;        /* rows computed so far of each node                             */
 };
 struct convd_plan {
     struct convd_arena mem;
@@ -54,6 +71,7 @@ struct convd_plan {
     struct convd_stage *stages;
     size_t n_stages;
     size_t forced_bands;
+    bool float_only;           /* no stage runs on integers                                         */
     size_t full_bytes;         /* of all full buffers, those of a later stage in the place of dead ones */
     size_t slots_offset;       /* band buffers behind the full ones                             */
     size_t row_offset;         /* one row of the image, where it is wanted as it is                 */
@@ -75,6 +93,18 @@ static inline size_t convd_stage_at(const struct convd_plan *p, int v)
 {
     return v == CONVD_IMAGE ? 0 : p->nodes[v].at;
 }
+/* True when v's own rows must come out of every band: a later stage reads it, or it is wanted. */
+bool convd_is_sink(const struct convd_plan *p, int v);
+/* The rows of each node that each of s->bands bands needs; see layout.c. */
+double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need, bool force, bool *forced);
+/* Decides whether a stage runs on integers; then its bands, steps and buffers are settled too. False without memory. */
+bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s);
+/* The lane of a node, or NULL. */
+const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v);
+/* Runs one band of such a stage for sample n; slot is the worker's memory. saturated: per output, or NULL. Stops between
+ * steps once *cancel is set. */
+void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, const struct convd_run *run, char *slot,
+                    size_t b, ptrdiff_t n, _Atomic uint64_t *saturated);
 /* Stages, bands, buffers: fills everything from `stage` on. False without memory. */
 bool convd_plan_layout(struct convd_plan *p);
 #endif

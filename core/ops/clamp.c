@@ -1,5 +1,6 @@
 /* clamp: y = min(max(x, min), max). Either bound may be left out; where min is above max the answer is max. NaN stays
  * NaN. Equals torch.clamp. */
+#include "integer.h"
 #include "pointwise.h"
 
 struct params {
@@ -48,9 +49,33 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
     return bounded(s) ? "np.clip({x}, {min}, {max})" : "{x}";
 }
 
+/* The bounds as they are in float; where min is above max the answer is max. */
+static double high(const struct params *p)
+{
+    return isnan(p->max) ? (double)INFINITY : (double)(float)p->max;
+}
+static double low(const struct params *p)
+{
+    return isnan(p->min) ? (double)-INFINITY : fmin((double)(float)p->min, high(p));
+}
+static bool fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
+                  struct convd_fixed *y)
+{
+    const struct params *p = s->params;
+    (void)a;
+    return convd_int_affine(x, 1, 0, low(p), high(p), y);
+}
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    const struct params *p = c->site->params;
+    convd_int_affine_rows(c, 1, 0, low(p), high(p));
+}
+
 const struct convd_op convd_op_clamp = {
     .name = "clamp",
     POINTWISE_ROW,
+    .fixed = fixed,
+    .forward_fixed = forward_fixed,
     .summary = "numbers outside min..max become the bound",
     .aliases = "clip Clip",
     .example = "grayscale/sobel_x/clamp:0,255",

@@ -5,6 +5,7 @@
  * column where that is less work; both change a result by rounding at most. A zero times inf or NaN is NaN,
  * so windows that hold one run with all their taps. Faults: anchor outside the kernel. Equals cv::filter2D. */
 #include "filter.h"
+#include "filter_int.h"
 
 #undef AT
 #define AT(FIELD) OF(convd_filter, FIELD)
@@ -314,6 +315,9 @@ const struct convd_op convd_op_filter = {
     .look = look,
     .weigh = weigh,
     .algorithm_of = algorithm_of,
+    .fixed = convd_filter_fixed,
+    .make_fixed = convd_filter_make_fixed,
+    .forward_fixed = convd_filter_forward_fixed,
     .torch_of = torch,
     .opencv_of = opencv,
     .helpers = helpers,

@@ -1,7 +1,7 @@
 /* grayscale: Rec. 601 luma, y = 0.299 R + 0.587 G + 0.114 B.
  * One channel stays as it is, three become one, of four the fourth is not looked at; any other number is a fault. NaN
  * propagates. Equals cv::cvtColor COLOR_RGB2GRAY on float. Source: ITU-R BT.601-7, 2.5.1. */
-#include "row.h"
+#include "integer.h"
 #include <string.h>
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
@@ -83,6 +83,29 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
                             : "$hwc(cv2.cvtColor({x}, cv2.COLOR_RGBA2GRAY))";
 }
 
+/* The weights in 15 bits, which sum up to 2^15 as they should. */
+static const int16_t weights[] = {9798, 19235, 3735};
+
+static bool fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
+                  struct convd_fixed *y)
+{
+    if (x->type != CONVD_FIXED_U8 || x->planes != 1 || s->x[0].c < 3 || x->error > 0) return false;
+    y->step = 1;
+    y->algorithm = "integer i16";
+    y->error = 0.5 / ldexp(1, a->bits) + 2e-5; /* 2e-5: what float makes of three products and their sum */
+    for (ptrdiff_t i = 0; i < 3; i++)
+        y->error += 255 * fmax(0, weights[i] / 32768.0 - weigh(s, (struct convd_place){0}, i, 0, 0));
+    return convd_int_fit(y, a->bits);
+}
+
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    const struct convd_fixed_view *x = c->x, *y = c->y;
+    for (ptrdiff_t i = y->y0; i < y->y1; i++)
+        c->site->simd->gray_i16(convd_fixed_row(x, 0, i), (size_t)y->w, (size_t)x->format->step, weights,
+                                15 - y->format->frac, convd_fixed_row(y, 0, i));
+}
+
 const struct convd_op convd_op_grayscale = {
     .name = "grayscale",
     .group = CONVD_CHANNELS,
@@ -95,6 +118,8 @@ const struct convd_op convd_op_grayscale = {
     .shape = shape,
     .cost = cost,
     .forward = forward,
+    .fixed = fixed,
+    .forward_fixed = forward_fixed,
     .backward = backward,
     .look = look,
     .weigh = weigh,

@@ -1,5 +1,6 @@
 /* relu: y = max(x, 0). NaN stays NaN. Equals torch.nn.functional.relu.
  * Source: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines". */
+#include "integer.h"
 #include "pointwise.h"
 
 static inline float f(float x)
@@ -12,9 +13,22 @@ static inline float back(struct at v)
 }
 POINTWISE(f, back)
 
+static bool fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
+                  struct convd_fixed *y)
+{
+    (void)s, (void)a;
+    return convd_int_affine(x, 1, 0, 0, INFINITY, y);
+}
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    convd_int_affine_rows(c, 1, 0, 0, INFINITY);
+}
+
 const struct convd_op convd_op_relu = {
     .name = "relu",
     POINTWISE_ROW,
+    .fixed = fixed,
+    .forward_fixed = forward_fixed,
     .summary = "negative numbers become 0",
     .aliases = "ReLU Relu",
     .example = "grayscale/sobel_x/relu",

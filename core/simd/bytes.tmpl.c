@@ -158,3 +158,53 @@ uint64_t FN(planes_u8)(const float *const *x, size_t n, size_t c, uint8_t *y)
         }
     return n * c - inside;
 }
+
+/* ---- bytes to bytes ---- */
+
+INLINE void split_of(const uint8_t *x, size_t n, const size_t stored, uint8_t *const *y, size_t planes)
+{
+    uint8_t row[4][BLOCK];
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t len = n - i < BLOCK ? n - i : BLOCK;
+        if (len == BLOCK)
+            split(x + i * stored, BLOCK, stored, row);
+        else
+            split(x + i * stored, len, stored, row);
+        for (size_t c = 0; c < planes; c++) __builtin_memcpy(y[c] + i, row[c], len);
+    }
+}
+
+void FN(split_u8)(const uint8_t *x, size_t n, size_t stored, uint8_t *const *y, size_t planes)
+{
+    if (stored == 3)
+        split_of(x, n, 3, y, planes);
+    else if (stored == 4)
+        split_of(x, n, 4, y, planes);
+    else
+        for (size_t c = 0; c < planes; c++)
+            for (size_t i = 0; i < n; i++) y[c][i] = x[i * stored + c];
+}
+
+INLINE void join_of(const uint8_t *const *x, size_t n, const size_t c, uint8_t *y)
+{
+    uint8_t row[4][BLOCK];
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t len = n - i < BLOCK ? n - i : BLOCK;
+        for (size_t k = 0; k < c; k++) __builtin_memcpy(row[k], x[k] + i, len);
+        if (len == BLOCK)
+            join(row, BLOCK, c, y + i * c);
+        else
+            join(row, len, c, y + i * c);
+    }
+}
+
+void FN(join_u8)(const uint8_t *const *x, size_t n, size_t c, uint8_t *y)
+{
+    if (c == 3)
+        join_of(x, n, 3, y);
+    else if (c == 4)
+        join_of(x, n, 4, y);
+    else
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < c; k++) y[i * c + k] = x[k][i];
+}

@@ -42,9 +42,8 @@ INLINE void vec_store(float *p, vec v)
     __builtin_memcpy(p, &v, sizeof v);
 }
 
-/* Integers: the whole vector as bytes or 16 bits, and half of it. */
+/* Integers: the whole vector as bytes or 16 bits. */
 typedef uint8_t bvec __attribute__((vector_size(VL)));
-typedef uint8_t bhalf __attribute__((vector_size(VL / 2)));
 typedef int16_t hvec __attribute__((vector_size(VL)));
 typedef uint16_t uhvec __attribute__((vector_size(VL)));
 
@@ -56,8 +55,8 @@ typedef uint16_t uhvec __attribute__((vector_size(VL)));
     })
 #define STORE(P, V)                                                                                \
     do {                                                                                           \
-        const __typeof__(V) v_ = (V);                                                              \
-        __builtin_memcpy((P), &v_, sizeof v_);                                                     \
+        const __typeof__(V) s_ = (V);                                                              \
+        __builtin_memcpy((P), &s_, sizeof s_);                                                     \
     } while (0)
 
 /* The few instructions that vector arithmetic in C has no words for. On each set the same numbers.
@@ -66,7 +65,8 @@ typedef uint16_t uhvec __attribute__((vector_size(VL)));
  *   int_adds    a + b, saturated
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
- *   int_even    the low bytes of 16 bits, in order: int_pack8 where all are bytes already */
+ *   int_round   floats to integers, half to even
+ *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32 */
 #if defined __AVX512BW__ && VL == 64
 #include <immintrin.h>
 #define IN_ORDER(V) _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
@@ -75,6 +75,10 @@ INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm512_mulhrs_epi16((__m512i
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm512_packs_epi32((__m512i)a, (__m512i)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm512_packus_epi16((__m512i)a, (__m512i)b)); }
+INLINE ivec int_round(vec x) { return (ivec)_mm512_cvtps_epi32((__m512)x); }
+INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)x)); }
+INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)x)); }
+INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)x)); }
 #elif defined __AVX2__ && VL == 32
 #include <immintrin.h>
 #define IN_ORDER(V) _mm256_permute4x64_epi64((V), 0xd8)
@@ -83,6 +87,10 @@ INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm256_mulhrs_epi16((__m256i
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm256_packs_epi32((__m256i)a, (__m256i)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm256_packus_epi16((__m256i)a, (__m256i)b)); }
+INLINE ivec int_round(vec x) { return (ivec)_mm256_cvtps_epi32((__m256)x); }
+INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)x)); }
+INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)x)); }
+INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)x)); }
 #elif defined __SSE2__ && VL == 16
 #include <emmintrin.h>
 INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }
@@ -95,6 +103,22 @@ INLINE hvec int_high(hvec a, hvec b)
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm_adds_epi16((__m128i)a, (__m128i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)_mm_packs_epi32((__m128i)a, (__m128i)b); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)_mm_packus_epi16((__m128i)a, (__m128i)b); }
+INLINE ivec int_round(vec x) { return (ivec)_mm_cvtps_epi32((__m128)x); }
+INLINE hvec int_widen(const uint8_t *x)
+{
+    return (hvec)_mm_unpacklo_epi8(_mm_loadl_epi64((const void *)x), _mm_setzero_si128());
+}
+INLINE ivec int_widen2(const int16_t *x)
+{
+    return (ivec)_mm_unpacklo_epi16(_mm_loadl_epi64((const void *)x), _mm_setzero_si128());
+}
+INLINE ivec int_widen4(const uint8_t *x)
+{
+    int32_t four;
+    __builtin_memcpy(&four, x, sizeof four);
+    const __m128i zero = _mm_setzero_si128();
+    return (ivec)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero);
+}
 #elif defined __ARM_NEON && VL == 16
 #include <arm_neon.h>
 INLINE ivec int_madd(hvec a, hvec b)
@@ -113,10 +137,15 @@ INLINE bvec int_pack8(hvec a, hvec b)
 {
     return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
 }
+INLINE ivec int_round(vec x) { return (ivec)vcvtnq_s32_f32((float32x4_t)x); }
+INLINE hvec int_widen(const uint8_t *x) { return (hvec)vmovl_u8(vld1_u8(x)); }
+INLINE ivec int_widen2(const int16_t *x) { return (ivec)vmovl_u16(vld1_u16((const uint16_t *)(const void *)x)); }
+INLINE ivec int_widen4(const uint8_t *x)
+{
+    uint32_t four;
+    __builtin_memcpy(&four, x, sizeof four);
+    return (ivec)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+}
 #endif
 
-INLINE hvec widen(bhalf x)
-{
-    return __builtin_convertvector(x, hvec);
-}
 #endif

@@ -155,4 +155,8 @@ const struct convd_simd convd_simd_ref = {
     .min_u8 = convd_min_u8_ref,
     .pick_max_u8 = convd_pick_max_u8_ref,
     .mean4_u8 = convd_mean4_u8_ref,
+    .zip_u8 = convd_zip_u8_ref,
+    .zip_i16 = convd_zip_i16_ref,
+    .slide_u8 = convd_slide_u8_ref,
+    .box_i16 = convd_box_i16_ref,
 };

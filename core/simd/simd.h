@@ -28,11 +28,14 @@
  * Integers (ref_ints.c); the same bits everywhere. Nothing but n numbers of y is written, nothing outside x read.
  *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
  *   widen_u8   y = x << shift
- *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated
+ *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated (count)
  *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes
  *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
  *   taps_pairs sums in 32 bits for two rows at once: struct convd_pairs
  *   smooth_i16 y[j] = sum of k[i] * t[i][j] / 2^15, each product rounded; k is symmetric, t[i] + t[taps-1-i] fits
+ *   zip_u8     y[2j] = a[j], y[2j+1] = b[j]; zip_i16 the same
+ *   slide_u8   y += in - out
+ *   box_i16    y[j] = ((x[j] + x[j+step] + … taps of them) << shift) * k / 2^15, rounded; the caller knows that it fits
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
  *   pick_max_u8 y[j] = max(x[2j], x[2j+1])
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even */
@@ -55,8 +58,11 @@ struct convd_pairs {
     int32_t bias;
     float scale;
     bool bytes;            /* y is uint8_t, else int16_t */
+    bool count;            /* bytes: return how many were below 0 or above 255 before they were rounded */
     void *y[2];
 };
+
+enum { CONVD_PAIRS_MOST = 66 }; /* 129 rows, and one more for the second output */
 
 struct convd_simd {
     const char *name; /* "ref", "base", "avx2", "avx512", "neon" */

@@ -1,0 +1,481 @@
+/* lane.c: which stages run on integers, and where their rows lie.
+ *
+ * A stage qualifies when all its maps come from the 8-bit picture, all its results leave as bytes, and every op has an
+ * integer form for the formats its inputs have (fixed.h). The planner tries interleaved rows before planes, and many
+ * fractional bits before few: more bits, less error, until sums no longer fit into 16 bits. It takes the first try in
+ * which no result is off by more than ERROR_MOST, which keeps every byte within one level of the float definition.
+ *
+ * A band is computed in steps of a few rows, each node as far as its readers need: rows stand in rings just large
+ * enough, so that a step's rows are still in the first cache when they are read, and no row is computed twice within a
+ * band. */
+#include "plan_inner.h"
+#include <string.h>
+#include <time.h>
+
+#define ERROR_MOST  0.75 /* levels; two numbers less than 1 apart round to the same or to neighbouring levels */
+#define BITS_MOST   7    /* 255 with 7 fractional bits fits into 16 bits with its sign                        */
+#define STEP_TARGET ((size_t)20 << 10) /* bytes of a step's rows                                              */
+#define ROWS_LEAST  2
+#define BAND_ROWS_LEAST 32
+#define BANDS_A_THREAD  4
+#define TABLE_MOST  200000u
+#define BUFFERS_MOST ((size_t)8 << 20) /* bytes of a worker's rings                                           */
+
+static size_t align(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static const struct convd_node *node_of(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    return &p->graph->nodes[s->nodes[k]];
+}
+
+static struct convd_shape shape_of(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    return p->nodes[s->nodes[k]].site.y;
+}
+
+const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v)
+{
+    const int number = p->nodes[v].stage;
+    if (v == CONVD_IMAGE || number < 0 || (size_t)number >= p->n_stages || !p->stages[number].lane)
+        return NULL;
+    return &p->stages[number].lane[p->nodes[v].at];
+}
+
+/* ---- whether ---- */
+
+/* Everything comes from the picture, stays inside the stage, and leaves as bytes. */
+static bool qualifies(const struct convd_plan *p, const struct convd_stage *s)
+{
+    const struct convd_input *in = &p->input;
+    if (p->float_only || in->pixels != CONVD_U8_HWC || s->n < 2 || s->nodes[0] != CONVD_IMAGE ||
+        p->nodes[CONVD_IMAGE].full || (in->channels != in->stored && in->channels == 1) ||
+        in->channels > in->stored)
+        return false;
+    for (size_t k = 1; k < s->n; k++) {
+        const struct convd_node *n = node_of(p, s, k);
+        if (p->nodes[s->nodes[k]].full || !n->op || !n->op->fixed)
+            return false;
+        for (size_t i = 0; i < n->n_inputs; i++)
+            if (!convd_in_stage(p, n->inputs[i], (int)(s - p->stages)))
+                return false;
+    }
+    for (size_t o = 0; o < p->n_outputs; o++) {
+        const int v = p->outputs[o].node;
+        if (v != CONVD_IMAGE && p->nodes[v].stage == (int)(s - p->stages) &&
+            p->outputs[o].pixels != CONVD_U8_HWC)
+            return false;
+    }
+    return true;
+}
+
+static bool is_read(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    for (size_t r = k + 1; r < s->n; r++)
+        for (size_t i = 0; i < node_of(p, s, r)->n_inputs; i++)
+            if (node_of(p, s, r)->inputs[i] == s->nodes[k])
+                return true;
+    return false;
+}
+
+/* Asks node k for its format; formats of nodes before it are known. */
+static bool ask(const struct convd_plan *p, struct convd_stage *s, struct convd_lane *lane, size_t k,
+                int bits)
+{
+    const struct convd_node *n = node_of(p, s, k);
+    struct convd_fixed x[64]; /* MOST_INPUTS of the contract */
+    struct convd_fixed_ask a = {.bits = bits, .bytes = !is_read(p, s, k)};
+    for (size_t i = 0; i < n->n_inputs; i++)
+        x[i] = lane[convd_stage_at(p, n->inputs[i])].format;
+    lane[k].format = x[0];
+    lane[k].format.algorithm = NULL;
+    if (!n->op->fixed(&p->nodes[s->nodes[k]].site, x, &a, &lane[k].format))
+        return false;
+    if (convd_is_sink(p, s->nodes[k]) && !(lane[k].format.error <= ERROR_MOST))
+        return false;
+    lane[k].state_bytes = align(a.state);
+    lane[k].rows = a.rows;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        struct convd_lane *u = &lane[convd_stage_at(p, n->inputs[i])];
+        u->margin = a.margin > u->margin ? a.margin : u->margin;
+    }
+    return true;
+}
+
+static bool try_formats(const struct convd_plan *p, struct convd_stage *s, struct convd_lane *lane,
+                        bool interleaved, int bits)
+{
+    memset(lane, 0, s->n * sizeof *lane);
+    const ptrdiff_t c = p->input.channels;
+    lane[0].format = (struct convd_fixed){.type = CONVD_FIXED_U8,
+                                          .hi = 255,
+                                          .planes = interleaved ? 1 : c,
+                                          .step = interleaved ? c : 1};
+    for (size_t k = 1; k < s->n; k++)
+        if (!ask(p, s, lane, k, bits))
+            return false;
+    return true;
+}
+
+static bool choose_formats(const struct convd_plan *p, struct convd_stage *s, struct convd_lane *lane)
+{
+    for (int layout = p->input.channels == p->input.stored ? 0 : 1; layout < 2; layout++)
+        for (int bits = BITS_MOST; bits >= 0; bits--)
+            if (try_formats(p, s, lane, layout == 0, bits))
+                return true;
+    return false;
+}
+
+/* ---- where rows lie ---- */
+
+static ptrdiff_t row_numbers(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    return shape_of(p, s, k).w * s->lane[k].format.step;
+}
+
+/* The picture is read where it is when nobody wants room beside its rows; bytes are written to where they are wanted when
+ * nobody else reads them. */
+static void lend(const struct convd_plan *p, struct convd_stage *s)
+{
+    s->lane[0].lent = s->lane[0].format.planes == 1 && s->lane[0].margin == 0 &&
+                      p->input.channels == p->input.stored;
+    for (size_t k = 1; k < s->n; k++) {
+        size_t wanted = 0;
+        for (size_t o = 0; o < p->n_outputs; o++)
+            wanted += p->outputs[o].node == s->nodes[k];
+        s->lane[k].lent = wanted == 1 && s->lane[k].format.type == CONVD_FIXED_U8 &&
+                          s->lane[k].format.planes == 1 && !is_read(p, s, k);
+    }
+}
+
+/* Node k may write over its first input: nobody else reads that, and their rows are alike. */
+static void share(const struct convd_plan *p, struct convd_stage *s, size_t k)
+{
+    struct convd_lane *y = &s->lane[k];
+    const struct convd_node *n = node_of(p, s, k);
+    y->root = k;
+    if (k == 0 || y->lent || !n->op->in_place)
+        return;
+    const size_t u = convd_stage_at(p, n->inputs[0]);
+    const struct convd_lane *x = &s->lane[u];
+    if (x->lent || convd_is_sink(p, n->inputs[0]) || x->format.type != y->format.type || x->format.planes != y->format.planes ||
+        x->format.step != y->format.step || shape_of(p, s, u).w != shape_of(p, s, k).w ||
+        shape_of(p, s, u).h != shape_of(p, s, k).h)
+        return;
+    for (size_t r = u + 1; r < s->n; r++)
+        for (size_t i = 0; i < node_of(p, s, r)->n_inputs; i++)
+            if (convd_stage_at(p, node_of(p, s, r)->inputs[i]) == u && (r != k || i > 0))
+                return;
+    y->root = x->root;
+    struct convd_lane *root = &s->lane[y->root];
+    root->margin = y->margin > root->margin ? y->margin : root->margin;
+}
+
+static size_t row_bytes(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    const struct convd_lane *l = &s->lane[k];
+    const size_t size = convd_fixed_size(l->format.type),
+                 side = align((size_t)(l->margin * l->format.step) * size);
+    return side + align((size_t)row_numbers(p, s, k) * size + side);
+}
+
+/* Bands for every worker, and steps in them whose rows fit the first cache. */
+static void cut(const struct convd_plan *p, struct convd_stage *s)
+{
+    ptrdiff_t h = 1;
+    double bytes = 0;
+    for (size_t k = 0; k < s->n; k++)
+        if (convd_is_sink(p, s->nodes[k]) && shape_of(p, s, k).h > h)
+            h = shape_of(p, s, k).h;
+    for (size_t k = 0; k < s->n; k++)
+        if (s->lane[k].root == k)
+            bytes += (double)row_bytes(p, s, k) * (double)s->lane[k].format.planes *
+                     (double)shape_of(p, s, k).h / (double)h;
+    size_t bands = p->forced_bands ? p->forced_bands
+                   : p->threads > 1 ? p->threads * BANDS_A_THREAD
+                                    : 1;
+    if (!p->forced_bands && bands > (size_t)(h / BAND_ROWS_LEAST) + 1)
+        bands = (size_t)(h / BAND_ROWS_LEAST) + 1;
+    const size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64;
+    s->bands = bands > (size_t)h ? (size_t)h : bands > most ? most : bands;
+    double rows = (double)STEP_TARGET / bytes;
+    rows = rows < ROWS_LEAST ? ROWS_LEAST : rows;
+    for (size_t k = 0; k < s->n; k++)
+        rows = rows < (double)s->lane[k].rows ? (double)s->lane[k].rows : rows;
+    const size_t band = (size_t)h / s->bands + 1;
+    s->steps = (size_t)((double)band / rows) + 1;
+    if (s->steps > most / s->bands)
+        s->steps = most / s->bands ? most / s->bands : 1;
+}
+
+/* Rings: a power of two of rows that holds what any step needs at once. */
+static bool place(const struct convd_plan *p, struct convd_stage *s)
+{
+    size_t end = 0, pack = 0;
+    for (size_t k = 0; k < s->n; k++) {
+        struct convd_lane *l = &s->lane[k];
+        ptrdiff_t most = 1;
+        for (size_t t = 0; t < s->bands * s->steps; t++) {
+            const struct convd_rows r = s->need[t * s->n + k];
+            most = r.y1 - r.y0 > most ? r.y1 - r.y0 : most;
+        }
+        struct convd_lane *root = &s->lane[l->root];
+        for (l->held = 1; l->held < most; l->held *= 2)
+            continue;
+        root->held = l->held > root->held ? l->held : root->held;
+    }
+    for (size_t k = 0; k < s->n; k++) {
+        struct convd_lane *l = &s->lane[k];
+        const size_t bytes = (size_t)l->format.planes * (size_t)row_numbers(p, s, k);
+        pack = bytes > pack ? bytes : pack;
+        l->state = end;
+        end += l->state_bytes;
+        if (l->root != k || l->lent)
+            continue;
+        l->row = row_bytes(p, s, k);
+        l->plane = l->row * (size_t)l->held;
+        /* two rings a multiple of 4 KiB apart would share the sets of the first cache */
+        end += 64 * (k % 7);
+        l->offset = end + align((size_t)(l->margin * l->format.step) * convd_fixed_size(l->format.type));
+        end += l->plane * (size_t)l->format.planes;
+        if (end > BUFFERS_MOST)
+            return false;
+    }
+    s->scratch_offset = end;
+    s->done_offset = end + align(pack);
+    s->slot_bytes = s->done_offset + align(2 * s->n * sizeof(ptrdiff_t));
+    return true;
+}
+
+static bool make_all(struct convd_plan *p, struct convd_stage *s)
+{
+    for (size_t k = 1; k < s->n; k++) {
+        const struct convd_node *n = node_of(p, s, k);
+        struct convd_fixed x[64];
+        if (!n->op->make_fixed)
+            continue;
+        for (size_t i = 0; i < n->n_inputs; i++)
+            x[i] = s->lane[convd_stage_at(p, n->inputs[i])].format;
+        s->lane[k].made = n->op->make_fixed(&p->nodes[s->nodes[k]].site, x, &s->lane[k].format, &p->mem);
+        if (!s->lane[k].made)
+            return false;
+    }
+    return true;
+}
+
+/* The table is made for steps as if they were bands. */
+static bool make_table(struct convd_plan *p, struct convd_stage *s)
+{
+    const size_t bands = s->bands;
+    struct convd_rows *need = convd_arena_array(&p->mem, bands * s->steps * s->n, sizeof *need);
+    bool forced = false;
+    if (!need)
+        return false;
+    s->bands = bands * s->steps;
+    convd_stage_table(p, s, need, false, &forced);
+    s->bands = bands;
+    s->need = need;
+    return true;
+}
+
+bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s)
+{
+    s->lane = NULL;
+    if (!qualifies(p, s))
+        return true;
+    struct convd_lane *lane = convd_arena_zero(&p->mem, s->n * sizeof *lane);
+    if (!lane)
+        return false;
+    if (!choose_formats(p, s, lane))
+        return true;
+    s->lane = lane;
+    lend(p, s);
+    for (size_t k = 0; k < s->n; k++)
+        share(p, s, k);
+    cut(p, s);
+    if (!make_table(p, s))
+        return false;
+    if (!place(p, s)) {
+        s->lane = NULL;
+        return true;
+    }
+    return make_all(p, s);
+}
+
+/* ---- running ---- */
+
+/* A band on its way down. */
+struct descent {
+    const struct convd_plan *p;
+    const struct convd_stage *s;
+    const struct convd_run *run;
+    char *slot;
+    ptrdiff_t n;        /* sample                                     */
+    ptrdiff_t *low, *done; /* of each node: rows [low,done) were computed */
+    _Atomic uint64_t *saturated;
+};
+
+static int output_of(const struct convd_plan *p, int v)
+{
+    for (size_t o = 0; o < p->n_outputs; o++)
+        if (p->outputs[o].node == v)
+            return (int)o;
+    return -1;
+}
+
+/* Memory of the caller's: rows of w * c bytes. */
+static void *lent_memory(const struct descent *d, size_t k)
+{
+    const struct convd_shape y = shape_of(d->p, d->s, k);
+    const ptrdiff_t n = y.n == 1 ? 0 : d->n;
+    char *base = k == 0 ? (char *)(uintptr_t)d->run->input /* read only: ops never write inputs */
+                        : d->run->outputs[output_of(d->p, d->s->nodes[k])];
+    return base + n * y.h * y.w * y.c;
+}
+
+static struct convd_fixed_view view(const struct descent *d, size_t k, struct convd_rows r)
+{
+    const struct convd_lane *l = &d->s->lane[k], *root = &d->s->lane[l->root];
+    const struct convd_shape y = shape_of(d->p, d->s, k);
+    struct convd_fixed_view v = {.format = &l->format,
+                                 .h = y.h,
+                                 .w = y.w,
+                                 .n = y.w * l->format.step,
+                                 .y0 = r.y0,
+                                 .y1 = r.y1};
+    if (l->lent) {
+        v.data = lent_memory(d, k);
+        v.mask = -1;
+        v.row = y.w * y.c;
+    } else {
+        v.data = d->slot + root->offset;
+        v.mask = root->held - 1;
+        v.row = (ptrdiff_t)root->row;
+        v.plane = (ptrdiff_t)root->plane;
+    }
+    return v;
+}
+
+/* Rows of the picture into its ring. */
+static void load_image(const struct descent *d, const struct convd_fixed_view *y)
+{
+    const struct convd_input *in = &d->p->input;
+    const ptrdiff_t n = in->n == 1 ? 0 : d->n, bytes = in->width * in->stored;
+    const uint8_t *x = (const uint8_t *)d->run->input + (n * in->height + y->y0) * bytes;
+    for (ptrdiff_t i = y->y0; i < y->y1; i++, x += bytes) {
+        uint8_t *to[4] = {NULL};
+        for (ptrdiff_t c = 0; c < y->format->planes; c++)
+            to[c] = convd_fixed_row(y, c, i);
+        if (y->format->planes == 1 && in->stored == y->format->step)
+            memcpy(to[0], x, (size_t)bytes);
+        else
+            d->p->simd->split_u8(x, (size_t)in->width, (size_t)in->stored, to, (size_t)y->format->planes);
+    }
+}
+
+/* Rows of a result to the bytes that were asked for. */
+static void give(const struct descent *d, size_t k, struct convd_rows own)
+{
+    const struct convd_simd *simd = d->p->simd;
+    const struct convd_fixed_view x_ = view(d, k, own), *x = &x_;
+    const struct convd_shape s = shape_of(d->p, d->s, k);
+    const ptrdiff_t planes = x->format->planes, c = s.c, n = s.n == 1 ? 0 : d->n;
+    uint8_t *spare = (uint8_t *)d->slot + d->s->scratch_offset;
+    for (size_t o = 0; o < d->p->n_outputs; o++) {
+        if (d->p->outputs[o].node != d->s->nodes[k])
+            continue;
+        uint64_t cut_off = 0;
+        for (ptrdiff_t i = own.y0; i < own.y1; i++) {
+            uint8_t *y = (uint8_t *)d->run->outputs[o] + (n * s.h + i) * s.w * c;
+            const uint8_t *from[4] = {NULL};
+            for (ptrdiff_t q = 0; q < planes; q++) {
+                const void *row = convd_fixed_row(x, q, i);
+                uint8_t *to = planes == 1 ? y : spare + q * x->n;
+                from[q & 3] = x->format->type == CONVD_FIXED_U8 ? row : to;
+                if (x->format->type == CONVD_FIXED_I16)
+                    cut_off += simd->narrow_i16(row, (size_t)x->n, x->format->frac, x->format->error == 0,
+                                                d->saturated != NULL, to);
+                else if (planes == 1)
+                    memcpy(y, row, (size_t)x->n);
+            }
+            if (planes > 1)
+                simd->join_u8(from, (size_t)x->n, (size_t)planes, y);
+        }
+        if (d->saturated)
+            atomic_fetch_add_explicit(&d->saturated[o], cut_off, memory_order_relaxed);
+    }
+}
+
+/* Computes what is still missing of the rows that are needed. */
+static void run_node(const struct descent *d, size_t k, struct convd_rows need)
+{
+    const struct convd_lane *l = &d->s->lane[k];
+    const struct convd_node *node = node_of(d->p, d->s, k);
+    const bool fresh = need.y0 < d->low[k] || need.y0 > d->done[k] ||
+                       need.y0 < d->done[k] - d->s->lane[l->root].held;
+    if (fresh)
+        d->low[k] = d->done[k] = need.y0;
+    if (need.y1 <= d->done[k])
+        return;
+    const struct convd_fixed_view y = view(d, k, (struct convd_rows){d->done[k], need.y1});
+    d->done[k] = need.y1;
+    if (k == 0) {
+        load_image(d, &y);
+        return;
+    }
+    struct convd_fixed_view x[64]; /* MOST_INPUTS of the contract */
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        const size_t u = convd_stage_at(d->p, node->inputs[i]);
+        x[i] = view(d, u, (struct convd_rows){0, shape_of(d->p, d->s, u).h});
+    }
+    uint64_t cut_off = 0;
+    node->op->forward_fixed(&(struct convd_fixed_call){.site = &d->p->nodes[d->s->nodes[k]].site,
+                                                       .x = x,
+                                                       .y = &y,
+                                                       .made = l->made,
+                                                       .state = d->slot + l->state,
+                                                       .saturated = d->saturated ? &cut_off : NULL,
+                                                       .fresh = fresh});
+    for (size_t o = 0; o < d->p->n_outputs && cut_off; o++)
+        if (d->p->outputs[o].node == d->s->nodes[k])
+            atomic_fetch_add_explicit(&d->saturated[o], cut_off, memory_order_relaxed);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, const struct convd_run *run, char *slot,
+                    size_t b, ptrdiff_t n, _Atomic uint64_t *saturated)
+{
+    ptrdiff_t *rows = (ptrdiff_t *)(void *)(slot + s->done_offset);
+    const struct descent d = {p, s, run, slot, n, rows, rows + s->n, saturated};
+    for (size_t k = 0; k < s->n; k++)
+        d.low[k] = d.done[k] = -1;
+    for (size_t t = b * s->steps; t < (b + 1) * s->steps; t++) {
+        if (run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
+            return;
+        for (size_t k = 0; k < s->n; k++) {
+            const int v = s->nodes[k];
+            const struct convd_rows need = s->need[t * s->n + k];
+            struct convd_rows own = {0, 0};
+            if (n >= p->nodes[v].site.y.n && v != CONVD_IMAGE)
+                continue;
+            if (convd_is_sink(p, v))
+                own = convd_band_rows(p->nodes[v].site.y.h, t, s->bands * s->steps);
+            const uint64_t start = run->step_ns ? now_ns() : 0;
+            if (need.y0 < need.y1 && (k > 0 || !s->lane[0].lent))
+                run_node(&d, k, need);
+            if (own.y0 < own.y1 && !s->lane[k].lent)
+                give(&d, k, own);
+            if (run->step_ns)
+                atomic_fetch_add_explicit((_Atomic uint64_t *)&run->step_ns[v], now_ns() - start,
+                                          memory_order_relaxed);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+/* ints.tmpl.c: rows of integers. Where y lies apart from x a tail is a whole vector laid back over numbers that are done
+ * already; in place, and in rows narrower than a vector, it is scalar. */
+#include "isa.h"
+
+#define HALVES (VL / 2) /* numbers of 16 bits in a vector */
+
+INLINE hvec all(int x)
+{
+    return (int16_t)x - (hvec){0};
+}
+
+void FN(widen_u8)(const uint8_t *x, size_t n, int shift, int16_t *y)
+{
+    size_t i = 0;
+    if (n < HALVES) {
+        for (; i < n; i++) y[i] = (int16_t)(x[i] << shift);
+        return;
+    }
+    for (; i + HALVES <= n; i += HALVES) STORE(y + i, int_widen(x + i) << shift);
+    i = n - HALVES;
+    STORE(y + i, int_widen(x + i) << shift);
+}
+
+/* ---- to bytes ---- */
+
+struct narrowing {
+    hvec add, top;
+    int frac;
+    bool even;
+};
+
+INLINE hvec narrow_half(hvec x, const struct narrowing *w, const bool even)
+{
+    hvec add = w->add;
+    if (even) add += (x >> w->frac & 1) - 1;
+    return int_adds(x, add) >> w->frac;
+}
+
+INLINE hvec outside(hvec x, const struct narrowing *w)
+{
+    return (hvec)((x < 0) | (x > w->top));
+}
+
+INLINE uint64_t total(hvec count)
+{
+    uint64_t sum = 0;
+    for (size_t k = 0; k < HALVES; k++) sum += (uint16_t)count[k];
+    return sum;
+}
+
+/* One vector of bytes; counts hold minus the numbers outside. */
+INLINE bvec narrow_one(const int16_t *x, const struct narrowing *w, const bool even, hvec *count)
+{
+    const hvec a = LOAD(hvec, x), b = LOAD(hvec, x + HALVES);
+    if (count) *count -= outside(a, w) + outside(b, w);
+    return int_pack8(narrow_half(a, w, even), narrow_half(b, w, even));
+}
+
+INLINE uint64_t narrow_row(const int16_t *x, size_t n, const struct narrowing *w, const bool even,
+                           const bool counting, uint8_t *y)
+{
+    uint64_t saturated = 0;
+    size_t i = 0;
+    while (i + VL <= n) {
+        hvec count = {0};
+        for (size_t k = 0; k < 16384 && i + VL <= n; k++, i += VL)
+            STORE(y + i, narrow_one(x + i, w, even, counting ? &count : NULL));
+        if (counting) saturated += total(count);
+    }
+    if (i < n) { /* zeros behind the rest lie inside */
+        int16_t padded[VL] = {0};
+        uint8_t out[VL];
+        hvec count = {0};
+        __builtin_memcpy(padded, x + i, (n - i) * sizeof *x);
+        STORE(out, narrow_one(padded, w, even, &count));
+        __builtin_memcpy(y + i, out, n - i);
+        if (counting) saturated += total(count);
+    }
+    return saturated;
+}
+
+uint64_t FN(narrow_i16)(const int16_t *x, size_t n, int frac, bool even, bool count, uint8_t *y)
+{
+    const struct narrowing w = {all(frac ? 1 << (frac - 1) : 0), all(255 << frac), frac, even};
+    if (even && frac) return count ? narrow_row(x, n, &w, true, true, y) : narrow_row(x, n, &w, true, false, y);
+    return count ? narrow_row(x, n, &w, false, true, y) : narrow_row(x, n, &w, false, false, y);
+}
+
+/* ---- gray ---- */
+
+struct luma {
+    hvec rb, g;
+    ivec half;
+    int shift;
+};
+
+/* LANES pixels as 32 bits each, the first three bytes of which are red, green and blue. Reads VL bytes. */
+INLINE uhvec pixels(const uint8_t *x, const size_t stored)
+{
+    ivec v = LOAD(ivec, x);
+    if (stored == 4) return (uhvec)v;
+#if VL == 64
+    v = __builtin_shufflevector(v, v, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
+    const bvec b = (bvec)v;
+    return (uhvec)__builtin_shufflevector(
+        b, b, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 16, 17, 18, 18, 19, 20, 21, 21, 22,
+        23, 24, 24, 25, 26, 27, 27, 32, 33, 34, 34, 35, 36, 37, 37, 38, 39, 40, 40, 41, 42, 43, 43,
+        48, 49, 50, 50, 51, 52, 53, 53, 54, 55, 56, 56, 57, 58, 59, 59);
+#elif VL == 32
+    v = __builtin_shufflevector(v, v, 0, 1, 2, 3, 3, 4, 5, 6);
+    const bvec b = (bvec)v;
+    return (uhvec)__builtin_shufflevector(b, b, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11,
+                                          16, 17, 18, 18, 19, 20, 21, 21, 22, 23, 24, 24, 25, 26,
+                                          27, 27);
+#else
+    for (size_t k = 0; k < LANES; k++) {
+        int32_t one;
+        __builtin_memcpy(&one, x + 3 * k, sizeof one);
+        v[k] = one;
+    }
+    return (uhvec)v;
+#endif
+}
+
+INLINE ivec gray_lanes(const uint8_t *x, const size_t stored, const struct luma *w)
+{
+    const uhvec v = pixels(x, stored);
+    return (int_madd((hvec)(v & 0xff), w->rb) + int_madd((hvec)(v >> 8), w->g) + w->half) >> w->shift;
+}
+
+INLINE void gray_row(const uint8_t *x, size_t n, const size_t stored, const struct luma *w, int16_t *y)
+{
+    size_t i = 0;
+    /* the second load of a turn ends VL - LANES * stored bytes behind its pixels */
+    for (; (i + LANES) * stored + VL <= n * stored; i += HALVES)
+        STORE(y + i, int_pack16(gray_lanes(x + i * stored, stored, w),
+                                gray_lanes(x + (i + LANES) * stored, stored, w)));
+    while (i < n) {
+        uint8_t spare[LANES * 4 + VL] = {0};
+        const size_t len = n - i < HALVES ? n - i : HALVES;
+        __builtin_memcpy(spare, x + i * stored, len * stored);
+        const hvec v = int_pack16(gray_lanes(spare, stored, w),
+                                  gray_lanes(spare + LANES * stored, stored, w));
+        __builtin_memcpy(y + i, &v, len * sizeof *y);
+        i += len;
+    }
+}
+
+void FN(gray_i16)(const uint8_t *x, size_t n, size_t stored, const int16_t *k, int shift, int16_t *y)
+{
+    struct luma w = {.half = (1 << (shift - 1)) - (ivec){0}, .shift = shift};
+    for (size_t i = 0; i < HALVES; i += 2) {
+        w.rb[i] = k[0];
+        w.rb[i + 1] = k[2];
+        w.g[i] = k[1];
+        w.g[i + 1] = 0;
+    }
+    if (stored == 3)
+        gray_row(x, n, 3, &w, y);
+    else
+        gray_row(x, n, 4, &w, y);
+}
+
+/* ---- windows ---- */
+
+#define TAPS_VECS 4
+
+INLINE void taps_tile(const int16_t *const *t, const int16_t *k, size_t taps, hvec bias, int16_t *y,
+                      size_t at, const size_t vecs)
+{
+    hvec sum[TAPS_VECS];
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) sum[v] = bias;
+    for (size_t i = 0; i < taps; i++) {
+        const hvec f = all(k[i]);
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) sum[v] += f * LOAD(hvec, t[i] + at + v * HALVES);
+    }
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) STORE(y + at + v * HALVES, sum[v]);
+}
+
+void FN(taps_i16)(const int16_t *const *t, const int16_t *k, size_t taps, int16_t bias, int16_t *y,
+                  size_t n)
+{
+    size_t j = 0;
+    if (n < HALVES) {
+        for (; j < n; j++) {
+            unsigned sum = (unsigned)bias;
+            for (size_t i = 0; i < taps; i++) sum += (unsigned)(k[i] * t[i][j]);
+            y[j] = (int16_t)sum;
+        }
+        return;
+    }
+    for (; j + TAPS_VECS * HALVES <= n; j += TAPS_VECS * HALVES)
+        taps_tile(t, k, taps, all(bias), y, j, TAPS_VECS);
+    for (; j + HALVES <= n; j += HALVES) taps_tile(t, k, taps, all(bias), y, j, 1);
+    if (j < n) taps_tile(t, k, taps, all(bias), y, n - HALVES, 1);
+}
+
+INLINE void smooth_tile(const int16_t *const *t, const int16_t *k, size_t taps, int16_t *y, size_t at,
+                        const size_t vecs)
+{
+    hvec sum[TAPS_VECS] = {{0}};
+    if (taps % 2) {
+        UNROLL
+        for (size_t v = 0; v < vecs; v++)
+            sum[v] = int_high(LOAD(hvec, t[taps / 2] + at + v * HALVES), all(k[taps / 2]));
+    }
+    for (size_t i = 0; i < taps / 2; i++) {
+        const hvec f = all(k[i]);
+        const int16_t *a = t[i] + at, *b = t[taps - 1 - i] + at;
+        UNROLL
+        for (size_t v = 0; v < vecs; v++)
+            sum[v] += int_high(LOAD(hvec, a + v * HALVES) + LOAD(hvec, b + v * HALVES), f);
+    }
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) STORE(y + at + v * HALVES, sum[v]);
+}
+
+static int high(int a, int b)
+{
+    return ((a * b >> 14) + 1) >> 1;
+}
+
+void FN(smooth_i16)(const int16_t *const *t, const int16_t *k, size_t taps, int16_t *y, size_t n)
+{
+    size_t j = 0;
+    if (n < HALVES) {
+        for (; j < n; j++) {
+            int sum = taps % 2 ? high(t[taps / 2][j], k[taps / 2]) : 0;
+            for (size_t i = 0; i < taps / 2; i++) sum += high(t[i][j] + t[taps - 1 - i][j], k[i]);
+            y[j] = (int16_t)sum;
+        }
+        return;
+    }
+    for (; j + TAPS_VECS * HALVES <= n; j += TAPS_VECS * HALVES) smooth_tile(t, k, taps, y, j, TAPS_VECS);
+    for (; j + HALVES <= n; j += HALVES) smooth_tile(t, k, taps, y, j, 1);
+    if (j < n) smooth_tile(t, k, taps, y, n - HALVES, 1);
+}
+
+/* ---- number by number; y may be x or a ---- */
+
+INLINE hvec choose16(hvec mask, hvec a, hvec b)
+{
+    return (a & mask) | (b & ~mask);
+}
+
+void FN(affine_i16)(int16_t *y, const int16_t *x, size_t n, const int16_t *k)
+{
+    const hvec lo = all(k[2]), hi = all(k[3]);
+    size_t i = 0;
+    for (; i + HALVES <= n; i += HALVES) {
+        const hvec v = LOAD(hvec, x + i) * k[0] + k[1], low = choose16(v < lo, lo, v);
+        STORE(y + i, choose16(low > hi, hi, low));
+    }
+    for (; i < n; i++) {
+        const int16_t v = (int16_t)(unsigned)(k[0] * x[i] + k[1]), low = v < k[2] ? k[2] : v;
+        y[i] = low > k[3] ? k[3] : low;
+    }
+}
+
+void FN(abs_i16)(int16_t *y, const int16_t *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + HALVES <= n; i += HALVES) {
+        const hvec v = LOAD(hvec, x + i), m = -v;
+        STORE(y + i, choose16(v > m, v, m));
+    }
+    for (; i < n; i++) y[i] = (int16_t)(x[i] < 0 ? -x[i] : x[i]);
+}
+
+#define PAIRWISE(NAME, TYPE, VEC, WHOLE, ONE)                                                      \
+    void FN(NAME)(TYPE * y, const TYPE *a, const TYPE *b, size_t n)                                \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        for (; i + VL / sizeof *y <= n; i += VL / sizeof *y) {                                     \
+            const VEC v = LOAD(VEC, a + i), w = LOAD(VEC, b + i);                                  \
+            STORE(y + i, WHOLE);                                                                   \
+        }                                                                                          \
+        for (; i < n; i++) {                                                                       \
+            const TYPE v = a[i], w = b[i];                                                         \
+            y[i] = (TYPE)(ONE);                                                                    \
+        }                                                                                          \
+    }
+#define LARGER(MASK) ((v & (MASK)) | (w & ~(MASK)))
+PAIRWISE(add_i16, int16_t, hvec, v + w, v + w)
+PAIRWISE(sub_i16, int16_t, hvec, v - w, v - w)
+PAIRWISE(max_i16, int16_t, hvec, LARGER(v > w), v > w ? v : w)
+PAIRWISE(min_i16, int16_t, hvec, LARGER(v < w), v < w ? v : w)
+PAIRWISE(max_u8, uint8_t, bvec, LARGER((bvec)(v > w)), v > w ? v : w)
+PAIRWISE(min_u8, uint8_t, bvec, LARGER((bvec)(v < w)), v < w ? v : w)
+
+/* ---- two by two ---- */
+
+INLINE bvec pick_one(const uint8_t *x)
+{
+    const hvec a = LOAD(hvec, x), b = LOAD(hvec, x + VL);
+    const hvec a0 = a & 0xff, a1 = (hvec)((uhvec)a >> 8), b0 = b & 0xff, b1 = (hvec)((uhvec)b >> 8);
+    return int_pack8(choose16(a0 > a1, a0, a1), choose16(b0 > b1, b0, b1));
+}
+
+void FN(pick_max_u8)(uint8_t *y, const uint8_t *x, size_t n)
+{
+    size_t i = 0;
+    if (n < VL) {
+        for (; i < n; i++) y[i] = x[2 * i] > x[2 * i + 1] ? x[2 * i] : x[2 * i + 1];
+        return;
+    }
+    for (; i + VL <= n; i += VL) STORE(y + i, pick_one(x + 2 * i));
+    i = n - VL;
+    STORE(y + i, pick_one(x + 2 * i));
+}
+
+INLINE hvec mean4(const uint8_t *a, const uint8_t *b)
+{
+    const uhvec u = LOAD(uhvec, a), v = LOAD(uhvec, b);
+    const hvec sum = (hvec)((u & 0xff) + (u >> 8) + (v & 0xff) + (v >> 8));
+    return (sum + 1 + (sum >> 2 & 1)) >> 2;
+}
+
+void FN(mean4_u8)(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    size_t i = 0;
+    if (n < VL) {
+        for (; i < n; i++) {
+            const int sum = a[2 * i] + a[2 * i + 1] + b[2 * i] + b[2 * i + 1];
+            y[i] = (uint8_t)((sum + 1 + (sum >> 2 & 1)) >> 2);
+        }
+        return;
+    }
+    for (; i + VL <= n; i += VL)
+        STORE(y + i, int_pack8(mean4(a + 2 * i, b + 2 * i), mean4(a + 2 * i + VL, b + 2 * i + VL)));
+    i = n - VL;
+    STORE(y + i, int_pack8(mean4(a + 2 * i, b + 2 * i), mean4(a + 2 * i + VL, b + 2 * i + VL)));
+}
+
+/* ---- sums that slide ---- */
+
+void FN(slide_u8)(const uint8_t *in, const uint8_t *out, size_t n, int16_t *y)
+{
+    size_t i = 0;
+    for (; i + HALVES <= n; i += HALVES)
+        STORE(y + i, LOAD(hvec, y + i) + int_widen(in + i) - int_widen(out + i));
+    for (; i < n; i++) y[i] = (int16_t)(y[i] + in[i] - out[i]);
+}
+
+INLINE void box_tile(const int16_t *x, size_t step, size_t taps, int shift, hvec k, int16_t *y,
+                     const size_t vecs)
+{
+    hvec sum[TAPS_VECS] = {{0}};
+    for (size_t i = 0; i < taps; i++, x += step) {
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) sum[v] += LOAD(hvec, x + v * HALVES);
+    }
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) STORE(y + v * HALVES, int_high(sum[v] << shift, k));
+}
+
+void FN(box_i16)(const int16_t *x, size_t step, size_t taps, int shift, int16_t k, int16_t *y, size_t n)
+{
+    size_t j = 0;
+    if (n < HALVES) {
+        for (; j < n; j++) {
+            int sum = 0;
+            for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
+            y[j] = (int16_t)high(sum << shift, k);
+        }
+        return;
+    }
+    for (; j + TAPS_VECS * HALVES <= n; j += TAPS_VECS * HALVES)
+        box_tile(x + j, step, taps, shift, all(k), y + j, TAPS_VECS);
+    for (; j + HALVES <= n; j += HALVES) box_tile(x + j, step, taps, shift, all(k), y + j, 1);
+    if (j < n) box_tile(x + n - HALVES, step, taps, shift, all(k), y + n - HALVES, 1);
+}

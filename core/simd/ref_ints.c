@@ -1,0 +1,168 @@
+/* ref_ints.c: what each loop over integers means, in plain C. Integer results are the same on every instruction set. */
+#include "simd.h"
+#include <math.h>
+
+#define SIMD(TYPE, NAME, ARGUMENTS) TYPE convd_##NAME##_ref ARGUMENTS;
+#include "simd.def"
+#undef SIMD
+
+void convd_split_u8_ref(const uint8_t *x, size_t n, size_t stored, uint8_t *const *y, size_t planes)
+{
+    for (size_t c = 0; c < planes; c++)
+        for (size_t i = 0; i < n; i++) y[c][i] = x[i * stored + c];
+}
+
+void convd_join_u8_ref(const uint8_t *const *x, size_t n, size_t c, uint8_t *y)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < c; k++) y[i * c + k] = x[k][i];
+}
+
+void convd_widen_u8_ref(const uint8_t *x, size_t n, int shift, int16_t *y)
+{
+    for (size_t i = 0; i < n; i++) y[i] = (int16_t)(x[i] << shift);
+}
+
+static int between(int x, int lo, int hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+uint64_t convd_narrow_i16_ref(const int16_t *x, size_t n, int frac, bool even, bool count,
+                              uint8_t *y)
+{
+    uint64_t saturated = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int half = frac ? 1 << (frac - 1) : 0, odd = even && frac ? (x[i] >> frac & 1) - 1 : 0;
+        saturated += count && (x[i] < 0 || x[i] > 255 << frac);
+        y[i] = (uint8_t)between((x[i] + half + odd) >> frac, 0, 255);
+    }
+    return saturated;
+}
+
+void convd_gray_i16_ref(const uint8_t *x, size_t n, size_t stored, const int16_t *k, int shift,
+                        int16_t *y)
+{
+    for (size_t i = 0; i < n; i++, x += stored)
+        y[i] = (int16_t)((k[0] * x[0] + k[1] * x[1] + k[2] * x[2] + (1 << (shift - 1))) >> shift);
+}
+
+void convd_taps_i16_ref(const int16_t *const *t, const int16_t *k, size_t taps, int16_t bias,
+                        int16_t *y, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        unsigned sum = (unsigned)bias;
+        for (size_t i = 0; i < taps; i++) sum += (unsigned)(k[i] * t[i][j]);
+        y[j] = (int16_t)sum;
+    }
+}
+
+static float nearest(float x, float lo, float hi)
+{
+    return nearbyintf(x < lo ? lo : x > hi ? hi : x);
+}
+
+uint64_t convd_taps_pairs_ref(const struct convd_pairs *q, size_t n)
+{
+    uint64_t saturated = 0;
+    for (size_t o = 0; o < q->outs; o++)
+        for (size_t j = 0; j < n; j++) {
+            int32_t sum = q->bias;
+            for (size_t s = 0; s < q->steps; s++)
+                for (size_t i = 0; i < q->pairs; i++) {
+                    const int16_t *k = q->k + ((s * q->pairs + i) * q->outs + o) * 2,
+                                  *x = q->x[i] + 2 * ((ptrdiff_t)j + q->at[s]);
+                    sum += k[0] * x[0] + k[1] * x[1];
+                }
+            const float v = (float)sum * q->scale;
+            saturated += q->bytes && q->count && !(v >= 0 && v <= 255);
+            if (q->bytes)
+                ((uint8_t *)q->y[o])[j] = (uint8_t)nearest(v, 0, 255);
+            else
+                ((int16_t *)q->y[o])[j] = (int16_t)nearest(v, -32768, 32767);
+        }
+    return saturated;
+}
+
+static int high(int a, int b)
+{
+    return ((a * b >> 14) + 1) >> 1;
+}
+
+void convd_smooth_i16_ref(const int16_t *const *t, const int16_t *k, size_t taps, int16_t *y, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        int sum = taps % 2 ? high(t[taps / 2][j], k[taps / 2]) : 0;
+        for (size_t i = 0; i < taps / 2; i++) sum += high(t[i][j] + t[taps - 1 - i][j], k[i]);
+        y[j] = (int16_t)sum;
+    }
+}
+
+void convd_affine_i16_ref(int16_t *y, const int16_t *x, size_t n, const int16_t *k)
+{
+    for (size_t i = 0; i < n; i++) {
+        const int v = (int16_t)(unsigned)(k[0] * x[i] + k[1]), low = v < k[2] ? k[2] : v;
+        y[i] = (int16_t)(low > k[3] ? k[3] : low);
+    }
+}
+
+void convd_abs_i16_ref(int16_t *y, const int16_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = (int16_t)(x[i] < 0 ? -x[i] : x[i]);
+}
+
+#define PAIRWISE(NAME, TYPE, EXPRESSION)                                                           \
+    void convd_##NAME##_ref(TYPE *y, const TYPE *a, const TYPE *b, size_t n)                       \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++) y[i] = (TYPE)(EXPRESSION);                                  \
+    }
+PAIRWISE(add_i16, int16_t, a[i] + b[i])
+PAIRWISE(sub_i16, int16_t, a[i] - b[i])
+PAIRWISE(max_i16, int16_t, a[i] > b[i] ? a[i] : b[i])
+PAIRWISE(min_i16, int16_t, a[i] < b[i] ? a[i] : b[i])
+PAIRWISE(max_u8, uint8_t, a[i] > b[i] ? a[i] : b[i])
+PAIRWISE(min_u8, uint8_t, a[i] < b[i] ? a[i] : b[i])
+
+void convd_pick_max_u8_ref(uint8_t *y, const uint8_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = x[2 * i] > x[2 * i + 1] ? x[2 * i] : x[2 * i + 1];
+}
+
+void convd_mean4_u8_ref(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const int sum = a[2 * i] + a[2 * i + 1] + b[2 * i] + b[2 * i + 1];
+        y[i] = (uint8_t)((sum + 1 + (sum >> 2 & 1)) >> 2);
+    }
+}
+
+void convd_zip_u8_ref(const uint8_t *a, const uint8_t *b, size_t n, int16_t *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[2 * i] = a[i];
+        y[2 * i + 1] = b[i];
+    }
+}
+
+void convd_zip_i16_ref(const int16_t *a, const int16_t *b, size_t n, int16_t *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[2 * i] = a[i];
+        y[2 * i + 1] = b[i];
+    }
+}
+
+void convd_slide_u8_ref(const uint8_t *in, const uint8_t *out, size_t n, int16_t *y)
+{
+    for (size_t i = 0; i < n; i++) y[i] = (int16_t)(y[i] + in[i] - out[i]);
+}
+
+void convd_box_i16_ref(const int16_t *x, size_t step, size_t taps, int shift, int16_t k, int16_t *y,
+                       size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        int sum = 0;
+        for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
+        y[j] = (int16_t)high(sum << shift, k);
+    }
+}
