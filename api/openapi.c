@@ -281,6 +281,26 @@ static const char *help_of(const struct api_route *r)
     return "done";
 }
 
+/* The media types of an answer: one, or those of every format but JSON. */
+static void medias(struct api_schema *s, const struct word *w)
+{
+    struct api_format x;
+    bool all = strcmp(w->name, "formats") == 0;
+    if (!all) {
+        schema_object(s, w->name);
+        if (*w->schema) {
+            api_json_key(&s->j, "schema");
+            api_schema_ref(s, w->schema);
+        }
+        schema_end(s);
+    }
+    for (size_t i = 0; all && api_format_at(i, &x); i++) {
+        if (x.kind == API_JSON) continue;
+        schema_object(s, x.media);
+        schema_end(s);
+    }
+}
+
 static void success(struct api_schema *s, const struct api_route *r, int status)
 {
     bool tagged = strstr(r->statuses, "304") || convd_word_in(r->gives, "Result Gradient Probe");
@@ -294,15 +314,8 @@ static void success(struct api_schema *s, const struct api_route *r, int status)
     }
     if (*r->gives) {
         schema_object(s, "content");
-        for (size_t i = 0; i < COUNT(gives); i++) {
-            if (strcmp(gives[i].word, r->gives) != 0) continue;
-            schema_object(s, gives[i].name);
-            if (*gives[i].schema) {
-                api_json_key(&s->j, "schema");
-                api_schema_ref(s, gives[i].schema);
-            }
-            schema_end(s);
-        }
+        for (size_t i = 0; i < COUNT(gives); i++)
+            if (strcmp(gives[i].word, r->gives) == 0) medias(s, &gives[i]);
         schema_end(s);
     }
     schema_end(s);
