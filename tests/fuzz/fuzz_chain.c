@@ -7,5 +7,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     fuzz_round_trip((const char *)data, n, API_CHAIN);
     fuzz_run((const char *)data, n, API_CHAIN);
+    fuzz_ask((const char *)data, n, API_CHAIN);
     return 0;
 }

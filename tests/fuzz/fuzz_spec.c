@@ -7,5 +7,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     fuzz_round_trip((const char *)data, n, API_PIPELINE);
     fuzz_run((const char *)data, n, API_PIPELINE);
+    fuzz_ask((const char *)data, n, API_PIPELINE);
     return 0;
 }

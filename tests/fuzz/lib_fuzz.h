@@ -71,6 +71,24 @@ static inline void fuzz_round_trip(const char *text, size_t n, enum api_pipeline
     free(spec);
 }
 
+/* Charts and programs are made or refused; one number and the gradient are asked for. */
+static inline void fuzz_ask(const char *text, size_t n, enum api_pipeline_form form)
+{
+    static const char *const formats[] = {"json", "text", "mermaid", "pytorch", "opencv"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        free(fuzz_printed(text, n, form, formats[i]));
+    const struct convd_value zero = convd_number(0);
+    struct api_work w = fuzz_work(text, n, form);
+    w.ask = API_PROBE;
+    w.at[API_AT_X] = w.at[API_AT_Y] = &zero;
+    if (!(api_work_prepare(&w) && api_work_run(&w, NULL, NULL)) && !w.faults->first) abort();
+    api_work_release(&w);
+    w = fuzz_work(text, n, form);
+    w.ask = API_GRADIENT;
+    if (!(api_work_prepare(&w) && api_work_run(&w, NULL, NULL)) && !w.faults->first) abort();
+    api_work_release(&w);
+}
+
 /* Plans and runs; a refusal is a problem that is JSON. */
 static inline void fuzz_run(const char *text, size_t n, enum api_pipeline_form form)
 {
