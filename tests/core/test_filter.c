@@ -224,7 +224,7 @@ TEST(filters_that_cannot_be_are_faults_with_a_place)
         {object(2, "kernel", str("sobel_x"), "anchor", num(-1)), CONVD_OUT_OF_RANGE, "/anchor",
          NULL},
         {object(2, "kernel", str("sobel_x"), "anchor", list(3, num(1), num(1), num(1))),
-         CONVD_WRONG_TYPE, "/anchor", "[y,x]"},
+         CONVD_WRONG_TYPE, "/anchor", "an integer from 0 to 128, or a list of at most 2"},
         {object(2, "kernel", object(2, "name", str("box"), "size", num(4)), "scale", num(1)),
          CONVD_OUT_OF_RANGE, "/kernel/size", NULL},
         {object(2, "kernel", str("box"), "padding_mode", str("mirror")), CONVD_OUT_OF_RANGE,
