@@ -124,8 +124,8 @@ static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptr
                    (size_t)((own.y1 - own.y0) * y->w) * sizeof(float));
     }
     for (size_t o = 0; o < p->n_outputs; o++) {
-        if (p->outputs[o].node != v || p->nodes[v].output == (int)o)
-            continue;
+        if (p->outputs[o].node != v || p->nodes[v].output == (int)o || v == CONVD_IMAGE)
+            continue; /* the image is given as it came, once all is done */
         uint64_t cut =
             convd_pixels_pack(&part, p->outputs[o].pixels, n, e->run->outputs[o], p->simd);
         if (e->saturated)
