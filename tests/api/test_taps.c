@@ -13,17 +13,17 @@ static const char nested[] =
     "\"conv\",\"weight\":{\"init\":"
     "\"he_normal\",\"out_channels\":1,\"kernel_size\":3},\"padding\":1}]},\"edges\"";
 
-static struct api_work run(const void *image, size_t n, const char *pipeline, const char *from,
-                           const char *format)
+/* A piece of work stays where it is: its memory points into it. */
+static void run(struct api_work *w, const void *image, size_t n, const char *pipeline,
+                const char *from, const char *format)
 {
-    static struct api_pair query[2];
-    query[0] = (struct api_pair){"from", from};
-    query[1] = (struct api_pair){"format", format};
-    struct api_work w = test_work(NULL, image, n, pipeline);
-    w.query = query;
-    w.n_query = format ? 2 : 1;
-    test_run(&w);
-    return w;
+    const struct api_pair query[] = {{"from", from}, {"format", format}};
+    *w = test_work(NULL, image, n, pipeline);
+    w->query = query;
+    w->n_query = 2;
+    test_run(w);
+    w->query = NULL;
+    w->n_query = 0;
 }
 
 /* Every step, one by one and all in one request: the same numbers. */
@@ -41,7 +41,8 @@ TEST(all_steps_at_once_are_what_each_is_alone)
     char all[400] = "";
     for (size_t i = 0; i < N; i++)
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? "," : "", ids[i]);
-    struct api_work together = run(image, n, pipeline, all, "safetensors");
+    struct api_work together, alone;
+    run(&together, image, n, pipeline, all, "safetensors");
     struct convd_faults *f = convd_faults_new();
     struct convd_arena mem = {0};
     struct convd_stored *list, one;
@@ -49,7 +50,7 @@ TEST(all_steps_at_once_are_what_each_is_alone)
     OK(convd_safetensors_open(together.body.data, together.body.n, &list, &count, &mem, f));
     EQ(N, count);
     for (size_t i = 0; i < N; i++) {
-        struct api_work alone = run(image, n, pipeline, ids[i], "npy");
+        run(&alone, image, n, pipeline, ids[i], "npy");
         OK(convd_npy_open(alone.body.data, alone.body.n, &one, &mem, f));
         size_t k = 0;
         while (k < count && strcmp(list[k].name, ids[i]) != 0) k++;
