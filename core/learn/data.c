@@ -57,7 +57,7 @@ static void mix(struct convd_data *d, const void *data, size_t bytes)
 void convd_data_keep(struct convd_data *d, size_t maps, size_t target)
 {
     struct convd_item *x = &d->items[d->n++];
-    const int64_t class = x->class;
+    const int64_t class = x->class * 2 + x->bounded;
     mix(d, &class, sizeof class);
     mix(d, x->maps, maps * sizeof(float));
     if (x->target) mix(d, x->target, target * sizeof(float));

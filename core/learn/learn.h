@@ -38,7 +38,7 @@ struct convd_learn_settings {
     int schedule;
     ptrdiff_t step_size;
     double gamma;
-    ptrdiff_t epochs, batch_size;
+    ptrdiff_t epochs, batch_size; /* epochs 0: by the data; step_size 0: a third of them */
     bool shuffle;
     double validation;
     ptrdiff_t early_stop, seed;
@@ -79,6 +79,7 @@ struct convd_example {
     ptrdiff_t class;            /* -1: there is a target                           */
     struct convd_shape shape;   /* of the target                                   */
     const float *target;
+    bool bounded;               /* the target is a picture, which saturates at 0 and 255: what goes beyond there agrees with it */
 };
 /* One row of the curve; NAN where something was not measured. */
 struct convd_curve {

@@ -228,6 +228,7 @@ bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
                         f))
         return false;
     x->class = e->class;
+    x->bounded = e->bounded;
     if (target) memcpy((float *)(uintptr_t)x->target, e->target, target * sizeof(float));
     convd_data_keep(&l->data, maps, target);
     return true;
@@ -275,11 +276,26 @@ static bool check_augment(const struct convd_learner *l, struct convd_faults *f)
     return true;
 }
 
+/* What was left out: few examples are seen more often. A filter that is learned from pixels as they are needs many steps:
+ * neighbours are so alike that the loss falls a thousand times slower along some directions than along others. */
+static void settle_epochs(struct convd_learner *l)
+{
+    enum { CLASSES = 2000, TARGETS = 15000, LEAST = 30, MOST = 5000 };
+    struct convd_learn_settings *s = &l->settings;
+    const size_t wanted = l->data.classes ? CLASSES : TARGETS,
+                 each = (l->data.n_learn + l->batch - 1) / l->batch,
+                 epochs = (wanted + each - 1) / each;
+    if (s->epochs < 1)
+        s->epochs = epochs < LEAST ? LEAST : epochs > MOST ? MOST : (ptrdiff_t)epochs;
+    if (s->step_size < 1) s->step_size = s->epochs < 3 ? 1 : s->epochs / 3;
+}
+
 static bool take(struct convd_learner *l, struct convd_faults *f)
 {
     const struct convd_learn_settings *s = &l->settings;
     const size_t learn = l->data.n_learn, states = convd_optimizer_states(s);
     l->batch = (size_t)s->batch_size < learn ? (size_t)s->batch_size : learn;
+    settle_epochs(l);
     l->most = l->batch > CONVD_MEASURE_BATCH ? l->batch : CONVD_MEASURE_BATCH;
     l->items = convd_arena_array(&l->mem, l->most, sizeof *l->items);
     l->answers = convd_arena_array(&l->mem, l->most, sizeof *l->answers);

@@ -15,22 +15,31 @@ static double cross_entropy(const float *y, size_t count, ptrdiff_t class, doubl
     return (log(sum) - ((double)y[class] - most)) * share;
 }
 
-static double mse(const float *y, size_t count, const float *target, double share, float *dy)
+/* What y is off. A picture's 0 and 255 are where it saturated: what lies beyond agrees with them. */
+static double off(float y, float target, bool bounded)
+{
+    if (bounded && ((target <= 0 && y < target) || (target >= 255 && y > target))) return 0;
+    return (double)y - (double)target;
+}
+
+static double mse(const float *y, size_t count, const float *target, bool bounded, double share,
+                  float *dy)
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        double d = (double)y[i] - (double)target[i];
+        double d = off(y[i], target[i], bounded);
         sum += d * d;
         if (dy) dy[i] = (float)(2 * d * share);
     }
     return sum * share;
 }
 
-static double l1(const float *y, size_t count, const float *target, double share, float *dy)
+static double l1(const float *y, size_t count, const float *target, bool bounded, double share,
+                 float *dy)
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        double d = (double)y[i] - (double)target[i];
+        double d = off(y[i], target[i], bounded);
         sum += fabs(d);
         if (dy) dy[i] = (float)(isnan(d) ? d : share * ((d > 0) - (d < 0)));
     }
@@ -38,11 +47,12 @@ static double l1(const float *y, size_t count, const float *target, double share
 }
 
 double convd_loss(enum convd_loss kind, const float *y, size_t count, ptrdiff_t class,
-                  const float *target, ptrdiff_t n, float *dy)
+                  const float *target, bool bounded, ptrdiff_t n, float *dy)
 {
     if (kind == CONVD_CROSS_ENTROPY) return cross_entropy(y, count, class, 1.0 / (double)n, dy);
     const double share = 1.0 / ((double)n * (double)count);
-    return kind == CONVD_MSE ? mse(y, count, target, share, dy) : l1(y, count, target, share, dy);
+    return kind == CONVD_MSE ? mse(y, count, target, bounded, share, dy)
+                             : l1(y, count, target, bounded, share, dy);
 }
 
 ptrdiff_t convd_loss_guess(const float *y, size_t count)

@@ -428,7 +428,8 @@ static void lose(const struct pass *p, const struct place *at, size_t sample)
                    sizeof(float));
         dy = at->lane + net->nodes[net->node].grad;
     }
-    net->losses[sample] = convd_loss(b->loss, y, count, at->item->class, at->target, b->n, dy);
+    net->losses[sample] =
+        convd_loss(b->loss, y, count, at->item->class, at->target, at->item->bounded, b->n, dy);
     net->guesses[sample] = b->loss == CONVD_CROSS_ENTROPY ? convd_loss_guess(y, count) : -1;
 }
 

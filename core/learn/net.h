@@ -12,6 +12,7 @@ struct convd_item {
     const float *maps;
     ptrdiff_t class;
     const float *target;
+    bool bounded;       /* of a target, as convd_loss has it                 */
     uint32_t number;    /* of the example: what chance depends on */
 };
 struct convd_batch {

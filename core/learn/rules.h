@@ -6,9 +6,10 @@
 /* ---- loss.c ---- */
 
 /* What one sample adds to the loss of a batch of n: the loss is the mean over samples (cross_entropy) or over all numbers
- * (mse, l1). y: `count` numbers; class counts for cross_entropy, target for the others. dy, where wanted, gets dL/dy. */
-double convd_loss(enum convd_loss kind, const float *y, size_t count, ptrdiff_t class, const float *target, ptrdiff_t n,
-                  float *dy);
+ * (mse, l1). y: `count` numbers; class counts for cross_entropy, target for the others; bounded: a target of 0 or less stands
+ * for whatever is less, of 255 or more for whatever is more. dy, where wanted, gets dL/dy. */
+double convd_loss(enum convd_loss kind, const float *y, size_t count, ptrdiff_t class, const float *target, bool bounded,
+                  ptrdiff_t n, float *dy);
 /* The place of the largest number, the first of several; a NaN wins. */
 ptrdiff_t convd_loss_guess(const float *y, size_t count);
 

@@ -16,7 +16,7 @@ enum {
 };
 
 const struct convd_param convd_learn_params[] = {
-#define SETTING(NAME, TYPE, DEFAULT, LO, HI, WORDS, SUMMARY)                                       \
+#define SETTING(NAME, FLAG, TYPE, DEFAULT, LO, HI, WORDS, SUMMARY)                                 \
     {.name = #NAME,                                                                                \
      .type = CONVD_P_##TYPE,                                                                       \
      .offset = offsetof(struct convd_learn_settings, NAME),                                        \
@@ -108,7 +108,7 @@ bool convd_learn_read(const struct convd_arg *args, size_t n, struct convd_learn
     bool fine = convd_params_bind(&b, own, n_own);
     fine &= read_augment(augment, &s->augment, mem, f);
     if (!(b.given & UINT64_C(1) << ROW_loss)) s->loss = CONVD_LOSS_BY_DATA;
+    if (!(b.given & UINT64_C(1) << ROW_schedule) && s->epochs < 1) s->schedule = CONVD_COSINE_RATE;
     if (isnan(s->weight_decay)) s->weight_decay = s->optimizer == CONVD_ADAMW ? 0.01 : 0;
-    if (s->step_size < 1) s->step_size = s->epochs < 3 ? 1 : s->epochs / 3;
     return fine && check(s, f);
 }

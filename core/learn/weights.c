@@ -196,8 +196,7 @@ bool convd_graph_weight(const struct convd_graph *g, const char *name, int *node
     size_t id = dot ? (size_t)(dot - name) : 0;
     for (size_t v = 1; dot && v < g->n_nodes; v++) {
         const struct convd_node *n = &g->nodes[v];
-        if (n->kind != CONVD_NODE_STEP || !n->op || strlen(n->id) != id ||
-            memcmp(n->id, name, id) != 0)
+        if (n->kind != CONVD_NODE_STEP || !n->op || strncmp(n->id, name, id) != 0 || n->id[id])
             continue;
         *node = (int)v;
         *row = row_named(n->op, dot + 1);

@@ -39,7 +39,7 @@ static void lose(struct suite *s, const struct convd_value *c)
         value +=
             convd_loss(kind, y.data + (size_t)n * count, count,
                        kind == CONVD_CROSS_ENTROPY ? (ptrdiff_t)target.data[n] : -1,
-                       target.data + (size_t)n * count, y.dim[0], got.data + (size_t)n * count);
+                       target.data + (size_t)n * count, false, y.dim[0], got.data + (size_t)n * count);
     const double rel = number(c, "rel", 0);
     NEAR(number(c, "value", NAN), value, rel * fabs(value));
     bool fine = tensors_agree(&expected, &got, 0, rel, fmax(largest(&expected), 1e-3), why);
@@ -69,7 +69,10 @@ static struct convd_learn_settings settings_of(struct suite *s, const struct con
     size_t n = 0;
     for (; n < v->n; n++)
         args[n] = (struct convd_arg){.name = v->members[n].name, .value = &v->members[n].value};
-    if (optimizer) args[n++] = (struct convd_arg){.name = "optimizer", .text = optimizer};
+    if (optimizer) {
+        args[n++] = (struct convd_arg){.name = "optimizer", .text = optimizer};
+        args[n++] = (struct convd_arg){.name = "epochs", .text = "6"};
+    }
     OK(convd_learn_read(args, n, &x, &s->case_mem, s->faults));
     return x;
 }
@@ -209,7 +212,6 @@ static void optimise(struct suite *s, const struct convd_value *c, size_t thread
     }
     struct convd_learn_settings x = settings_of(s, need(c, "settings"), text(c, "optimizer"));
     x.batch_size = 4;
-    x.epochs = 6;
     struct convd_graph *g = graph_of(s, need(c, "steps"), t, 4, &node);
     for (size_t v = 1; v < g->n_nodes; v++) g->nodes[v].learn = 1;
     learn(s, &w, g, node, &x, threads);
