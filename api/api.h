@@ -111,6 +111,7 @@ struct api_work {
     struct convd_grad *grad;           /* in place of plan for GRADIENT                                      */
     struct api_gradient *gradient;     /* gradient.c                                                         */
     struct convd_tensor *tensor_into;  /* where a tensor that is being read goes; NULL: the graph            */
+    struct api_brought *brought;       /* tensors of safetensors files by their own names: tensors.c           */
     struct api_output *output;         /* output.c: format, view, which nodes                                */
     struct convd_image_info info;
     bool image_refused;                /* a picture came in the request, and was no base64                    */

@@ -1,6 +1,7 @@
 /* tensors.c: npy and safetensors parts, nested arrays and base64 of the JSON form, made tensors; see tensors.h. */
 #include "tensors.h"
 #include "base64.h"
+#include "../core/learn/learn.h"
 #include "../core/tensor_file.h"
 #include <string.h>
 
@@ -53,6 +54,21 @@ static bool bind_stored(struct api_work *w, const char *name, const struct convd
     return bind(w, name, s->rank, s->dim, data);
 }
 
+/* A tensor of a safetensors file: its own name, and the file's. */
+struct api_brought {
+    const char *file, *name;
+    size_t tensor; /* of the graph */
+    struct api_brought *next;
+};
+
+static void remember(struct api_work *w, const char *file, const char *name)
+{
+    struct api_brought *b = convd_arena_zero(&w->mem, sizeof *b);
+    if (w->tensor_into || !b) return;
+    *b = (struct api_brought){file, name, w->graph->n_tensors - 1, w->brought};
+    w->brought = b;
+}
+
 /* A file: npy is the tensor NAME; safetensors with one tensor too, with several they are NAME.theirs. */
 static void bind_file(struct api_work *w, const char *name, const void *data, size_t n)
 {
@@ -71,6 +87,7 @@ static void bind_file(struct api_work *w, const char *name, const void *data, si
         const char *own =
             count == 1 ? name : convd_arena_printf(&w->mem, "%s.%s", name, list[i].name);
         if (!own ? !no_memory(w, name) : !bind_stored(w, own, &list[i])) return;
+        if (list[i].name[0]) remember(w, name, list[i].name);
     }
 }
 
@@ -203,6 +220,22 @@ void api_tensors_bind(struct api_work *w)
     for (size_t i = 0; i < w->n_tensors; i++)
         bind_file(w, w->tensors[i].name, w->tensors[i].data, w->tensors[i].n);
     if (w->tensor_values) bind_values(w, w->tensor_values);
+}
+
+void api_tensors_weights(struct api_work *w)
+{
+    int node;
+    size_t row;
+    for (const struct api_brought *b = w->brought, *next; b; b = next) { /* file by file */
+        bool weights = false;
+        for (next = b; next && next->file == b->file; next = next->next)
+            weights |= convd_graph_weight(w->graph, next->name, &node, &row);
+        for (; weights && b != next; b = b->next) {
+            struct convd_tensor t = w->graph->tensors[b->tensor];
+            t.name = b->name;
+            convd_graph_weights(w->graph, &t, 1, w->faults);
+        }
+    }
 }
 
 bool api_tensors_upstream(struct api_work *w, struct convd_tensor *t, bool *came)

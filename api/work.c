@@ -246,6 +246,7 @@ static void read_all(struct api_work *w)
     if (w->request && !read_request(w, &request)) return;
     api_tensors_bind(w);
     read_pipeline(w, out);
+    api_tensors_weights(w);
     api_options_named(&named, w->graph, &w->mem);
     out->o = api_options_default();
     api_options_merge(&out->o, &named);

@@ -1,0 +1,212 @@
+/* learn.c: a pipeline, settings and pictures on their way to core's learner; see learn.h. */
+#include "learn.h"
+#include "../core/pixels.h"
+#include "../core/simd/simd.h"
+#include "../core/tensor_file.h"
+#include "output.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool no_memory(struct api_learn *x)
+{
+    convd_fault(x->work.faults, CONVD_NO_MEMORY, NULL, "no memory for learning");
+    return false;
+}
+
+/* ---- pipeline and settings ---- */
+
+static void read_settings(struct api_learn *x)
+{
+    const struct convd_value *v = x->settings;
+    const struct convd_arg *args = x->args;
+    size_t n = x->n_args;
+    if (v && v->kind == CONVD_OBJECT) {
+        struct convd_arg *own = convd_arena_array(&x->work.mem, v->n + 1u, sizeof *own);
+        n = 0;
+        for (uint32_t i = 0; own && i < v->n; i++)
+            if (!x->others || !convd_word_in(x->others, v->members[i].name))
+                own[n++] =
+                    (struct convd_arg){.name = v->members[i].name, .value = &v->members[i].value};
+        args = own;
+    }
+    convd_leave(x->work.faults, 0);
+    convd_learn_read(args, n, &x->set, &x->work.mem, x->work.faults);
+}
+
+/* The one node whose result is compared. */
+static int result_node(struct api_learn *x)
+{
+    struct api_output *out = x->work.output;
+    const size_t mark = api_work_enter(&x->work);
+    const bool fine = api_output_nodes(out, x->work.graph, &x->work.mem, x->work.faults);
+    if (fine && out->n != 1) {
+        convd_enter(x->work.faults, "output");
+        convd_fault_expected(x->work.faults, CONVD_OUT_OF_RANGE, "from", "the id of one step",
+                             "learning compares one output, and %zu are wanted", out->n);
+    }
+    convd_leave(x->work.faults, mark);
+    return fine && out->n == 1 ? out->targets[0].node : -1;
+}
+
+bool api_learn_begin(struct api_learn *x)
+{
+    const bool read = api_work_read(&x->work);
+    if (!x->work.faults || !x->work.graph) return false;
+    read_settings(x);
+    const int node = read ? result_node(x) : -1;
+    if (convd_faults_count(x->work.faults) || node < 0) return false;
+    x->learner = convd_learner_new(x->work.graph, node, &x->set, &x->work.limits.plan,
+                                   x->work.threads, x->work.faults);
+    return x->learner != NULL;
+}
+
+void api_learn_release(struct api_learn *x)
+{
+    convd_learner_free(x->learner);
+    x->learner = NULL;
+    api_work_release(&x->work);
+}
+
+/* ---- pictures ---- */
+
+/* A decoded file. */
+struct decoded {
+    struct convd_image_info info;
+    void *pixels;
+};
+
+static struct convd_decode_options decode_options(const struct api_learn *x)
+{
+    const struct api_options *o = &x->work.output->o;
+    struct convd_decode_options d = {.channels = o->channels,
+                                     .raw_orientation = o->raw_orientation,
+                                     .max_pixels = x->work.limits.max_pixels,
+                                     .max_side = x->work.limits.max_side};
+    memcpy(d.background, o->background, sizeof d.background);
+    return d;
+}
+
+/* Adds what own says, with the file's name in front. */
+static void name_fault(struct api_learn *x, const char *name, const struct convd_faults *own)
+{
+    const struct convd_fault *f = convd_faults_first(own);
+    struct convd_fault *to = convd_fault(x->work.faults, f ? f->code : CONVD_NO_MEMORY, NULL,
+                                         "%s: %s", name, f ? f->detail : "no memory");
+    if (!f) return;
+    to->limit = f->limit;
+    to->actual = f->actual;
+    if (f->expected)
+        to->expected = convd_arena_text(x->work.faults->mem, f->expected, strlen(f->expected));
+}
+
+static bool decode(struct api_learn *x, const char *name, const void *data, size_t n,
+                   const struct convd_decode_options *o, struct decoded *d)
+{
+    struct convd_faults *own = convd_faults_new();
+    *d = (struct decoded){.pixels = NULL};
+    bool fine = own && convd_image_info(data, n, o, &d->info, own);
+    if (fine && d->info.bytes > x->work.limits.plan.memory && x->work.limits.plan.memory > 0) {
+        convd_fault_limit(own, CONVD_TOO_MUCH_MEMORY, NULL, (double)x->work.limits.plan.memory,
+                          (double)d->info.bytes, "decoded it takes %zu bytes", d->info.bytes);
+        fine = false;
+    }
+    d->pixels = fine ? convd_take(x->work.memory, d->info.bytes) : NULL;
+    fine =
+        d->pixels && convd_image_decode(&d->info, data, n, o, x->work.memory, d->pixels, NULL, own);
+    if (!fine) {
+        own ? name_fault(x, name, own) : (void)no_memory(x);
+        convd_give(x->work.memory, d->pixels, d->info.bytes);
+        d->pixels = NULL;
+    }
+    convd_faults_free(own);
+    return fine;
+}
+
+static void forget(const struct api_learn *x, struct decoded *d)
+{
+    convd_give(x->work.memory, d->pixels, d->info.bytes);
+    d->pixels = NULL;
+}
+
+/* A target as numbers, with as many channels as the pipeline puts out where that is 1 or 3. */
+static float *read_target(struct api_learn *x, const char *name, const void *data, size_t n,
+                          struct convd_example *e, size_t *bytes)
+{
+    struct convd_decode_options o = decode_options(x);
+    o.channels = convd_learner_shape(x->learner).c == 1 ? CONVD_GRAY : CONVD_RGB;
+    struct decoded d;
+    if (!decode(x, name, data, n, &o, &d)) return NULL;
+    const struct convd_input *in = &d.info.input;
+    e->bounded = in->pixels != CONVD_F32_NCHW;
+    e->shape = (struct convd_shape){in->n, in->channels, in->height, in->width};
+    *bytes = (size_t)in->channels * (size_t)in->height * (size_t)in->width * sizeof(float);
+    float *out = in->n == 1 ? convd_take(x->work.memory, *bytes) : NULL;
+    const struct convd_view y = {.data = out,
+                                 .c = in->channels,
+                                 .h = in->height,
+                                 .w = in->width,
+                                 .y1 = in->height,
+                                 .row = in->width,
+                                 .plane = in->height * in->width};
+    if (out)
+        convd_pixels_unpack(in, d.pixels, 0, &y, convd_simd_choose(getenv("CONVD_ISA")));
+    else if (in->n == 1)
+        no_memory(x);
+    else
+        convd_fault_expected(x->work.faults, CONVD_BAD_SHAPE, NULL, "one sample a file",
+                             "%s holds %td samples", name, in->n);
+    forget(x, &d);
+    return out;
+}
+
+bool api_learn_add(struct api_learn *x, size_t i, const void *picture, size_t n, const void *target,
+                   size_t target_n, struct convd_pool *pool)
+{
+    const struct api_learn_example *e = &x->examples[i];
+    const struct convd_decode_options o = decode_options(x);
+    const char *name = x->names[e->picture];
+    struct decoded d;
+    if (!decode(x, name, picture, n, &o, &d)) return false;
+    struct convd_example example = {
+        .name = name, .input = d.info.input, .pixels = d.pixels, .class = (ptrdiff_t)e->class};
+    size_t bytes = 0;
+    float *numbers = NULL;
+    bool fine = convd_learner_plan(x->learner, &example.input, name, x->work.faults);
+    if (fine && e->target != SIZE_MAX) {
+        numbers = read_target(x, x->names[e->target], target, target_n, &example, &bytes);
+        example.class = -1;
+        example.target = numbers;
+        fine = numbers != NULL;
+    }
+    fine = fine && convd_learner_add(x->learner, &example, pool, x->work.faults);
+    convd_give(x->work.memory, numbers, bytes);
+    forget(x, &d);
+    return fine;
+}
+
+/* ---- the run ---- */
+
+bool api_learn_ready(struct api_learn *x)
+{
+    return convd_learner_ready(x->learner, x->work.faults);
+}
+
+bool api_learn_epoch(struct api_learn *x, const struct convd_learn_run *run)
+{
+    return convd_learner_epoch(x->learner, run, x->work.faults);
+}
+
+bool api_learn_done(const struct api_learn *x)
+{
+    return convd_learner_done(x->learner);
+}
+
+bool api_learn_save(const struct api_learn *x, struct convd_bytes *out)
+{
+    return convd_learner_save(x->learner, out);
+}
+
+bool api_learn_load(struct api_learn *x, const void *data, size_t n)
+{
+    return convd_learner_load(x->learner, data, n, x->work.faults);
+}

@@ -1,0 +1,333 @@
+/* cmd_learn.c: convd learn: weights of a pipeline from a directory of examples. */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../api/learn.h"
+#include "cmd_work.h"
+#include "curve.h"
+#include "examples.h"
+#include "settings_number.h"
+
+static const struct cmd_option options[];
+
+/* ---- stopping ---- */
+
+static atomic_bool stop; /* Ctrl-C: a signal handler has nowhere else to put it */
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store(&stop, true);
+}
+
+/* ---- one command ---- */
+
+struct learning {
+    struct cmd_work work;
+    struct examples files;
+    struct api_learn learn;
+    struct curve curve;
+    struct convd_pool *pool;
+    struct convd_bytes saved; /* after the last epoch */
+    const char *root, *checkpoint;
+    size_t threads;
+};
+
+/* The options that are settings of learning. */
+static size_t read_settings(const struct cmd_line *line, struct convd_arg *args)
+{
+    static const char *const names[] = {
+#define SETTING(NAME, FLAG, ...) #NAME,
+#include "../core/learn/settings.def"
+#undef SETTING
+        "augment"};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = cmd_value(line, options[i].flag);
+        if (text) args[n++] = (struct convd_arg){.name = names[i], .text = text};
+    }
+    return n;
+}
+
+static bool read_threads(const struct cmd_line *line, size_t *threads)
+{
+    const char *text = cmd_value(line, "--threads");
+    double x = (double)convd_usable_threads();
+    if (text &&
+        (!settings_number(text, &x) || x < 1 || x > CONVD_SLOTS_MOST || x != (double)(size_t)x))
+        return cmd_say(NULL, "--threads: \"%.80s\" is not a whole number from 1 to %d", text,
+                       CONVD_SLOTS_MOST),
+               false;
+    *threads = (size_t)x;
+    return true;
+}
+
+static void *read_file(const struct learning *l, size_t i, size_t *n)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", l->root, l->files.names[i]) < 0) return NULL;
+    void *data = cmd_read(path, n, l->work.most);
+    free(path);
+    return data;
+}
+
+static bool add_examples(struct learning *l)
+{
+    struct api_learn *x = &l->learn;
+    if (!api_learn_files(x, (const char *const *)l->files.names, l->files.n)) return false;
+    for (size_t i = 0; i < x->n_examples; i++) {
+        const struct api_learn_example *e = &x->examples[i];
+        size_t n = 0, target_n = 0;
+        void *picture = read_file(l, e->picture, &n);
+        void *target = e->target == SIZE_MAX ? NULL : read_file(l, e->target, &target_n);
+        const bool fine = picture && (target || e->target == SIZE_MAX) &&
+                          api_learn_add(x, i, picture, n, target, target_n, l->pool);
+        free(picture);
+        free(target);
+        if (!fine) return false;
+        if (atomic_load(&stop)) return cmd_say(NULL, "stopped while reading"), false;
+        curve_reading(&l->curve, i + 1, x->n_examples);
+    }
+    return api_learn_ready(x);
+}
+
+/* Goes on from the checkpoint, where there is one. */
+static bool resume(struct learning *l)
+{
+    size_t n = 0, epochs = 0;
+    if (!l->checkpoint || access(l->checkpoint, F_OK) != 0) return true;
+    void *data = cmd_read(l->checkpoint, &n, SIZE_MAX / 2);
+    const bool fine = data && api_learn_load(&l->learn, data, n);
+    free(data);
+    if (!fine) return false;
+    convd_learner_curve(l->learn.learner, &epochs);
+    l->curve.first = epochs * l->learn.n_examples;
+    fprintf(stderr, "going on after epoch %zu of %s\n", epochs, l->checkpoint);
+    return true;
+}
+
+/* The checkpoint is whole at any moment: written beside, then renamed. */
+static bool write_checkpoint(const struct learning *l)
+{
+    char *beside = NULL;
+    if (!l->checkpoint) return true;
+    if (asprintf(&beside, "%s.new", l->checkpoint) < 0) return false;
+    bool fine = cmd_write(beside, l->saved.data, l->saved.n);
+    if (fine && rename(beside, l->checkpoint) != 0) {
+        cmd_say(NULL, "cannot write %s: %s", l->checkpoint, strerror(errno));
+        fine = false;
+    }
+    free(beside);
+    return fine;
+}
+
+/* False after a line on stderr; when stopped, the weights are those of the last whole epoch. */
+static bool learn(struct learning *l)
+{
+    const struct convd_learn_run run = {
+        .pool = l->pool, .cancel = &stop, .news = curve_news, .self = &l->curve};
+    while (!api_learn_done(&l->learn)) {
+        if (!api_learn_epoch(&l->learn, &run)) {
+            curve_end(&l->curve);
+            if (!atomic_load(&stop)) return false;
+            size_t epochs;
+            if (l->saved.n == 0)
+                return cmd_say(NULL, "stopped in the first epoch: nothing was learned"), false;
+            api_learn_load(&l->learn, l->saved.data, l->saved.n);
+            convd_learner_curve(l->learn.learner, &epochs);
+            cmd_say(NULL, "stopped after epoch %zu", epochs);
+            return true;
+        }
+        l->saved.n = 0;
+        if (!api_learn_save(&l->learn, &l->saved)) return cmd_say(NULL, "no memory"), false;
+        if (!write_checkpoint(l)) return false;
+    }
+    curve_end(&l->curve);
+    return true;
+}
+
+/* ---- what came of it ---- */
+
+static void say_confusion(const struct api_learn *x, const uint64_t *counts)
+{
+    int width = 8;
+    for (size_t c = 0; c < x->n_classes; c++)
+        if ((int)strlen(x->classes[c]) > width && strlen(x->classes[c]) < 24)
+            width = (int)strlen(x->classes[c]);
+    fprintf(stderr, "%*s", width + 2, "");
+    for (size_t c = 0; c < x->n_classes; c++) fprintf(stderr, " %*.24s", width, x->classes[c]);
+    fputs("   <- answered\n", stderr);
+    for (size_t i = 0; i < x->n_classes; i++) {
+        fprintf(stderr, "  %*.24s", width, x->classes[i]);
+        for (size_t k = 0; k < x->n_classes; k++)
+            fprintf(stderr, " %*llu", width, (unsigned long long)counts[i * x->n_classes + k]);
+        fputc('\n', stderr);
+    }
+}
+
+static bool say_result(struct learning *l)
+{
+    struct api_learn *x = &l->learn;
+    const size_t n = x->n_classes;
+    uint64_t *counts = n ? calloc(n * n, sizeof *counts) : NULL;
+    double loss = NAN, accuracy = NAN;
+    const bool held = x->set.validation > 0;
+    if (n && !counts) return cmd_say(NULL, "no memory"), false;
+    convd_learner_measure(x->learner, l->pool, &loss, &accuracy, counts);
+    fprintf(stderr, "of the %s: loss %.6g", held ? "examples held back" : "examples learned from",
+            loss);
+    if (n) fprintf(stderr, ", accuracy %.4f", accuracy);
+    fputc('\n', stderr);
+    if (n && n <= 10) say_confusion(x, counts);
+    free(counts);
+    return true;
+}
+
+static bool write_results(struct learning *l, const struct cmd_line *line)
+{
+    const char *weights = cmd_value(line, "--output"), *result = cmd_value(line, "--result");
+    struct convd_bytes out = {.memory = NULL};
+    bool fine = true;
+    if (weights) {
+        fine = api_learn_weights(&l->learn, &out) ? cmd_write(weights, out.data, out.n)
+                                                  : (cmd_say(NULL, "no memory"), false);
+        if (fine && strcmp(weights, "-") != 0)
+            fprintf(stderr, "to use it: convd run %.200s --tensor w=%s PICTURE\n", line->words[0],
+                    weights);
+    }
+    out.n = 0;
+    if (fine && result)
+        fine = api_learn_result(&l->learn, NULL, l->pool, &out)
+                   ? cmd_write(result, out.data, out.n)
+                   : (cmd_say(NULL, "no memory"), false);
+    if (!weights && !result) cmd_say(NULL, "the weights are not kept: add -o weights.safetensors");
+    convd_bytes_release(&out);
+    return fine;
+}
+
+/* ---- the command ---- */
+
+static bool work(struct learning *l, const struct cmd_line *line, const struct convd_arg *args,
+                 size_t n_args)
+{
+    l->learn =
+        (struct api_learn){.work = cmd_work_on(&l->work, NULL, 0), .args = args, .n_args = n_args};
+    l->learn.work.threads = l->threads;
+    const bool learned = api_learn_begin(&l->learn) && add_examples(l) && resume(l) && learn(l);
+    bool fine = learned && !atomic_load(&stop);
+    if (!learned && l->learn.work.faults && convd_faults_count(l->learn.work.faults)) {
+        if (l->curve.live) fputs("\r\033[K", stderr);
+        cmd_say_faults(l->learn.work.faults, NULL);
+    }
+    if (learned) fine &= say_result(l) && write_results(l, line);
+    return fine;
+}
+
+static int run(struct cmd_line *line)
+{
+    struct learning l = {.root = line->words[1], .checkpoint = cmd_value(line, "--checkpoint")};
+    struct convd_arg args[32];
+    const size_t n_args = read_settings(line, args);
+    struct stat st;
+    if (!read_threads(line, &l.threads)) return CMD_USAGE;
+    if (stat(l.root, &st) != 0)
+        return cmd_say(NULL, "cannot read %s: %s", l.root, strerror(errno)), CMD_FAILED;
+    if (!S_ISDIR(st.st_mode))
+        return cmd_say(NULL,
+                       "%s is no directory: learning wants one with a folder for each class, or "
+                       "with input/ and target/",
+                       l.root),
+               CMD_USAGE;
+    int code = cmd_work_open(&l.work, line);
+    if (code == CMD_OK) {
+        code = CMD_FAILED;
+        if (l.threads > 1)
+            l.pool = convd_pool_new(l.threads - 1); /* the calling thread takes part */
+        signal(SIGINT, on_signal);
+        signal(SIGTERM, on_signal);
+        curve_init(&l.curve);
+        if (l.threads > 1 && !l.pool)
+            cmd_say(NULL, "cannot start %zu threads", l.threads);
+        else if (examples_list(&l.files, l.root) && work(&l, line, args, n_args))
+            code = CMD_OK;
+    }
+    api_learn_release(&l.learn);
+    curve_release(&l.curve);
+    examples_release(&l.files);
+    convd_bytes_release(&l.saved);
+    if (l.pool) convd_pool_free(l.pool);
+    cmd_work_close(&l.work);
+    return code;
+}
+
+/* The settings come first: read_settings counts on it. What stands behind a flag is what holds without it. */
+static const struct cmd_option options[] = {
+#define SETTING(NAME, FLAG, TYPE, DEFAULT, LO, HI, WORDS, SUMMARY)                                 \
+    {.flag = FLAG, .unit = sizeof DEFAULT > 1 ? DEFAULT : "N", .help = SUMMARY},
+#include "../core/learn/settings.def"
+#undef SETTING
+    {.flag = "--augment",
+     .unit = "flip=none,shift=0,noise=0",
+     .help = "change examples at random: flip x, y or xy; shift by pixels; add noise"},
+    {.flag = "--output",
+     .letter = "-o",
+     .unit = "FILE",
+     .help = "safetensors file for the weights"},
+    {.flag = "--result",
+     .unit = "FILE",
+     .help = "JSON file: curve, confusion, kernels before and after as pictures"},
+    {.flag = "--checkpoint",
+     .unit = "FILE",
+     .help = "kept after every epoch; if it is there, learning goes on from it"},
+    {.flag = "--threads",
+     .unit = "N",
+     .help =
+         "threads to use (as many as the process may); they decide the last bits of the weights"},
+    CMD_WORK_OPTIONS,
+    {.flag = NULL},
+};
+
+const struct cmd cmd_learn = {
+    .name = "learn",
+    .usage = "PIPELINE EXAMPLES [-o weights.safetensors] [settings]",
+    .summary = "learn a pipeline's weights from examples",
+    .help = "EXAMPLES is a directory. With one folder for each class the pipeline learns to tell "
+            "them apart: it ends in one "
+            "number a class.\nWith folders input/ and target/ that hold files of equal names it "
+            "learns what turns the one into "
+            "the other.\n"
+            "\n"
+            "Learned is every weight that comes from an init or whose step has \"learn\": true; "
+            "\"learn\": false freezes a step. "
+            "Nothing is\nscaled behind your back: a network begins with a scale step that brings "
+            "pixels (0..255) to around 0.\n"
+            "\n"
+            "net.json, which tells upright from lying stripes:\n"
+            "  [{\"op\":\"scale\",\"mul\":0.00392157,\"add\":-0.5},\n"
+            "   "
+            "{\"op\":\"conv\",\"weight\":{\"init\":\"he_normal\",\"out_channels\":64,\"kernel_"
+            "size\":3},\"padding\":\"same\"},\n"
+            "   \"relu\", {\"op\":\"max_pool\",\"kernel_size\":2}, \"global_avg_pool\",\n"
+            "   {\"op\":\"linear\",\"weight\":{\"init\":\"he_normal\",\"out_features\":2}}]\n"
+            "\n"
+            "  convd learn @net.json stripes/ -o w.safetensors --validation 0.2\n"
+            "  convd run @net.json --tensor w=w.safetensors picture.png\n"
+            "  convd learn @net.json more/ --tensor w=w.safetensors -o w2.safetensors --lr 0.001\n"
+            "\n"
+            "The learned weights are tensors called STEP.weight, STEP.bias, …; given with --tensor "
+            "they take the place of what "
+            "the steps say.\nCtrl-C stops and writes the weights of the last whole epoch. The same "
+            "seed, examples, machine type "
+            "and threads give the same bytes.\n",
+    .options = options,
+    .settings = SETTINGS_LIMIT,
+    .min_words = 2,
+    .max_words = 2,
+    .words = CMD_PIPELINE_FILES,
+    .run = run,
+};
