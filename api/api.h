@@ -124,6 +124,7 @@ struct api_work {
     const char *extension;             /* for Content-Disposition */
     double saturated;                  /* share 0..1; NAN: nothing was mapped to 8 or 16 bits */
     struct { double decode_ms, run_ms, encode_ms; } timing;
+    uint64_t *step_ns;                 /* time of each node of the graph, over all workers; from prepare on  */
 };
 /* False after faults (in w->faults; pointers as the client wrote it). */
 bool api_work_prepare(struct api_work *w);

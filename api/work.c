@@ -409,6 +409,7 @@ bool api_work_prepare(struct api_work *w)
     bool again = false;
     if (!settle(w, NULL) || !asking(w)->settle(w, &again)) return false;
     if (again && !plan(w)) return false;
+    w->step_ns = convd_arena_array(&w->mem, w->graph->n_nodes, sizeof *w->step_ns);
     if (!api_output_ready(w->output, &w->mem, w->faults) || !within_memory(w)) return false;
     if (make_etag(w)) return true;
     convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the ETag");
@@ -499,7 +500,8 @@ static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
                                 .workspace = h->workspace,
                                 .pool = pool,
                                 .cancel = cancel,
-                                .saturated = w->output->saturated};
+                                .saturated = w->output->saturated,
+                                .step_ns = w->step_ns};
     bool fine = w->grad ? api_gradient_run(w, &r) : convd_plan_run(w->plan, &r, w->faults);
     w->timing.run_ms = api_now_ms() - from;
     return fine;

@@ -238,6 +238,7 @@ static void record(struct request *rq, bool sent)
         .encode_ms = ran ? w->timing.encode_ms : none,
     };
     metrics_request(&s->metrics, rq->route, rq->method, status, ms);
+    if (ran) metrics_ops(&s->metrics, w);
     metrics_stage(&s->metrics, STAGE_DECODE, line.decode_ms);
     metrics_stage(&s->metrics, STAGE_QUEUE, line.queue_ms);
     metrics_stage(&s->metrics, STAGE_RUN, line.run_ms);

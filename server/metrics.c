@@ -46,6 +46,22 @@ void metrics_stage(struct metrics *m, enum metrics_stage stage, double ms)
     if (!isnan(ms)) observe(&m->stage[stage], ms);
 }
 
+static size_t op_index(const struct convd_op *op)
+{
+    size_t i = 0;
+    while (i < METRICS_OPS && convd_op_at(i) && convd_op_at(i) != op) i++;
+    return i;
+}
+
+void metrics_ops(struct metrics *m, const struct api_work *w)
+{
+    for (size_t v = 0; w->step_ns && v < w->graph->n_nodes; v++) {
+        const struct convd_op *op = w->graph->nodes[v].op;
+        size_t i = op && w->step_ns[v] ? op_index(op) : METRICS_OPS;
+        if (i < METRICS_OPS) observe(&m->op[i], (double)w->step_ns[v] * 1e-6);
+    }
+}
+
 void metrics_rejected(struct metrics *m, int code)
 {
     for (size_t i = 0; i < METRICS_REASONS; i++)
@@ -129,6 +145,13 @@ static void write_stages(struct text *t, const char *name, struct server *s)
 {
     for (size_t i = 0; i < STAGES; i++)
         histogram(t, name, "stage", stages[i], &s->metrics.stage[i]);
+}
+
+static void write_ops(struct text *t, const char *name, struct server *s)
+{
+    for (size_t i = 0; i < METRICS_OPS && convd_op_at(i); i++)
+        if (seen(&s->metrics.op[i]))
+            histogram(t, name, "op", convd_op_name(NULL, i), &s->metrics.op[i]);
 }
 
 /* Causes that share a word (no memory is queue-full to a client) are one series. */

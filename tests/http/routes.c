@@ -166,7 +166,13 @@ TEST(the_page_lets_nothing_in_from_elsewhere)
 TEST(metrics_are_prometheus_text_with_closed_labels)
 {
     struct answer a = get(&s, "/nobody%22%0Awrote=this"), m;
+    size_t n;
+    void *picture = ppm(8, 8, &n);
     answer_release(&a);
+    a = fetch(&s, &(struct fetch){.path = "/grayscale", .body = picture, .body_n = n});
+    EQ(200, a.status);
+    answer_release(&a);
+    free(picture);
     m = get(&s, "/metrics");
     STR("text/plain; version=0.0.4; charset=utf-8", answer_header(&m, "Content-Type"));
     OK(!answer_has(&m, "nobody"));
@@ -174,6 +180,7 @@ TEST(metrics_are_prometheus_text_with_closed_labels)
         "convd_http_requests_total{route=\"/healthz\",method=\"GET\",code=\"200\"}",
         "convd_http_request_duration_seconds_bucket{route=\"/healthz\",le=\"+Inf\"}",
         "convd_stage_duration_seconds_count{stage=\"decode\"}",
+        "convd_op_duration_seconds_count{op=\"grayscale\"}",
         "convd_rejected_total{reason=\"queue-full\"}",
         "convd_queue_depth 0",
         "convd_workers ",
