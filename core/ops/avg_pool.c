@@ -2,6 +2,7 @@
  * (count_include_pad; a last window of ceil_mode may stick out of that), by the taps inside the picture (not
  * count_include_pad), or by divisor_override. A window of border alone is 0. NaN propagates. Equals torch avg_pool2d. */
 #include "window.h"
+#include "window_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -137,6 +138,8 @@ static const struct convd_helper helpers[] = {
 const struct convd_op convd_op_avg_pool = {
     .name = "avg_pool",
     WINDOW_ROW,
+    .fixed = convd_window_mean_fixed,
+    .forward_fixed = convd_window_mean_rows,
     .back_scratch = convd_window_sum_back_scratch,
     .summary = "mean of each window",
     .aliases =

@@ -1,6 +1,7 @@
 /* dilate: the largest number of each window; the size is kept.
  * With the default border (replicate) the outside never wins, as in cv::dilate with a rectangle. NaN wins. */
 #include "rank.h"
+#include "rank_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -30,9 +31,16 @@ static void backward(const struct convd_back *call)
     convd_rank_back(call, true, convd_rank_award);
 }
 
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    convd_rank_best_fixed(c, true);
+}
+
 const struct convd_op convd_op_dilate = {
     .name = "dilate",
     RANK_ROW,
+    .fixed = convd_rank_fixed,
+    .forward_fixed = forward_fixed,
     .summary = "largest number around each pixel",
     .aliases = "dilation max_filter maximum_filter",
     .example = "grayscale/dilate:3",

@@ -1,6 +1,7 @@
 /* erode: the smallest number of each window; the size is kept.
  * With the default border (replicate) the outside never wins, as in cv::erode with a rectangle. NaN wins. */
 #include "rank.h"
+#include "rank_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -30,9 +31,16 @@ static void backward(const struct convd_back *call)
     convd_rank_back(call, false, convd_rank_award);
 }
 
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    convd_rank_best_fixed(c, false);
+}
+
 const struct convd_op convd_op_erode = {
     .name = "erode",
     RANK_ROW,
+    .fixed = convd_rank_fixed,
+    .forward_fixed = forward_fixed,
     .summary = "smallest number around each pixel",
     .aliases = "erosion min_filter minimum_filter",
     .example = "grayscale/erode:3",

@@ -3,6 +3,7 @@
  * The border never wins; a window that holds only border is -inf; NaN wins. Equals torch max_pool2d.
  * Source: Ranzato, Huang, Boureau, LeCun 2007, "Unsupervised learning of invariant feature hierarchies". */
 #include "window.h"
+#include "window_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -53,9 +54,16 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
                               a.y.before, a.x.before, cover.h, cover.w);
 }
 
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    convd_window_best_rows(c, true);
+}
+
 const struct convd_op convd_op_max_pool = {
     .name = "max_pool",
     WINDOW_ROW,
+    .fixed = convd_window_best_fixed,
+    .forward_fixed = forward_fixed,
     .back_scratch = convd_window_extreme_back_scratch,
     .summary = "largest number of each window",
     .aliases = "max_pool2d maxpool2d maxpool MaxPool MaxPool2d MaxPooling2D",

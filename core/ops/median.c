@@ -1,6 +1,7 @@
 /* median: the middle number of each window of an odd size; the size is kept.
  * A window that holds a NaN is NaN. Equals cv::medianBlur (whose border is replicate, the default here too). */
 #include "median.h"
+#include "rank_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -128,6 +129,8 @@ static double ns_of(const struct convd_site *s)
 const struct convd_op convd_op_median = {
     .name = "median",
     RANK_ROW,
+    .fixed = convd_median_fixed,
+    .forward_fixed = convd_median_forward_fixed,
     .summary = "middle number around each pixel",
     .aliases = "medianBlur median_blur median_filter",
     .example = "grayscale/median:3",

@@ -1,5 +1,6 @@
 /* min_pool: the smallest number of each window: -max_pool(-x). The border never wins; NaN wins. */
 #include "window.h"
+#include "window_int.h"
 
 // clang-format off
 static const struct convd_param params[] = {
@@ -50,9 +51,16 @@ static const char *opencv(const struct convd_site *s, struct convd_arena *mem)
                               a.y.before, a.x.before, cover.h, cover.w);
 }
 
+static void forward_fixed(const struct convd_fixed_call *c)
+{
+    convd_window_best_rows(c, false);
+}
+
 const struct convd_op convd_op_min_pool = {
     .name = "min_pool",
     WINDOW_ROW,
+    .fixed = convd_window_best_fixed,
+    .forward_fixed = forward_fixed,
     .back_scratch = convd_window_extreme_back_scratch,
     .summary = "smallest number of each window",
     .aliases = "min_pool2d minpool2d minpool MinPool MinPool2d",

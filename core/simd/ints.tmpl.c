@@ -288,29 +288,8 @@ PAIRWISE(add_i16, int16_t, hvec, v + w, v + w)
 PAIRWISE(sub_i16, int16_t, hvec, v - w, v - w)
 PAIRWISE(max_i16, int16_t, hvec, LARGER(v > w), v > w ? v : w)
 PAIRWISE(min_i16, int16_t, hvec, LARGER(v < w), v < w ? v : w)
-PAIRWISE(max_u8, uint8_t, bvec, LARGER((bvec)(v > w)), v > w ? v : w)
-PAIRWISE(min_u8, uint8_t, bvec, LARGER((bvec)(v < w)), v < w ? v : w)
 
 /* ---- two by two ---- */
-
-INLINE bvec pick_one(const uint8_t *x)
-{
-    const hvec a = LOAD(hvec, x), b = LOAD(hvec, x + VL);
-    const hvec a0 = a & 0xff, a1 = (hvec)((uhvec)a >> 8), b0 = b & 0xff, b1 = (hvec)((uhvec)b >> 8);
-    return int_pack8(choose16(a0 > a1, a0, a1), choose16(b0 > b1, b0, b1));
-}
-
-void FN(pick_max_u8)(uint8_t *y, const uint8_t *x, size_t n)
-{
-    size_t i = 0;
-    if (n < VL) {
-        for (; i < n; i++) y[i] = x[2 * i] > x[2 * i + 1] ? x[2 * i] : x[2 * i + 1];
-        return;
-    }
-    for (; i + VL <= n; i += VL) STORE(y + i, pick_one(x + 2 * i));
-    i = n - VL;
-    STORE(y + i, pick_one(x + 2 * i));
-}
 
 INLINE hvec mean4(const uint8_t *a, const uint8_t *b)
 {

@@ -14,8 +14,10 @@
 
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_ALL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL_ALL _Pragma("GCC unroll 32") /* where what is counted is known while compiling */
 #endif
 
 #define SIMD(TYPE, NAME, ARGUMENTS) TYPE FN(NAME) ARGUMENTS;
@@ -65,6 +67,7 @@ typedef uint16_t uhvec __attribute__((vector_size(VL)));
  *   int_adds    a + b, saturated
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
+ *   int_max8 int_min8 int_max16 int_min16   the larger, the smaller of unsigned bytes, of 16 bits
  *   int_round   floats to integers, half to even
  *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32 */
 #if defined __AVX512BW__ && VL == 64
@@ -75,6 +78,10 @@ INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm512_mulhrs_epi16((__m512i
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm512_packs_epi32((__m512i)a, (__m512i)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm512_packus_epi16((__m512i)a, (__m512i)b)); }
+INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm512_max_epu8((__m512i)a, (__m512i)b); }
+INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm512_min_epu8((__m512i)a, (__m512i)b); }
+INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm512_max_epi16((__m512i)a, (__m512i)b); }
+INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm512_min_epi16((__m512i)a, (__m512i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm512_cvtps_epi32((__m512)x); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)x)); }
@@ -87,6 +94,10 @@ INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm256_mulhrs_epi16((__m256i
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm256_packs_epi32((__m256i)a, (__m256i)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm256_packus_epi16((__m256i)a, (__m256i)b)); }
+INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm256_max_epu8((__m256i)a, (__m256i)b); }
+INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm256_min_epu8((__m256i)a, (__m256i)b); }
+INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm256_max_epi16((__m256i)a, (__m256i)b); }
+INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm256_min_epi16((__m256i)a, (__m256i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm256_cvtps_epi32((__m256)x); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)x)); }
@@ -103,6 +114,10 @@ INLINE hvec int_high(hvec a, hvec b)
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm_adds_epi16((__m128i)a, (__m128i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)_mm_packs_epi32((__m128i)a, (__m128i)b); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)_mm_packus_epi16((__m128i)a, (__m128i)b); }
+INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm_max_epu8((__m128i)a, (__m128i)b); }
+INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm_min_epu8((__m128i)a, (__m128i)b); }
+INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm_max_epi16((__m128i)a, (__m128i)b); }
+INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm_min_epi16((__m128i)a, (__m128i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm_cvtps_epi32((__m128)x); }
 INLINE hvec int_widen(const uint8_t *x)
 {
@@ -138,6 +153,10 @@ INLINE bvec int_pack8(hvec a, hvec b)
     return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
 }
 INLINE ivec int_round(vec x) { return (ivec)vcvtnq_s32_f32((float32x4_t)x); }
+INLINE bvec int_max8(bvec a, bvec b) { return (bvec)vmaxq_u8((uint8x16_t)a, (uint8x16_t)b); }
+INLINE bvec int_min8(bvec a, bvec b) { return (bvec)vminq_u8((uint8x16_t)a, (uint8x16_t)b); }
+INLINE hvec int_max16(hvec a, hvec b) { return (hvec)vmaxq_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE hvec int_min16(hvec a, hvec b) { return (hvec)vminq_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)vmovl_u8(vld1_u8(x)); }
 INLINE ivec int_widen2(const int16_t *x) { return (ivec)vmovl_u16(vld1_u16((const uint16_t *)(const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x)

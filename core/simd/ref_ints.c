@@ -120,12 +120,38 @@ PAIRWISE(add_i16, int16_t, a[i] + b[i])
 PAIRWISE(sub_i16, int16_t, a[i] - b[i])
 PAIRWISE(max_i16, int16_t, a[i] > b[i] ? a[i] : b[i])
 PAIRWISE(min_i16, int16_t, a[i] < b[i] ? a[i] : b[i])
-PAIRWISE(max_u8, uint8_t, a[i] > b[i] ? a[i] : b[i])
-PAIRWISE(min_u8, uint8_t, a[i] < b[i] ? a[i] : b[i])
 
-void convd_pick_max_u8_ref(uint8_t *y, const uint8_t *x, size_t n)
+#define BEST(NAME, TYPE, FACTOR, OTHER)                                                            \
+    void convd_##NAME##_ref(const TYPE *const *t, size_t taps, bool largest, TYPE *y, size_t n)    \
+    {                                                                                              \
+        for (size_t j = 0; j < n; j++) {                                                           \
+            TYPE best = t[0][FACTOR * j];                                                          \
+            for (size_t i = 0; i < taps; i++)                                                      \
+                for (size_t k = 0; k <= OTHER; k++) {                                              \
+                    const TYPE x = t[i][FACTOR * j + k];                                           \
+                    if (largest ? x > best : x < best) best = x;                                   \
+                }                                                                                  \
+            y[j] = best;                                                                           \
+        }                                                                                          \
+    }
+BEST(best_u8, uint8_t, 1, 0)
+BEST(best_i16, int16_t, 1, 0)
+BEST(pick_u8, uint8_t, 2, 1)
+
+void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *y, size_t n)
 {
-    for (size_t i = 0; i < n; i++) y[i] = x[2 * i] > x[2 * i + 1] ? x[2 * i] : x[2 * i + 1];
+    for (size_t j = 0; j < n; j++) {
+        size_t count[256] = {0}, below = 0;
+        for (size_t a = 0; a < kh; a++)
+            for (size_t b = 0; b < kw; b++) count[rows[a][j + b * step]]++;
+        for (unsigned v = 0; v < 256; v++) {
+            below += count[v];
+            if (below > kh * kw / 2) {
+                y[j] = (uint8_t)v;
+                break;
+            }
+        }
+    }
 }
 
 void convd_mean4_u8_ref(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)

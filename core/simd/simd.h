@@ -37,7 +37,9 @@
  *   slide_u8   y += in - out
  *   box_i16    y[j] = ((x[j] + x[j+step] + … taps of them) << shift) * k / 2^15, rounded; the caller knows that it fits
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
- *   pick_max_u8 y[j] = max(x[2j], x[2j+1])
+ *   best_u8    y[j] = the largest (else the smallest) of t[i][j]; taps >= 1
+ *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]
+ *   median_u8  y[j] = the middle one of rows[a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even */
 #ifndef CONVD_SIMD_H
 #define CONVD_SIMD_H
@@ -62,6 +64,7 @@ struct convd_pairs {
     void *y[2];
 };
 
+enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_PAIRS_MOST = 66 }; /* 129 rows, and one more for the second output */
 
 struct convd_simd {
