@@ -192,23 +192,13 @@ struct convd_axis convd_axis_resolve(enum convd_pad_kind kind, ptrdiff_t n, ptrd
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
-{
-    while (b) {
-        const ptrdiff_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 /* Column tap j reads phase j mod phases: the residues of j*dw modulo sw repeat after sw / gcd(sw, dw). */
 static void measure(const struct convd_lines_shape *s, struct convd_lines *l)
 {
     const struct convd_window *w = &s->window;
     l->shape = s;
-    l->turns = w->dh / common(w->sh, w->dh);
-    l->phases = least(w->kw, w->sw / common(w->sw, w->dw));
+    l->turns = w->dh / convd_common(w->sh, w->dh);
+    l->phases = least(w->kw, w->sw / convd_common(w->sw, w->dw));
     l->length = s->out_w + (w->kw - 1) * w->dw / w->sw;
     l->direct = w->sw == 1 && w->left == 0 && l->length <= s->w;
     l->stride = (l->length + 15) / 16 * 16;

@@ -14,6 +14,16 @@ enum convd_mode {
     CONVD_MODE_CIRCULAR,  /* efgh|abcdefgh   OpenCV WRAP                          */
     CONVD_MODE_CONSTANT,  /* vvvv|abcdefgh   padding_value                        */
 };
+/* The largest number that divides both: strides and dilations meet there. */
+static inline ptrdiff_t convd_common(ptrdiff_t a, ptrdiff_t b)
+{
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
 /* Index i (any integer) of an axis of length n, mapped inside; -1 where the value is the constant. n == 1
  * works. */
 ptrdiff_t convd_border_index(enum convd_mode mode, ptrdiff_t i, ptrdiff_t n);

@@ -155,11 +155,11 @@ static const char *torch(const struct convd_site *s, struct convd_arena *mem)
     const ptrdiff_t c = s->y.c;
     const char *mean = p->mean.kind == CONVD_W_NONE ? "torch.zeros({x.c})"
                                                     : convd_arena_printf(mem, "{mean:%td}", c);
-    const char *var = p->var.kind == CONVD_W_NONE ? "torch.ones({x.c})"
-                                                  : convd_arena_printf(mem, "{var:%td}", c);
+    const char *var =
+        p->var.kind == CONVD_W_NONE ? "torch.ones({x.c})" : convd_arena_printf(mem, "{var:%td}", c);
     if (!mean || !var) return NULL;
-    return convd_arena_printf(
-        mem, "F.batch_norm({x}, %s, %s, {weight:%td}, {bias:%td}, eps={eps})", mean, var, c, c);
+    return convd_arena_printf(mem, "F.batch_norm({x}, %s, %s, {weight:%td}, {bias:%td}, eps={eps})",
+                              mean, var, c, c);
 }
 
 const struct convd_op convd_op_batch_norm = {

@@ -291,12 +291,8 @@ struct meeting {
 static struct meeting meet(ptrdiff_t i, ptrdiff_t before, ptrdiff_t k, ptrdiff_t stride,
                            ptrdiff_t dilation)
 {
-    ptrdiff_t a = stride, b = dilation, t = 0;
-    while (b) {
-        ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
-    }
+    const ptrdiff_t a = convd_common(stride, dilation);
+    ptrdiff_t t = 0;
     struct meeting m = {.step = stride / a, .by = dilation / a};
     while (t < m.step && t < k && (i + before - t * dilation) % stride) t++;
     if (t >= m.step || t >= k) return m;
@@ -365,15 +361,16 @@ static const char *torch(const struct convd_site *s, struct convd_arena *mem)
     const char *w = convd_arena_printf(mem, "{weight:%td,%td,%td,%td}%s", dim[0], dim[1], dim[2],
                                        dim[3], p->flip ? ".flip(2, 3)" : "");
     if (!w) return NULL;
-    return even ? convd_arena_printf(mem,
-                                     "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, (%td, %td), "
-                                     "{output_padding}, {groups}, {dilation})",
-                                     w, s->y.c, q->top, q->left)
-                : convd_arena_printf(mem,
-                                     "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, 0, "
-                                     "{output_padding}, {groups}, {dilation})"
-                                     "[:, :, %td:%td, %td:%td]",
-                                     w, s->y.c, q->top, q->top + s->y.h, q->left, q->left + s->y.w);
+    return even
+               ? convd_arena_printf(mem,
+                                    "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, (%td, %td), "
+                                    "{output_padding}, {groups}, {dilation})",
+                                    w, s->y.c, q->top, q->left)
+               : convd_arena_printf(mem,
+                                    "F.conv_transpose2d({x}, %s, {bias:%td}, {stride}, 0, "
+                                    "{output_padding}, {groups}, {dilation})"
+                                    "[:, :, %td:%td, %td:%td]",
+                                    w, s->y.c, q->top, q->top + s->y.h, q->left, q->left + s->y.w);
 }
 
 const struct convd_op convd_op_conv_transpose = {

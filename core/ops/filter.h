@@ -27,7 +27,7 @@ struct convd_filter_state {
     float delta;
     struct convd_filter_pass all, some; /* every tap; those that are not 0 */
     struct convd_filter_pass row, row_some, col, col_some;
-    double *numbers, *column, *line;    /* the kernel as it is applied, and its factors */
+    double *numbers, *column, *line; /* the kernel as it is applied, and its factors */
 };
 
 void convd_filter_window(const struct convd_site *s, struct convd_window *w);

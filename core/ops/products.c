@@ -29,16 +29,6 @@ struct products {
     const float **t, **moved;
 };
 
-static ptrdiff_t common(ptrdiff_t a, ptrdiff_t b)
-{
-    while (b) {
-        const ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* About LENGTH numbers; where a little more makes whole vectors of them, these. */
 static ptrdiff_t rows_of_dot(ptrdiff_t w, ptrdiff_t h)
 {
@@ -52,7 +42,7 @@ static ptrdiff_t rows_of_dot(ptrdiff_t w, ptrdiff_t h)
 static void lay_planes(struct products *q)
 {
     const struct convd_window *w = &q->r->window;
-    q->planes = least(w->kh, w->sh / common(w->sh, w->dh));
+    q->planes = least(w->kh, w->sh / convd_common(w->sh, w->dh));
     q->extra = (w->kh - 1) * w->dh / w->sh;
     q->apart = q->extra > 2 * q->laid;
     if (q->apart) {
@@ -70,7 +60,8 @@ static void measure(struct products *q, const struct convd_corr *r, bool dense)
     if (dense && r->y.w < LENGTH) q->rows = rows_of_dot(r->y.w, r->y.h);
     q->laid = q->rows;
     lay_planes(q);
-    const ptrdiff_t room = (ptrdiff_t)BUDGET / (q->planes * q->columns * least(units, UNITS)) - q->extra;
+    const ptrdiff_t room =
+        (ptrdiff_t)BUDGET / (q->planes * q->columns * least(units, UNITS)) - q->extra;
     q->laid = most(least(room, r->y.h) / q->rows, 1) * q->rows;
     lay_planes(q);
     const ptrdiff_t fit = most((ptrdiff_t)BUDGET / q->unit, 1), turns = (units + fit - 1) / fit;
@@ -147,8 +138,8 @@ static size_t lay_out(const struct products *q, const struct block *at, ptrdiff_
         for (ptrdiff_t p = 0; p < q->planes; p++)
             lay_plane(q, at, c, u % w->kw, p, unit + p * plane);
         for (ptrdiff_t a = 0; a < w->kh; a++)
-            q->t[n++] = unit + a % q->planes * plane +
-                        (q->apart ? 0 : a * w->dh / w->sh * at->columns);
+            q->t[n++] =
+                unit + a % q->planes * plane + (q->apart ? 0 : a * w->dh / w->sh * at->columns);
     }
     return n;
 }

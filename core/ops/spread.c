@@ -15,13 +15,7 @@ struct phases {
 
 static struct phases phases_of(ptrdiff_t k, ptrdiff_t stride, ptrdiff_t dilation)
 {
-    ptrdiff_t a = stride, b = dilation;
-    while (b) {
-        const ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return (struct phases){k, least(k, stride / a), stride, dilation};
+    return (struct phases){k, least(k, stride / convd_common(stride, dilation)), stride, dilation};
 }
 
 static ptrdiff_t taps_in(const struct phases *p, ptrdiff_t phase)
@@ -47,8 +41,8 @@ struct spread {
     const float *k;
     const struct convd_view *y, *x;
     struct phases h, w;
-    struct convd_rows rows,
-        columns;             /* of x with its border: those that windows see and that come from x */
+    struct convd_rows rows; /* of x with its border: those that windows see and that come from x */
+    struct convd_rows columns;
     ptrdiff_t first, length; /* columns of y in a padded row: [first, first + length)             */
     bool direct;             /* none of them is outside: rows of y are read where they lie        */
     ptrdiff_t slots;         /* padded rows of y that are kept, row i in slot i mod slots         */
