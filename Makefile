@@ -110,7 +110,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test test-code run-tests programs asan tsan format lint lint-checks layers layers-check man fuzz run-fuzz soak run-soak bench install uninstall clean docker
+.PHONY: all help run test test-code run-tests programs asan tsan format lint lint-checks layers layers-check man docs fuzz run-fuzz soak run-soak bench install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -252,6 +252,10 @@ format: install-packages-lint
 ## man: write docs/convd.1 anew from the rows of settings and subcommands
 man: $(B)/convd
 	$(B)/convd help man >docs/convd.1
+
+## docs: write the reference pages under docs/ anew from the rows of the source
+docs: $(B)/convd
+	@for page in $$($(B)/convd help docs); do $(B)/convd help docs $$page >docs/$$page.md && echo "  docs/$$page.md"; done
 
 # ---- installing ------------------------------------------------------------------------------------------------------
 HEADERS := convd.h faults.def arena.h err.h tensor_file.h stats.h draw.h image/image.h image/codecs.def

@@ -147,13 +147,19 @@ bool api_kernels_write(const char *name, struct convd_bytes *out);
 bool api_kernel_write(const char *name, const struct api_pair *query, size_t n, struct convd_arena *mem,
                       struct convd_faults *f, struct convd_bytes *out, const char **media);
 bool api_pipelines_write(const struct api_library *lib, const char *name, struct convd_bytes *out);
+/* Option i of options.def, for the docs; false past the end. o NULL: only asked whether there is one. */
+struct api_described {
+    const char *member, *section, *expects, *summary;
+    bool query;
+};
+bool api_option_described(size_t i, struct api_described *o, struct convd_arena *mem);
 /* The server's routes, for the description of it all. Words of takes, query and gives: openapi.def. */
 struct api_route {
     const char *method, *pattern; /* "/v1/ops/{name}"                       */
     const char *id, *tag;
     const char *takes, *query;    /* blank-separated                        */
     const char *gives;            /* "" nothing                             */
-    const char *statuses;         /* blank-separated, in any order          */
+    const char *statuses;         /* blank-separated, in order              */
     const char *summary;
     bool open;                    /* no key is asked for                    */
     bool needs_body;

@@ -68,17 +68,22 @@ static float *magnify(const struct convd_kernel *k, ptrdiff_t by, struct convd_a
 static bool draw(const struct convd_kernel *k, struct convd_arena *mem, struct convd_faults *f,
                  struct convd_bytes *out)
 {
-    const ptrdiff_t side = k->h > k->w ? k->h : k->w, by = side < PICTURE_SIDE ? PICTURE_SIDE / side : 1;
+    const ptrdiff_t side = k->h > k->w ? k->h : k->w,
+                    by = side < PICTURE_SIDE ? PICTURE_SIDE / side : 1;
     const struct convd_shape s = {1, 1, k->h * by, k->w * by};
     const struct convd_view_options view = {.normalize = CONVD_NORM_SIGNED, .depth = 8};
     struct convd_view_size size;
     const float *x = magnify(k, by, mem);
     if (!x || !convd_view_size(s, &view, &size)) return false;
-    void *pixels = convd_arena_array(mem, (size_t)(size.width * size.height), (size_t)size.channels);
+    void *pixels =
+        convd_arena_array(mem, (size_t)(size.width * size.height), (size_t)size.channels);
     if (!pixels) return false;
     convd_draw(x, s, &view, pixels);
-    const struct convd_picture picture = {
-        .data = pixels, .width = size.width, .height = size.height, .channels = size.channels, .depth = 8};
+    const struct convd_picture picture = {.data = pixels,
+                                          .width = size.width,
+                                          .height = size.height,
+                                          .channels = size.channels,
+                                          .depth = 8};
     return convd_image_encode(convd_codec_named("png"), &picture, NULL, out, f);
 }
 
@@ -89,14 +94,16 @@ static void write_picture(struct api_json *j, const struct convd_kernel *k, stru
     bool fine = draw(k, mem, f, &png);
     api_json_key(j, "image");
     api_json_raw(j, "\"data:image/png;base64,", 23);
-    j->failed |= !fine || !api_base64_put(j->out, png.data, png.n) || !convd_bytes_put(j->out, "\"", 1);
+    j->failed |=
+        !fine || !api_base64_put(j->out, png.data, png.n) || !convd_bytes_put(j->out, "\"", 1);
     convd_bytes_release(&png);
 }
 
 /* ---- one, all ---- */
 
-static void write_kernel(struct api_json *j, const struct convd_kernel_row *row, const struct convd_kernel *k,
-                         struct convd_arena *mem, struct convd_faults *f)
+static void write_kernel(struct api_json *j, const struct convd_kernel_row *row,
+                         const struct convd_kernel *k, struct convd_arena *mem,
+                         struct convd_faults *f)
 {
     api_json_object(j);
     api_member(j, "name", row->name);
@@ -145,8 +152,8 @@ bool api_kernels_write(const char *name, struct convd_bytes *out)
 /* ---- one with arguments ---- */
 
 /* The query's pairs as a kernel's arguments; `format` is taken out. False after a fault. */
-static bool split_query(const struct api_pair *query, size_t n, struct convd_arg *args, size_t *n_args, bool *png,
-                        struct convd_faults *f)
+static bool split_query(const struct api_pair *query, size_t n, struct convd_arg *args,
+                        size_t *n_args, bool *png, struct convd_faults *f)
 {
     bool fine = true;
     *n_args = 0;
@@ -158,15 +165,16 @@ static bool split_query(const struct api_pair *query, size_t n, struct convd_arg
         }
         *png = strcmp(query[i].value, "png") == 0;
         if (*png || strcmp(query[i].value, "json") == 0) continue;
-        convd_fault_expected(f, API_NOT_ACCEPTABLE, NULL, "json or png", "a kernel cannot be made as \"%.40s\"",
-                             query[i].value);
+        convd_fault_expected(f, API_NOT_ACCEPTABLE, NULL, "json or png",
+                             "a kernel cannot be made as \"%.40s\"", query[i].value);
         fine = false;
     }
     return fine;
 }
 
-bool api_kernel_write(const char *name, const struct api_pair *query, size_t n, struct convd_arena *mem,
-                      struct convd_faults *f, struct convd_bytes *out, const char **media)
+bool api_kernel_write(const char *name, const struct api_pair *query, size_t n,
+                      struct convd_arena *mem, struct convd_faults *f, struct convd_bytes *out,
+                      const char **media)
 {
     const struct convd_kernel_row *row = convd_kernel_find(name);
     struct convd_arg *args = convd_arena_array(mem, n + 1, sizeof *args);

@@ -15,7 +15,8 @@ EMBED(answers, "api/answers.json");
 
 static const struct word {
     const char *word, *name, *schema, *help;
-} bodies[] = {
+} bodies[] =
+    {
 #define BODY(WORD, NAME, SCHEMA, HELP) {WORD, NAME, SCHEMA, HELP},
 #define QUERY(...)
 #define ANSWER(...)
@@ -23,19 +24,24 @@ static const struct word {
 #include "openapi.def"
 #undef BODY
 #undef QUERY
-}, queries[] = {
+},
+  queries[] =
+      {
 #define BODY(...)
 #define QUERY(WORD, NAME, SCHEMA, HELP) {WORD, NAME, SCHEMA, HELP},
 #include "openapi.def"
 #undef QUERY
 #undef ANSWER
-}, gives[] = {
+},
+  gives[] =
+      {
 #define QUERY(...)
 #define ANSWER(WORD, MEDIA, COMPONENT, HELP) {WORD, MEDIA, COMPONENT, HELP},
 #include "openapi.def"
 #undef ANSWER
 #undef TAG
-}, tags[] = {
+},
+  tags[] = {
 #define ANSWER(...)
 #define TAG(WORD, HELP) {WORD, NULL, NULL, HELP},
 #include "openapi.def"
@@ -54,7 +60,8 @@ static void raw(struct api_schema *s, const char *name, const char *json)
 
 /* ---- parameters ---- */
 
-static void begin_parameter(struct api_schema *s, const char *name, const char *in, const char *help)
+static void begin_parameter(struct api_schema *s, const char *name, const char *in,
+                            const char *help)
 {
     schema_object(s, NULL);
     schema_string(s, "name", name);
@@ -75,7 +82,8 @@ static void string_parameter(struct api_schema *s, const char *name, const char 
     schema_end(s);
 }
 
-static void format_parameter(struct api_schema *s, const char *name, const char *in, const char *help)
+static void format_parameter(struct api_schema *s, const char *name, const char *in,
+                             const char *help)
 {
     begin_parameter(s, name, in, help);
     schema_object(s, "schema");
@@ -87,11 +95,14 @@ static void format_parameter(struct api_schema *s, const char *name, const char 
 /* {name}, {id}, {chain}, {ext} of a pattern. */
 static void path_parameters(struct api_schema *s, const struct api_route *r)
 {
-    if (strstr(r->pattern, "{name}")) string_parameter(s, "name", "its name, or another name that it has");
+    if (strstr(r->pattern, "{name}"))
+        string_parameter(s, "name", "its name, or another name that it has");
     if (strstr(r->pattern, "{id}")) string_parameter(s, "id", "what POST /v1/images gave");
     if (strstr(r->pattern, "{chain}"))
-        string_parameter(s, "chain", "steps joined by / (each a segment of the path): NAME or NAME:ARG,ARG, as in "
-                                     "grayscale/sobel_x/abs/max_pool:2");
+        string_parameter(
+            s, "chain",
+            "steps joined by / (each a segment of the path): NAME or NAME:ARG,ARG, as in "
+            "grayscale/sobel_x/abs/max_pool:2");
     if (strstr(r->pattern, "{ext}")) format_parameter(s, "ext", "path", "the format of the answer");
 }
 
@@ -99,8 +110,10 @@ static void path_parameters(struct api_schema *s, const struct api_route *r)
 static bool said_otherwise(const struct api_route *r, const char *name)
 {
     for (size_t i = 0; i < COUNT(queries); i++)
-        if (convd_word_in(r->query, queries[i].word) && strcmp(queries[i].name, name) == 0) return true;
-    return strcmp(name, "format") == 0 && (convd_word_in(r->query, "explain") || strstr(r->pattern, "{ext}"));
+        if (convd_word_in(r->query, queries[i].word) && strcmp(queries[i].name, name) == 0)
+            return true;
+    return strcmp(name, "format") == 0 &&
+           (convd_word_in(r->query, "explain") || strstr(r->pattern, "{ext}"));
 }
 
 /* As the query has it: lists with commas, a colour without #. */
@@ -194,7 +207,8 @@ static void multipart(struct api_schema *s, const struct api_route *r)
     schema_end(s);
     if (convd_word_in(r->takes, "tensors")) {
         schema_object(s, "additionalProperties");
-        schema_string(s, "description", "a tensor that the pipeline calls @name: an npy or safetensors file");
+        schema_string(s, "description",
+                      "a tensor that the pipeline calls @name: an npy or safetensors file");
         schema_string(s, "type", "string");
         schema_string(s, "contentMediaType", "application/octet-stream");
         schema_end(s);
@@ -236,7 +250,9 @@ static const char *causes(struct api_schema *s, int status)
     const char *text = NULL, *word;
     const char *seen = "";
     for (int code = 1; code < API_CODES_END; code++) {
-        if (api_code_status(code) != status || !(word = api_code_word(code)) || convd_word_in(seen, word)) continue;
+        if (api_code_status(code) != status || !(word = api_code_word(code)) ||
+            convd_word_in(seen, word))
+            continue;
         seen = convd_arena_printf(s->mem, "%s %s", seen, word);
         text = text ? convd_arena_printf(s->mem, "%s; %s: %s", text, word, api_code_summary(code))
                     : convd_arena_printf(s->mem, "%s: %s", word, api_code_summary(code));
@@ -321,25 +337,17 @@ static void success(struct api_schema *s, const struct api_route *r, int status)
     schema_end(s);
 }
 
-static int by_number(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* The statuses of a route in order, each once; returns how many. */
+/* The statuses of a route; returns how many. */
 static size_t statuses_of(const struct api_route *r, int list[32])
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0;
     char *end;
     for (const char *at = r->statuses; n < 32; at = end) {
         long status = strtol(at, &end, 10);
         if (end == at) break;
         list[n++] = (int)status;
     }
-    qsort(list, n, sizeof *list, by_number);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || list[kept - 1] != list[i]) list[kept++] = list[i];
-    return kept;
+    return n;
 }
 
 static void answers_of(struct api_schema *s, const struct api_route *r)
@@ -359,7 +367,8 @@ static void answers_of(struct api_schema *s, const struct api_route *r)
             schema_end(s);
         } else {
             schema_object(s, NULL);
-            schema_string(s, "$ref", convd_arena_printf(s->mem, "#/components/responses/%d", list[i]));
+            schema_string(s, "$ref",
+                          convd_arena_printf(s->mem, "#/components/responses/%d", list[i]));
             schema_end(s);
         }
     }
@@ -372,7 +381,8 @@ static void operation(struct api_schema *s, const struct api_route *r)
 {
     char method[16];
     size_t n = strlen(r->method);
-    for (size_t i = 0; i <= n && i < sizeof method; i++) method[i] = (char)(r->method[i] | (r->method[i] ? 0x20 : 0));
+    for (size_t i = 0; i <= n && i < sizeof method; i++)
+        method[i] = (char)(r->method[i] | (r->method[i] ? 0x20 : 0));
     schema_object(s, method);
     schema_string(s, "operationId", r->id);
     schema_string(s, "summary", r->summary);
@@ -409,7 +419,8 @@ static void problems(struct api_schema *s, const struct api_route *routes, size_
     for (int status = 400; status < 600; status++) {
         bool used = false;
         for (size_t i = 0; i < n && !used; i++)
-            for (size_t k = statuses_of(&routes[i], list); k > 0; k--) used |= list[k - 1] == status;
+            for (size_t k = statuses_of(&routes[i], list); k > 0; k--)
+                used |= list[k - 1] == status;
         if (!used) continue;
         char name[16];
         snprintf(name, sizeof name, "%d", status);
@@ -450,8 +461,10 @@ static void head(struct api_schema *s)
     schema_object(s, "info");
     schema_string(s, "title", "convd");
     schema_string(s, "description",
-                  "Convolutions and pooling on images. Every GET also answers HEAD, every address OPTIONS. A problem is "
-                  "application/problem+json with a stable code and, where it applies, a JSON Pointer to the culprit.");
+                  "Convolutions and pooling on images. Every GET also answers HEAD, every address "
+                  "OPTIONS. A problem is "
+                  "application/problem+json with a stable code and, where it applies, a JSON "
+                  "Pointer to the culprit.");
     schema_string(s, "version", CONVD_VERSION);
     raw(s, "license", "{\"name\":\"MIT\",\"identifier\":\"MIT\"}");
     schema_end(s);
@@ -466,8 +479,8 @@ static void head(struct api_schema *s)
     schema_end(s);
 }
 
-bool api_openapi_write(const struct api_library *lib, const struct api_limits *l, const struct api_route *routes,
-                       size_t n, struct convd_bytes *out)
+bool api_openapi_write(const struct api_library *lib, const struct api_limits *l,
+                       const struct api_route *routes, size_t n, struct convd_bytes *out)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);
@@ -477,7 +490,9 @@ bool api_openapi_write(const struct api_library *lib, const struct api_limits *l
     paths(&s, routes, n);
     schema_object(&s, "components");
     schema_object(&s, "securitySchemes");
-    raw(&s, "key", "{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"one of --api-keys; without them none is asked for\"}");
+    raw(&s, "key",
+        "{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"one of --api-keys; without "
+        "them none is asked for\"}");
     schema_end(&s);
     problems(&s, routes, n);
     schema_object(&s, "schemas");

@@ -350,6 +350,15 @@ const char *api_option_expects(size_t i, struct convd_arena *mem)
     return text ? text : "";
 }
 
+bool api_option_described(size_t i, struct api_described *o, struct convd_arena *mem)
+{
+    const struct api_option_row *row = api_option_row(i);
+    if (row && o)
+        *o = (struct api_described){row->member, row->section, api_option_expects(i, mem),
+                                    row->summary, row->query};
+    return row != NULL;
+}
+
 static const char *expects(const struct reader *r)
 {
     return api_option_expects((size_t)(r->row - rows), r->f->mem);
@@ -415,12 +424,8 @@ void api_options_read(struct api_options *o, const char *section, const struct c
             x->suggestion = convd_nearest(name, member_of, &s, API_OPTIONS);
             continue;
         }
-        const struct reader r = {.o = o,
-                                 .row = &rows[k],
-                                 .member = name,
-                                 .v = &v->members[i].value,
-                                 .mem = mem,
-                                 .f = f};
+        const struct reader r = {
+            .o = o, .row = &rows[k], .member = name, .v = &v->members[i].value, .mem = mem, .f = f};
         if (read_option(&r, (enum api_option)k)) o->given |= 1u << k;
     }
     convd_leave(f, mark);

@@ -37,7 +37,8 @@ static void own_rules(struct api_schema *s, const char *def)
 {
     schema_array(s, "x-rules");
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (strcmp(rules[i].def, def) == 0) api_schema_rule(s, rules[i].at, rules[i].code, rules[i].words);
+        if (strcmp(rules[i].def, def) == 0)
+            api_schema_rule(s, rules[i].at, rules[i].code, rules[i].words);
     schema_end(s);
 }
 
@@ -129,17 +130,20 @@ static void op_rules(struct api_schema *s, const struct convd_op *op)
     const struct convd_rule *r = op->rules;
     schema_array(s, "x-rules");
     if (given_twice(op->params))
-        api_schema_rule(s, "/*", CONVD_BAD_REQUEST, "a parameter is given once, under one of its names");
+        api_schema_rule(s, "/*", CONVD_BAD_REQUEST,
+                        "a parameter is given once, under one of its names");
     for (const struct convd_param *row = op->params; row && row->name; row++) {
         bool kernel = row->type == CONVD_P_KERNEL, weight = row->type == CONVD_P_WEIGHT;
         if (!kernel && !weight) continue;
         const char *at = convd_arena_printf(s->mem, "/%s", row->name);
         api_schema_rule(s, at, CONVD_UNKNOWN_NAME, "a tensor of that name is uploaded");
         if (row->flags & CONVD_NO_KERNELS) continue;
-        api_schema_rule(s, convd_arena_printf(s->mem, kernel ? "%s/*" : "%s/*/*", at), CONVD_BAD_REQUEST,
+        api_schema_rule(s, convd_arena_printf(s->mem, kernel ? "%s/*" : "%s/*/*", at),
+                        CONVD_BAD_REQUEST,
                         "a kernel's parameter is given once, under one of its names");
     }
-    for (; r && r->member; r++) api_schema_rule(s, convd_arena_printf(s->mem, "/%s", r->member), r->code, r->words);
+    for (; r && r->member; r++)
+        api_schema_rule(s, convd_arena_printf(s->mem, "/%s", r->member), r->code, r->words);
     schema_end(s);
 }
 
@@ -216,7 +220,8 @@ static void groups(struct api_schema *s)
         schema_object(s, group_def(s, g));
         schema_array(s, "allOf");
         for (size_t i = 0; (op = convd_op_at(i)); i++)
-            if ((int)op->group == g) when_op(s, op, g, convd_arena_printf(s->mem, "op_%s", op->name));
+            if ((int)op->group == g)
+                when_op(s, op, g, convd_arena_printf(s->mem, "op_%s", op->name));
         schema_end(s);
         schema_end(s);
     }
@@ -228,7 +233,8 @@ static void groups(struct api_schema *s)
 static void pipeline_names(struct api_schema *s)
 {
     const struct api_pipeline *p;
-    for (size_t i = 0; s->library && (p = api_library_at(s->library, i)); i++) api_json_string(&s->j, p->name);
+    for (size_t i = 0; s->library && (p = api_library_at(s->library, i)); i++)
+        api_json_string(&s->j, p->name);
 }
 
 /* {"op":"pipeline","name":…} */
@@ -259,7 +265,8 @@ static bool needs_nothing(const struct convd_op *op)
 
 static void offer_op(struct api_schema *s, const struct convd_op *op, const char *name)
 {
-    if (convd_op_find(name) == op && !(s->library && api_library_find(s->library, name))) api_json_string(&s->j, name);
+    if (convd_op_find(name) == op && !(s->library && api_library_find(s->library, name)))
+        api_json_string(&s->j, name);
 }
 
 /* A bare string: looked up as pipeline, op, kernel; the op is one that needs no parameter. */
@@ -268,7 +275,8 @@ static void bare_step(struct api_schema *s)
     const struct convd_op *op;
     const struct convd_kernel_row *k;
     schema_object(s, "bare_step");
-    schema_string(s, "description", "a pipeline, an operation or a kernel (filter), by its name alone");
+    schema_string(s, "description",
+                  "a pipeline, an operation or a kernel (filter), by its name alone");
     schema_array(s, "enum");
     pipeline_names(s);
     for (size_t i = 0; (op = convd_op_at(i)); i++) {
@@ -282,12 +290,15 @@ static void bare_step(struct api_schema *s)
         }
     }
     for (size_t i = 0; (k = convd_kernel_at(i)); i++) {
-        const char *all = convd_arena_printf(s->mem, "%s %s", k->name, k->aliases ? k->aliases : "");
+        const char *all =
+            convd_arena_printf(s->mem, "%s %s", k->name, k->aliases ? k->aliases : "");
         for (const char *at = all ? all : ""; *at; at += strspn(at, " ")) {
             size_t n = strcspn(at, " ");
             const char *name = convd_arena_text(s->mem, at, n);
-            bool other = name && (convd_op_find(name) || (s->library && api_library_find(s->library, name)));
-            if (name && !other && convd_kernel_find(name) == k && k->h <= s->max_kernel) api_json_string(&s->j, name);
+            bool other =
+                name && (convd_op_find(name) || (s->library && api_library_find(s->library, name)));
+            if (name && !other && convd_kernel_find(name) == k && k->h <= s->max_kernel)
+                api_json_string(&s->j, name);
             at += n;
         }
     }
@@ -338,11 +349,14 @@ static void steps(struct api_schema *s)
     schema_end(s);
     schema_end(s);
     schema_object(s, "reference");
-    schema_string(s, "description", "image, @name of an uploaded tensor, or the id of an earlier step");
+    schema_string(s, "description",
+                  "image, @name of an uploaded tensor, or the id of an earlier step");
     schema_string(s, "type", "string");
     schema_end(s);
     schema_object(s, "steps");
-    schema_string(s, "description", "steps, run in order; each takes what stands before it unless it says input or inputs");
+    schema_string(
+        s, "description",
+        "steps, run in order; each takes what stands before it unless it says input or inputs");
     schema_string(s, "type", "array");
     schema_integer(s, "minItems", 1);
     schema_integer(s, "maxItems", (intmax_t)s->max_steps);
@@ -376,7 +390,8 @@ static void format_names(struct api_schema *s)
     schema_array(s, "enum");
     for (size_t i = 0; api_format_at(i, &x); i++) {
         api_json_string(&s->j, x.name);
-        for (const char *at = x.codec && x.codec->extensions ? x.codec->extensions : ""; *at; at += strspn(at, " ")) {
+        for (const char *at = x.codec && x.codec->extensions ? x.codec->extensions : ""; *at;
+             at += strspn(at, " ")) {
             size_t n = strcspn(at, " ");
             if (strlen(x.name) != n || memcmp(at, x.name, n) != 0) api_json_text(&s->j, at, n);
             at += n;
@@ -486,8 +501,10 @@ static void whole(struct api_schema *s)
         const char *type, *def;
     } forms[] = {{"object", "spec"}, {"array", "steps"}, {"string", "chain"}};
     schema_string(s, "title", "convd pipeline");
-    schema_string(s, "description", "A pipeline: an object with steps, the steps alone, or a chain. What takes more than one value to "
-                                    "tell is listed as x-rules: the place, the code of the fault, the rule.");
+    schema_string(s, "description",
+                  "A pipeline: an object with steps, the steps alone, or a chain. What takes more "
+                  "than one value to "
+                  "tell is listed as x-rules: the place, the code of the fault, the rule.");
     schema_array(s, "type");
     for (size_t i = 0; i < 3; i++) api_json_string(&s->j, forms[i].type);
     schema_end(s);
@@ -516,8 +533,9 @@ void api_schema_parts(struct api_schema *s)
     api_schema_values(s);
 }
 
-struct api_schema api_schema_to(struct convd_bytes *out, const char *prefix, struct convd_arena *mem,
-                                const struct api_library *lib, const struct api_limits *l)
+struct api_schema api_schema_to(struct convd_bytes *out, const char *prefix,
+                                struct convd_arena *mem, const struct api_library *lib,
+                                const struct api_limits *l)
 {
     return (struct api_schema){.j = api_json_to(out),
                                .prefix = prefix,
@@ -527,7 +545,8 @@ struct api_schema api_schema_to(struct convd_bytes *out, const char *prefix, str
                                .library = lib};
 }
 
-bool api_schema_write(const struct api_library *lib, const struct api_limits *l, struct convd_bytes *out)
+bool api_schema_write(const struct api_library *lib, const struct api_limits *l,
+                      struct convd_bytes *out)
 {
     struct convd_arena mem;
     convd_arena_init(&mem, NULL, 0);

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#define FLOAT_END 0x1.ffffffp127 /* from here on a number is infinite in single precision */
-#define FLOAT_LEAST 0x1p-150     /* up to here it is 0                                    */
-#define INTEGER_END 0x1p53       /* from here on doubles skip integers                    */
+#define FLOAT_END   0x1.ffffffp127 /* from here on a number is infinite in single precision */
+#define FLOAT_LEAST 0x1p-150       /* up to here it is 0                                    */
+#define INTEGER_END 0x1p53         /* from here on doubles skip integers                    */
 
 /* ---- numbers ---- */
 
@@ -39,7 +39,8 @@ static void range(struct api_schema *s, const struct convd_param *row, bool inte
     }
 }
 
-static void number(struct api_schema *s, const char *name, const struct convd_param *row, bool integer)
+static void number(struct api_schema *s, const char *name, const struct convd_param *row,
+                   bool integer)
 {
     schema_object(s, name);
     schema_string(s, "type", integer ? "integer" : "number");
@@ -47,8 +48,8 @@ static void number(struct api_schema *s, const char *name, const struct convd_pa
     schema_end(s);
 }
 
-static void list(struct api_schema *s, const char *name, const struct convd_param *row, bool integer, size_t least,
-                 size_t most)
+static void list(struct api_schema *s, const char *name, const struct convd_param *row,
+                 bool integer, size_t least, size_t most)
 {
     schema_object(s, name);
     schema_string(s, "type", "array");
@@ -59,7 +60,8 @@ static void list(struct api_schema *s, const char *name, const struct convd_para
 }
 
 /* A number, or from least to most of them in a list. */
-static void numbers(struct api_schema *s, const struct convd_param *row, bool integer, size_t least, size_t most)
+static void numbers(struct api_schema *s, const struct convd_param *row, bool integer, size_t least,
+                    size_t most)
 {
     schema_array(s, "anyOf");
     number(s, NULL, row, integer);
@@ -191,7 +193,8 @@ void api_schema_param(struct api_schema *s, const struct convd_param *row)
     case CONVD_P_KERNEL:
     case CONVD_P_STEPS:
         schema_string(s, "$ref",
-                      convd_arena_printf(s->mem, "%s%s", s->prefix, row->type == CONVD_P_KERNEL ? "kernel" : "steps"));
+                      convd_arena_printf(s->mem, "%s%s", s->prefix,
+                                         row->type == CONVD_P_KERNEL ? "kernel" : "steps"));
         return;
     case CONVD_P_WEIGHT:
         weight(s, row);
@@ -212,8 +215,8 @@ static void write_default(struct api_schema *s, const struct convd_param *row)
 }
 
 /* Each blank-separated alias that really means row (an earlier row's name or alias wins). */
-static const char *alias_of(const struct convd_param *rows, const struct convd_param *row, const char **at,
-                            struct convd_arena *mem)
+static const char *alias_of(const struct convd_param *rows, const struct convd_param *row,
+                            const char **at, struct convd_arena *mem)
 {
     while (*at && **at) {
         size_t n = strcspn(*at, " ");
@@ -236,15 +239,19 @@ void api_schema_params(struct api_schema *s, const char *def, const struct convd
         schema_end(s);
         while ((name = alias_of(rows, row, &at, s->mem))) {
             schema_object(s, name);
-            schema_string(s, "description", convd_arena_printf(s->mem, "another name of %s", row->name));
-            schema_string(s, "$ref", convd_arena_printf(s->mem, "%s%s/properties/%s", s->prefix, def, row->name));
+            schema_string(s, "description",
+                          convd_arena_printf(s->mem, "another name of %s", row->name));
+            schema_string(
+                s, "$ref",
+                convd_arena_printf(s->mem, "%s%s/properties/%s", s->prefix, def, row->name));
             schema_end(s);
         }
     }
 }
 
 /* An item that asks for row under one of its names; in an open list. */
-static void either_name(struct api_schema *s, const struct convd_param *rows, const struct convd_param *row)
+static void either_name(struct api_schema *s, const struct convd_param *rows,
+                        const struct convd_param *row)
 {
     const char *at = row->aliases, *name = alias_of(rows, row, &at, s->mem);
     if (!name) {
@@ -413,7 +420,9 @@ static void kernels(struct api_schema *s)
     matrix(s);
     for (int i = 0; i < 2; i++) {
         schema_object(s, i ? "kernel" : "plain_kernel");
-        schema_string(s, "description", i ? "a name, {\"name\":…}, a matrix, or an uploaded tensor" : "a name, {\"name\":…} or a matrix");
+        schema_string(s, "description",
+                      i ? "a name, {\"name\":…}, a matrix, or an uploaded tensor"
+                        : "a name, {\"name\":…} or a matrix");
         schema_array(s, "anyOf");
         api_schema_ref(s, "kernel_name");
         api_schema_ref(s, "named_kernel");
@@ -423,7 +432,9 @@ static void kernels(struct api_schema *s)
         schema_end(s);
     }
     schema_object(s, "kernels");
-    schema_string(s, "description", "a list of kernels of one size, at least one of them by name (matrices alone are an array)");
+    schema_string(s, "description",
+                  "a list of kernels of one size, at least one of them by name (matrices alone are "
+                  "an array)");
     schema_string(s, "type", "array");
     schema_object(s, "contains");
     schema_array(s, "type");
@@ -453,7 +464,8 @@ static void arrays(struct api_schema *s)
         schema_end(s);
     }
     schema_object(s, "numbers");
-    schema_string(s, "description", "a number or an array of them, up to four deep, inner lists of equal lengths");
+    schema_string(s, "description",
+                  "a number or an array of them, up to four deep, inner lists of equal lengths");
     schema_array(s, "anyOf");
     api_schema_ref(s, "float");
     for (int d = 1; d <= 4; d++) api_schema_ref(s, convd_arena_printf(s->mem, "array%d", d));

@@ -116,7 +116,7 @@ struct convd_op {
     enum convd_group group;
     const char *summary;                   /* one line                                                     */
     const char *aliases;                   /* blank-separated names of other libraries, or NULL            */
-    const char *example;                   /* a chain that shows it: "grayscale/max_pool:2"                */
+    const char *example;                   /* a chain that shows it, or a spec where no chain can say it   */
     const char *source;                    /* paper, standard or library function that defines it          */
     const struct convd_param *params;      /* ends with CONVD_PARAM_END; NULL: none                        */
     size_t params_size;

@@ -154,6 +154,8 @@ int cmd_main(int argc, char **argv, char **environment)
         cmd_man(stdout);
         return CMD_OK;
     }
+    if (strcmp(word, "help") == 0 && argc >= 3 && strcmp(argv[2], "docs") == 0)
+        return cmd_docs(argc > 3 ? argv[3] : NULL, stdout) ? CMD_OK : CMD_USAGE;
     if (is_help(word) || (strcmp(word, "help") == 0 && argc < 3)) {
         cmd_help(NULL, stdout);
         return CMD_OK;

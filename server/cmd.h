@@ -54,6 +54,7 @@ const char *cmd_value(const struct cmd_line *line, const char *flag);
 int cmd_main(int argc, char **argv, char **environment);
 void cmd_help(const struct cmd *cmd, FILE *out); /* NULL: of the program */
 void cmd_man(FILE *out);                         /* the man page, roff */
+bool cmd_docs(const char *name, FILE *out);      /* a page of docs/, Markdown; NULL: their names. False: no such page */
 /* Prints what may stand for the last of the words, one candidate a line with a tab before its summary. */
 void cmd_complete(size_t n, char *const *words, FILE *out);
 

@@ -42,10 +42,13 @@ void cmd_list_params(const struct convd_param *rows)
     convd_arena_release(&mem);
 }
 
-void cmd_list_example(const char *chain)
+void cmd_list_example(const char *pipeline)
 {
-    printf("\nTry:\n  convd run '%s' photo.png -o out.png\n", chain);
-    printf("  curl -F img=@photo.png 'localhost:8080/%s' -o out.png\n", chain);
+    bool spec = *pipeline == '[' || *pipeline == '{';
+    printf("\nTry:\n  convd run '%s' photo.png -o out.png\n", pipeline);
+    printf(spec ? "  curl -F img=@photo.png -F 'pipeline=%s' localhost:8080/v1/run -o out.png\n"
+                : "  curl -F img=@photo.png 'localhost:8080/%s' -o out.png\n",
+           pipeline);
 }
 
 int cmd_list_json(bool written, struct convd_bytes *json)

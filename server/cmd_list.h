@@ -11,7 +11,7 @@ void cmd_list_params(const struct convd_param *rows);
 /* "  name          summary" */
 void cmd_list_line(const char *name, const char *summary);
 /* Two lines that show a pipeline at work. */
-void cmd_list_example(const char *chain);
+void cmd_list_example(const char *pipeline);
 /* Prints what a writer of the catalogue made; false from it means that no such name exists. */
 int cmd_list_json(bool written, struct convd_bytes *json);
 /* Says that name is none of ours, with the nearest of n names. */

@@ -108,11 +108,13 @@ static void hash(const void *data, size_t n, char id[IMAGE_ID + 1])
     sha256_init(&sha);
     sha256_update(&sha, n, data);
     sha256_digest(&sha, sizeof digest, digest);
-    for (size_t i = 0; i < IMAGE_ID; i++) id[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 15];
+    for (size_t i = 0; i < IMAGE_ID; i++)
+        id[i] = "0123456789abcdef"[digest[i / 2] >> (i % 2 ? 0 : 4) & 15];
     id[IMAGE_ID] = 0;
 }
 
-static struct entry *make(const void *data, size_t n, const char *id, const struct convd_image_info *info)
+static struct entry *make(const void *data, size_t n, const char *id,
+                          const struct convd_image_info *info)
 {
     struct entry *e = malloc(sizeof *e + n);
     if (!e) return NULL;
@@ -131,7 +133,8 @@ static struct entry *make(const void *data, size_t n, const char *id, const stru
     return e;
 }
 
-struct image *images_put(struct images *s, const void *data, size_t n, const struct convd_image_info *info, bool *fresh)
+struct image *images_put(struct images *s, const void *data, size_t n,
+                         const struct convd_image_info *info, bool *fresh)
 {
     char id[IMAGE_ID + 1];
     hash(data, n, id); /* without the lock: it takes a while */

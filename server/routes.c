@@ -2,6 +2,7 @@
 #include "routes.h"
 #include "../core/kernels.h"
 #include "request.h"
+#include <stdio.h>
 #include <string.h>
 
 #define ROUTE(METHOD, PATTERN, HANDLER, ...) bool HANDLER(struct request *rq);
@@ -36,15 +37,44 @@ size_t routes_first(const struct route *r)
     return r ? i : routes_count();
 }
 
-/* What follows from the flags, then what the row says. */
+/* What follows from the flags, and what the row says beside. */
 static const char *statuses_of(const struct route *r, struct convd_arena *mem)
 {
-    return convd_arena_printf(
-        mem, "%s 400 414 431 501%s%s%s%s%s%s %s", *r->gives ? "200" : "204",
-        r->flags & ROUTE_OPEN ? "" : " 401", r->flags & ROUTE_STATE ? " 403" : "",
-        strstr(r->pattern, "/{name}") || strstr(r->pattern, "/{id}") ? " 404" : "",
-        r->flags & ROUTE_BODY ? " 408 413" : "", r->flags & ROUTE_WORK ? " 503 504" : "",
-        r->flags & ROUTE_TAGGED ? " 304" : "", r->statuses);
+    const bool named = strstr(r->pattern, "/{name}") || strstr(r->pattern, "/{id}");
+    const struct {
+        int status;
+        bool listed;
+    } all[] = {
+        {200, *r->gives != 0},
+        {201, false},
+        {204, *r->gives == 0},
+        {304, r->flags & ROUTE_TAGGED},
+        {400, true},
+        {401, !(r->flags & ROUTE_OPEN)},
+        {403, r->flags & ROUTE_STATE},
+        {404, named},
+        {406, false},
+        {408, r->flags & ROUTE_BODY},
+        {409, false},
+        {412, false},
+        {413, r->flags & ROUTE_BODY},
+        {414, true},
+        {415, false},
+        {422, false},
+        {431, true},
+        {501, true},
+        {503, r->flags & ROUTE_WORK},
+        {504, r->flags & ROUTE_WORK},
+        {507, false},
+    };
+    const char *list = "";
+    for (size_t i = 0; i < sizeof all / sizeof *all && list; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", all[i].status);
+        if (all[i].listed || convd_word_in(r->statuses, number))
+            list = convd_arena_printf(mem, "%s%s%s", list, *list ? " " : "", number);
+    }
+    return list;
 }
 
 const struct api_route *routes_described(size_t *n, struct convd_arena *mem)

@@ -984,7 +984,7 @@ TEST(examples_run)
 {
     for (size_t i = 0; i < convd_op_count(); i++) {
         const struct convd_op *op = convd_op_at(i);
-        if (!op->example) continue;
+        if (!op->example || *op->example == '[') continue; /* specs: tests/api/test_catalogue.c */
         struct convd_faults *f = convd_faults_new();
         struct convd_graph *g = convd_graph_new(NULL, f);
         char chain[256], *save = NULL;
@@ -993,8 +993,8 @@ TEST(examples_run)
         snprintf(chain, sizeof chain, "%s", op->example);
         for (char *s = strtok_r(chain, "/", &save); s; s = strtok_r(NULL, "/", &save)) {
             node = convd_graph_segment(g, s);
-            shown |= node > 0 && g->nodes[node].op == op;
         }
+        for (const struct convd_written *w = g->written; w; w = w->next) shown |= w->op == op;
         const struct convd_input in = {
             .pixels = CONVD_U8_HWC, .n = 1, .height = 24, .width = 20, .stored = 3, .channels = 3};
         const struct convd_output out = {.node = node, .pixels = CONVD_F32_NCHW};

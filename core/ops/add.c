@@ -37,6 +37,9 @@ const struct convd_op convd_op_add = {
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "sum of the inputs",
+    .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
+               "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"
+               "{\"id\":\"y\",\"op\":\"abs\"},{\"op\":\"add\",\"inputs\":[\"x\",\"y\"]}]",
     .aliases = "Add Sum plus",
     .source = "torch.add",
     .torch = "{join: + }",

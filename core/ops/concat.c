@@ -67,6 +67,9 @@ const struct convd_op convd_op_concat = {
     .name = "concat",
     .group = CONVD_MERGING,
     .summary = "channels of all inputs, one behind the other",
+    .example = "[\"grayscale\",{\"id\":\"x\",\"op\":\"filter\",\"kernel\":\"sobel_x\"},"
+               "{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},{\"op\":\"concat\","
+               "\"inputs\":[\"x\",\"s2\"]}]",
     .aliases = "Concat cat concatenate Concatenate",
     .source = "torch.cat, dim=1",
     .algorithm = "copy",

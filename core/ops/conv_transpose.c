@@ -377,6 +377,8 @@ const struct convd_op convd_op_conv_transpose = {
     .name = "conv_transpose",
     .group = CONVD_CONVOLUTION,
     .summary = "convolution turned round: each number spreads the kernel over the result",
+    .example = "[{\"op\":\"conv_transpose\",\"weight\":{\"init\":\"he_normal\",\"out_channels\":3,"
+               "\"kernel_size\":4},\"stride\":2}]",
     .aliases = "conv_transpose2d ConvTranspose ConvTranspose2d convtranspose deconv",
     .source = "torch.nn.functional.conv_transpose2d",
     .params = params,

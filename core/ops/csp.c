@@ -59,6 +59,7 @@ const struct convd_op convd_op_csp = {
     .name = "csp",
     .group = CONVD_BLOCKS,
     .summary = "steps on one part of the channels, the other part passes",
+    .example = "[{\"op\":\"csp\",\"steps\":[{\"op\":\"filter\",\"kernel\":\"gaussian\"}]}]",
     .aliases = "csp_block cross_stage_partial",
     .source = "Wang et al. 2019, arXiv 1911.11929",
     .params = params,

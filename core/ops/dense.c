@@ -31,6 +31,8 @@ const struct convd_op convd_op_dense = {
     .name = "dense",
     .group = CONVD_BLOCKS,
     .summary = "steps, repeated on all channels made so far",
+    .example = "[{\"op\":\"dense\",\"steps\":[\"grayscale\",{\"op\":\"filter\","
+               "\"kernel\":\"sobel_x\"}],\"layers\":2}]",
     .aliases = "dense_block",
     .source = "Huang et al. 2016, arXiv 1608.06993",
     .params = params,

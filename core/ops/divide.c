@@ -25,6 +25,9 @@ const struct convd_op convd_op_divide = {
     .name = "divide",
     MERGE_ROW,
     .summary = "the first input divided by the others",
+    .example = "[{\"op\":\"filter\",\"kernel\":{\"name\":\"box\",\"size\":31}},{\"id\":\"light\","
+               "\"op\":\"scale\",\"mul\":0.01,\"add\":0.1},{\"op\":\"divide\","
+               "\"inputs\":[\"image\",\"light\"]}]",
     .aliases = "Div div Divide",
     .source = "torch.div",
     .torch = "{join: / }",

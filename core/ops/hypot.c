@@ -23,6 +23,9 @@ const struct convd_op convd_op_hypot = {
     .name = "hypot",
     MERGE_ROW,
     .summary = "root of the sum of squares",
+    .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
+               "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"
+               "{\"id\":\"y\",\"op\":\"abs\"},{\"op\":\"hypot\",\"inputs\":[\"x\",\"y\"]}]",
     .aliases = "Hypot",
     .source = "torch.hypot",
     .torch = "sum(v.double().square() for v in [{xs}]).sqrt().float()",

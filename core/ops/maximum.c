@@ -32,6 +32,9 @@ const struct convd_op convd_op_maximum = {
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "largest of the inputs",
+    .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
+               "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"
+               "{\"id\":\"y\",\"op\":\"abs\"},{\"op\":\"maximum\",\"inputs\":[\"x\",\"y\"]}]",
     .aliases = "Max Maximum",
     .source = "torch.maximum",
     .torch = "functools.reduce(torch.maximum, [{xs}])",

@@ -20,6 +20,8 @@ const struct convd_op convd_op_mean = {
     .name = "mean",
     MERGE_ROW,
     .summary = "mean of the inputs",
+    .example = "[{\"id\":\"mirror\",\"op\":\"flip\",\"axis\":\"x\"},{\"op\":\"mean\","
+               "\"inputs\":[\"image\",\"mirror\"]}]",
     .aliases = "Mean average Average",
     .source = "torch.mean over a stack",
     .torch = "({join: + }) / {n}",

@@ -32,6 +32,9 @@ const struct convd_op convd_op_minimum = {
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "smallest of the inputs",
+    .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
+               "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"
+               "{\"id\":\"y\",\"op\":\"abs\"},{\"op\":\"minimum\",\"inputs\":[\"x\",\"y\"]}]",
     .aliases = "Min Minimum",
     .source = "torch.minimum",
     .torch = "functools.reduce(torch.minimum, [{xs}])",

@@ -23,6 +23,8 @@ const struct convd_op convd_op_multiply = {
     .name = "multiply",
     MERGE_ROW,
     .summary = "product of the inputs",
+    .example = "[\"grayscale\",{\"id\":\"mask\",\"op\":\"threshold\",\"value\":128,\"above\":1},"
+               "{\"op\":\"multiply\",\"inputs\":[\"image\",\"mask\"]}]",
     .aliases = "Mul mul Multiply times",
     .source = "torch.mul",
     .torch = "{join: * }",

@@ -48,6 +48,7 @@ const struct convd_op convd_op_residual = {
     .name = "residual",
     .group = CONVD_BLOCKS,
     .summary = "steps, and their input added to their result",
+    .example = "[{\"op\":\"residual\",\"steps\":[{\"op\":\"filter\",\"kernel\":\"laplacian\"}]}]",
     .aliases = "res_block",
     .source = "He et al. 2015, arXiv 1512.03385",
     .params = params,

@@ -48,6 +48,7 @@ const struct convd_op convd_op_se = {
     .name = "se",
     .group = CONVD_BLOCKS,
     .summary = "squeeze and excitation: channels weighed by what all of them say",
+    .example = "se:1",
     .aliases = "squeeze_excitation SqueezeExcitation se_block",
     .source = "Hu et al. 2017, arXiv 1709.01507",
     .params = params,

@@ -37,6 +37,8 @@ const struct convd_op convd_op_sub = {
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "the first input less the others",
+    .example = "[{\"id\":\"blur\",\"op\":\"filter\",\"kernel\":{\"name\":\"gaussian\","
+               "\"size\":9}},{\"op\":\"sub\",\"inputs\":[\"image\",\"blur\"]}]",
     .aliases = "Sub subtract minus",
     .source = "torch.sub",
     .torch = "{join: - }",

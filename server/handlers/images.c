@@ -21,12 +21,15 @@ static bool look(struct request *rq, struct convd_image_info *info)
                                            .max_side = rq->server->limits.max_side};
     bool fine = upload_read(rq);
     if (fine && rq->form.json.data)
-        convd_fault_expected(&rq->faults, CONVD_UNSUPPORTED, NULL, "a part img, or the picture's bytes as the body",
+        convd_fault_expected(&rq->faults, CONVD_UNSUPPORTED, NULL,
+                             "a part img, or the picture's bytes as the body",
                              "JSON is no picture");
     else if (fine && (rq->form.pipeline.data || rq->form.n_tensors))
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one part img", "more than a picture came");
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "one part img",
+                             "more than a picture came");
     else if (fine && !rq->form.image)
-        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "a part img, or a body", "no picture came");
+        convd_fault_expected(&rq->faults, CONVD_BAD_REQUEST, NULL, "a part img, or a body",
+                             "no picture came");
     else if (fine)
         convd_image_info(rq->form.image, rq->form.image_n, &o, info, &rq->faults);
     return convd_faults_count(&rq->faults) == 0;
@@ -68,7 +71,8 @@ bool image_keep(struct request *rq)
         reply_faults(rq, &rq->faults);
         return true;
     }
-    struct image *image = images_put(rq->server->images, rq->form.image, rq->form.image_n, &info, &fresh);
+    struct image *image =
+        images_put(rq->server->images, rq->form.image, rq->form.image_n, &info, &fresh);
     if (image) {
         describe(rq, image, fresh ? 201 : 200);
     } else {
@@ -90,8 +94,10 @@ static bool find(struct request *rq)
 {
     if (!rq->image) rq->image = images_get(rq->server->images, rq->name);
     if (rq->image) return true;
-    reply_problem(rq, API_NOT_FOUND, "the id that POST /v1/images gave; pictures that nobody asks for go when room is needed",
-                  "no picture %.80s is kept", rq->name);
+    reply_problem(
+        rq, API_NOT_FOUND,
+        "the id that POST /v1/images gave; pictures that nobody asks for go when room is needed",
+        "no picture %.80s is kept", rq->name);
     return false;
 }
 
@@ -126,11 +132,13 @@ static bool split(struct request *rq)
 {
     static const char before[] = "v1/images/";
     const char *sent = rq->target.chain, *chain = sent + sizeof before - 1 + IMAGE_ID + 1;
-    bool plain = strncmp(sent, before, sizeof before - 1) == 0 && strlen(sent) > sizeof before + IMAGE_ID && chain[-1] == '/';
+    bool plain = strncmp(sent, before, sizeof before - 1) == 0 &&
+                 strlen(sent) > sizeof before + IMAGE_ID && chain[-1] == '/';
     const char *dot = plain ? strrchr(chain, '.') : NULL;
     if (dot) dot = strchr(dot, '/') ? NULL : dot;
     if (!dot || dot == chain) {
-        reply_problem(rq, API_NOT_FOUND, "/v1/images/ID/CHAIN.EXT, as in /v1/images/ID/edges.png", "the address names no format");
+        reply_problem(rq, API_NOT_FOUND, "/v1/images/ID/CHAIN.EXT, as in /v1/images/ID/edges.png",
+                      "the address names no format");
         return false;
     }
     rq->chain = convd_arena_text(&rq->mem, chain, (size_t)(dot - chain));

@@ -306,7 +306,7 @@ TEST(explain_has_the_members_of_the_contract)
 
     static const struct {
         const char *format, *pipeline, *code;
-    } bad[] = {{"mermaid", "abs", "out-of-range"},
+    } bad[] = {{"svg", "abs", "out-of-range"},
                {"jsn", "abs", "out-of-range"},
                {"json", "abs", "missing"},
                {"json", "max_pool:0", "out-of-range"}};

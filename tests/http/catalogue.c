@@ -7,14 +7,22 @@ static struct server s;
 static void *picture;
 static size_t picture_n;
 
-#define IMG {"img", "x.ppm", "image/x-portable-pixmap", picture, picture_n}
+#define IMG                                                                                        \
+    {                                                                                              \
+        "img", "x.ppm", "image/x-portable-pixmap", picture, picture_n                              \
+    }
 
 TEST(a_byte_order_mark_is_no_json)
 {
-    static const char *const texts[] = {"\xEF\xBB\xBF[\"abs\"]", "\xEF\xBB\xBF{\"steps\":[\"abs\"]}", "\xEF\xBB\xBF" "abs"};
+    static const char *const texts[] = {"\xEF\xBB\xBF[\"abs\"]",
+                                        "\xEF\xBB\xBF{\"steps\":[\"abs\"]}",
+                                        "\xEF\xBB\xBF"
+                                        "abs"};
     for (size_t i = 0; i < 3; i++) {
-        struct answer a = fetch(&s, &(struct fetch){.path = "/v1/run",
-                                                    .parts = {IMG, {"pipeline", NULL, NULL, texts[i], strlen(texts[i])}}});
+        struct answer a = fetch(
+            &s,
+            &(struct fetch){.path = "/v1/run",
+                            .parts = {IMG, {"pipeline", NULL, NULL, texts[i], strlen(texts[i])}}});
         EQ(400, a.status);
         OK(answer_has(&a, "\"code\":\"bad-json\"") && answer_has(&a, "byte order mark"));
         answer_release(&a);
@@ -32,12 +40,15 @@ TEST(faults_of_the_json_form_point_into_it)
         {"/v1/run", "{\"pipeline\":[\"abs\"]}", 422, "missing", "/image"},
         {"/v1/run", "{\"image\":\"AAAA\"}", 422, "missing", "/pipeline"},
         {"/v1/run", "{\"pipeline\":[\"abs\"],\"image\":\"?\"}", 400, "bad-image", "/image"},
-        {"/v1/run", "{\"pipeline\":{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]},\"image\":\"AAAA\"}", 422, "out-of-range",
-         "/pipeline/steps/0/kernel_size"},
-        {"/v1/run", "{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"from\":\"x\"}},\"image\":\"AAAA\"}", 422, "unknown-name",
-         "/pipeline/output/from"},
+        {"/v1/run",
+         "{\"pipeline\":{\"steps\":[{\"op\":\"max_pool\",\"kernel_size\":0}]},\"image\":\"AAAA\"}",
+         422, "out-of-range", "/pipeline/steps/0/kernel_size"},
+        {"/v1/run",
+         "{\"pipeline\":{\"steps\":[\"abs\"],\"output\":{\"from\":\"x\"}},\"image\":\"AAAA\"}", 422,
+         "unknown-name", "/pipeline/output/from"},
         {"/edges", "{\"pipeline\":\"abs\",\"image\":\"AAAA\"}", 400, "bad-request", "/pipeline"},
-        {"/v1/run?pipeline=abs", "{\"pipeline\":\"abs\",\"image\":\"AAAA\"}", 400, "bad-request", "/pipeline"},
+        {"/v1/run?pipeline=abs", "{\"pipeline\":\"abs\",\"image\":\"AAAA\"}", 400, "bad-request",
+         "/pipeline"},
         {"/v1/explain", "{\"pipeline\":\"abs\"}", 422, "missing", "/image"},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -50,7 +61,9 @@ TEST(faults_of_the_json_form_point_into_it)
         snprintf(pointer, sizeof pointer, "\"pointer\":\"%s\"", tries[i].pointer);
         if (a.status != tries[i].status || !answer_has(&a, code) || !answer_has(&a, pointer))
             T_FAIL("%s %s: %d %s", tries[i].path, tries[i].text, a.status, a.body);
-        OK(!answer_has(&a, "\"errors\":[{\"type\":\"urn:convd:problem:missing\"")); /* one thing wrong is said once */
+        OK(!answer_has(
+            &a,
+            "\"errors\":[{\"type\":\"urn:convd:problem:missing\"")); /* one thing wrong is said once */
         answer_release(&a);
     }
 }
@@ -67,7 +80,8 @@ TEST(the_other_form_of_a_pipeline_needs_no_size)
         STR(tries[i].text, a.body);
         answer_release(&a);
     }
-    struct answer a = fetch(&s, &(struct fetch){.method = "POST", .path = "/v1/explain?pipeline=abs"});
+    struct answer a =
+        fetch(&s, &(struct fetch){.method = "POST", .path = "/v1/explain?pipeline=abs"});
     EQ(422, a.status);
     OK(answer_has(&a, "width=640"));
     answer_release(&a);
@@ -75,10 +89,14 @@ TEST(the_other_form_of_a_pipeline_needs_no_size)
 
 TEST(labels_are_as_many_as_numbers)
 {
-    static const char text[] = "{\"steps\":[\"edges-xy\",\"global_sum_pool\"],\"output\":{\"labels\":[\"a\",\"b\",\"c\"]}}";
-    struct answer a = fetch(&s, &(struct fetch){.path = "/v1/run", .parts = {IMG, {"pipeline", NULL, NULL, text, sizeof text - 1}}});
+    static const char text[] = "{\"steps\":[\"edges-xy\",\"global_sum_pool\"],\"output\":{"
+                               "\"labels\":[\"a\",\"b\",\"c\"]}}";
+    struct answer a =
+        fetch(&s, &(struct fetch){.path = "/v1/run",
+                                  .parts = {IMG, {"pipeline", NULL, NULL, text, sizeof text - 1}}});
     EQ(422, a.status);
-    OK(answer_has(&a, "\"code\":\"bad-shape\"") && answer_has(&a, "\"pointer\":\"/output/labels\"") && answer_has(&a, "3 labels for the 2"));
+    OK(answer_has(&a, "\"code\":\"bad-shape\"") &&
+       answer_has(&a, "\"pointer\":\"/output/labels\"") && answer_has(&a, "3 labels for the 2"));
     answer_release(&a);
 }
 
@@ -89,7 +107,8 @@ TEST(kernels_are_numbers_and_pictures)
         int status;
         const char *media, *text;
     } tries[] = {
-        {"/v1/kernels/sobel_x", 200, "application/json", "\"matrix\":[[-1,0,1],[-2,0,2],[-1,0,1]],\"sum\":0,\"anchor\":[1,1],\"separable\":true"},
+        {"/v1/kernels/sobel_x", 200, "application/json",
+         "\"matrix\":[[-1,0,1],[-2,0,2],[-1,0,1]],\"sum\":0,\"anchor\":[1,1],\"separable\":true"},
         {"/v1/kernels/sobel_x", 200, "application/json", "\"image\":\"data:image/png;base64,iVBOR"},
         {"/v1/kernels/laplacian", 200, "application/json", "\"separable\":false"},
         {"/v1/kernels/box?size=5", 200, "application/json", "\"size\":[5,5],"},
@@ -103,7 +122,8 @@ TEST(kernels_are_numbers_and_pictures)
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         struct answer a = get(&s, tries[i].path);
-        if (a.status != tries[i].status || !answer_has(&a, tries[i].text)) T_FAIL("%s: %d %.400s", tries[i].path, a.status, a.body);
+        if (a.status != tries[i].status || !answer_has(&a, tries[i].text))
+            T_FAIL("%s: %d %.400s", tries[i].path, a.status, a.body);
         STR(tries[i].media, answer_header(&a, "Content-Type"));
         if (a.status == 422) OK(!answer_has(&a, "\"pointer\"")); /* a query has no places */
         answer_release(&a);
@@ -115,7 +135,8 @@ TEST(the_schema_and_the_description_know_their_names)
     struct answer a = get(&s, "/v1/schema");
     EQ(200, a.status);
     OK(answer_has(&a, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\""));
-    OK(answer_has(&a, "\"op_max_pool\":") && answer_has(&a, "\"ksize\":") && answer_has(&a, "\"x-rules\":"));
+    OK(answer_has(&a, "\"op_max_pool\":") && answer_has(&a, "\"ksize\":") &&
+       answer_has(&a, "\"x-rules\":"));
     answer_release(&a);
     struct server small = SERVER("--max-steps", "7", "--max-kernel", "9");
     a = get(&small, "/v1/schema");

@@ -8,7 +8,10 @@ static struct server s;
 static void *picture;
 static size_t picture_n;
 
-#define IMG {"img", "x.ppm", "image/x-portable-pixmap", picture, picture_n}
+#define IMG                                                                                        \
+    {                                                                                              \
+        "img", "x.ppm", "image/x-portable-pixmap", picture, picture_n                              \
+    }
 
 /* The id of an answer of POST /v1/images. */
 static const char *id_of(const struct answer *a)
@@ -38,8 +41,8 @@ static const char *kept(const char *path)
 
 static struct convd_image_info some_info(void)
 {
-    return (struct convd_image_info){
-        .codec = convd_codec_named("png"), .input = {.width = 3, .height = 2, .channels = 3}};
+    return (struct convd_image_info){.codec = convd_codec_named("png"),
+                                     .input = {.width = 3, .height = 2, .channels = 3}};
 }
 
 TEST(an_id_is_the_sha256_of_the_bytes)
@@ -81,7 +84,8 @@ TEST(who_was_not_asked_for_longest_goes_first)
         OK(a && fresh);
         memcpy(ids[i], a->id, sizeof ids[i]);
         images_drop(t, a);
-        if (i == N - 1) images_drop(t, images_get(t, ids[0])); /* the oldest is asked for, and stays */
+        if (i == N - 1)
+            images_drop(t, images_get(t, ids[0])); /* the oldest is asked for, and stays */
     }
     static const bool stays[N + 2] = {true, false, false, true, true, true, true};
     for (int i = 0; i < N + 2; i++) {
@@ -158,18 +162,27 @@ TEST(what_is_no_picture_is_not_kept)
         const char *code;
     } tries[] = {
         {{.path = "/v1/images", .body = "hello", .body_n = 5}, 415, "unsupported-media-type"},
-        {{.path = "/v1/images", .body = "{\"image\":\"AAAA\"}", .body_n = 16, .headers = {"Content-Type: application/json"}},
-         415, "unsupported-media-type"},
+        {{.path = "/v1/images",
+          .body = "{\"image\":\"AAAA\"}",
+          .body_n = 16,
+          .headers = {"Content-Type: application/json"}},
+         415,
+         "unsupported-media-type"},
         {{.path = "/v1/images", .body = "P6\n1 1\n255\n", .body_n = 11}, 400, "bad-image"},
-        {{.path = "/v1/images", .body = "P6\n90000 9\n255\n", .body_n = 15}, 413, "image-too-large"},
+        {{.path = "/v1/images", .body = "P6\n90000 9\n255\n", .body_n = 15},
+         413,
+         "image-too-large"},
         {{.method = "POST", .path = "/v1/images"}, 400, "bad-request"},
-        {{.path = "/v1/images", .parts = {{"pipeline", NULL, NULL, "edges", 5}}}, 400, "bad-request"},
+        {{.path = "/v1/images", .parts = {{"pipeline", NULL, NULL, "edges", 5}}},
+         400,
+         "bad-request"},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         char code[64];
         struct answer a = fetch(&s, &tries[i].f);
         snprintf(code, sizeof code, "\"code\":\"%s\"", tries[i].code);
-        if (a.status != tries[i].status || !answer_has(&a, code)) T_FAIL("%zu: %d %s", i, a.status, a.body);
+        if (a.status != tries[i].status || !answer_has(&a, code))
+            T_FAIL("%zu: %d %s", i, a.status, a.body);
         answer_release(&a);
     }
 }
@@ -180,17 +193,22 @@ TEST(a_chain_by_get_gives_the_bytes_of_post)
         const char *get, *post, *media;
     } pairs[] = {
         {"/v1/images/%s/edges.png", "/edges?format=png", "image/png"},
-        {"/v1/images/%s/grayscale/sobel_x/abs/max_pool:2.jpg?quality=70", "/grayscale/sobel_x/abs/max_pool:2?format=jpeg&quality=70", "image/jpeg"},
+        {"/v1/images/%s/grayscale/sobel_x/abs/max_pool:2.jpg?quality=70",
+         "/grayscale/sobel_x/abs/max_pool:2?format=jpeg&quality=70", "image/jpeg"},
         {"/v1/images/%s/gaussian:5,1.2.webp", "/gaussian:5,1.2?format=webp", "image/webp"},
         {"/v1/images/%s/edges-xy.npy", "/edges-xy?format=npy", "application/x-npy"},
-        {"/v1/images/%s/orientation.ppm?from=image", "/orientation?from=image&format=ppm", "image/x-portable-pixmap"},
-        {"/v1/images/%s/filter:0x-1x0%%3B-1x5x-1%%3B0x-1x0.png", "/filter:0x-1x0;-1x5x-1;0x-1x0?format=png", "image/png"},
+        {"/v1/images/%s/orientation.ppm?from=image", "/orientation?from=image&format=ppm",
+         "image/x-portable-pixmap"},
+        {"/v1/images/%s/filter:0x-1x0%%3B-1x5x-1%%3B0x-1x0.png",
+         "/filter:0x-1x0;-1x5x-1;0x-1x0?format=png", "image/png"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         char path[256];
         snprintf(path, sizeof path, pairs[i].get, "%s"); /* %% */
-        struct answer a = get(&s, kept(path)), b = fetch(&s, &(struct fetch){.path = pairs[i].post, .parts = {IMG}});
-        if (a.status != 200 || b.status != 200) T_FAIL("%s: %d %s, POST %d", path, a.status, a.body, b.status);
+        struct answer a = get(&s, kept(path)),
+                      b = fetch(&s, &(struct fetch){.path = pairs[i].post, .parts = {IMG}});
+        if (a.status != 200 || b.status != 200)
+            T_FAIL("%s: %d %s, POST %d", path, a.status, a.body, b.status);
         STR(pairs[i].media, answer_header(&a, "Content-Type"));
         EQ(b.body_n, a.body_n);
         EQ(0, memcmp(a.body, b.body, a.body_n));
@@ -209,10 +227,12 @@ TEST(what_a_client_has_is_not_run_again)
         char line[160];
         const char *path = kept(paths[i]);
         struct answer a = get(&s, path), b;
-        double pixels = gauge(&s, "convd_pixels_total"), hits = gauge(&s, "convd_cache_hits_total{kind=\"etag\"}");
+        double pixels = gauge(&s, "convd_pixels_total"),
+               hits = gauge(&s, "convd_cache_hits_total{kind=\"etag\"}");
         snprintf(line, sizeof line, "If-None-Match: %s", answer_header(&a, "ETag"));
         for (int head = 0; head < 2; head++) {
-            b = fetch(&s, &(struct fetch){.method = head ? "HEAD" : "GET", .path = path, .headers = {line}});
+            b = fetch(&s, &(struct fetch){
+                              .method = head ? "HEAD" : "GET", .path = path, .headers = {line}});
             EQ(304, b.status);
             EQ(0, b.body_n);
             STR(answer_header(&a, "ETag"), answer_header(&b, "ETag"));
@@ -246,7 +266,8 @@ TEST(wrong_addresses_are_explained)
         {"/v1/images/%s/edges.", 406, "not-acceptable", "png"},
         {"/v1/images/%s/.png", 404, "not-found", "CHAIN.EXT"},
         {"/v1/images/%s/egdes.png", 404, "unknown-name", "\"suggestion\":\"edges\""},
-        {"/v1/images/%s/max_pool:0.png", 422, "out-of-range", "\"pointer\":\"/steps/0/kernel_size\""},
+        {"/v1/images/%s/max_pool:0.png", 422, "out-of-range",
+         "\"pointer\":\"/steps/0/kernel_size\""},
         {"/v1/images/%s/edges.png?format=jpeg", 400, "bad-request", "twice"},
         {"/v1/images/%s/edges.png?pipeline=abs", 400, "bad-request", "two pipelines"},
         {"/v1/images/%s/edges.png?nonsense=1", 400, "bad-request", "nonsense"},
@@ -288,15 +309,20 @@ TEST(pages_from_elsewhere_change_nothing)
     EQ(204, a.status);
     answer_release(&a);
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
-        a = fetch(&listed, &(struct fetch){.path = "/v1/images", .parts = {IMG}, .headers = {tries[i].origin}});
+        a = fetch(&listed, &(struct fetch){
+                               .path = "/v1/images", .parts = {IMG}, .headers = {tries[i].origin}});
         if (a.status != tries[i].put) T_FAIL("%s: %d %s", tries[i].origin, a.status, a.body);
         if (a.status == 403) OK(answer_has(&a, "\"code\":\"forbidden-origin\""));
         answer_release(&a);
-        a = fetch(&listed, &(struct fetch){.method = "DELETE", .path = path, .headers = {tries[i].origin}});
-        if (a.status != tries[i].forget) T_FAIL("DELETE, %s: %d %s", tries[i].origin, a.status, a.body);
+        a = fetch(&listed,
+                  &(struct fetch){.method = "DELETE", .path = path, .headers = {tries[i].origin}});
+        if (a.status != tries[i].forget)
+            T_FAIL("DELETE, %s: %d %s", tries[i].origin, a.status, a.body);
         answer_release(&a);
     }
-    a = fetch(&listed, &(struct fetch){.path = "/edges", .parts = {IMG}, .headers = {"Origin: https://evil.example"}});
+    a = fetch(&listed, &(struct fetch){.path = "/edges",
+                                       .parts = {IMG},
+                                       .headers = {"Origin: https://evil.example"}});
     EQ(200, a.status); /* running changes nothing */
     answer_release(&a);
     EQ(0, server_stop(&listed));
@@ -310,7 +336,8 @@ TEST(the_budget_holds)
         size_t n;
         uint8_t *x = ppm(150, 100, &n); /* 45,015 bytes */
         x[n - 1] = (uint8_t)i;
-        struct answer a = fetch(&small, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
+        struct answer a =
+            fetch(&small, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
         EQ(201, a.status);
         if (i == 0) snprintf(first, sizeof first, "/v1/images/%s", id_of(&a));
         OK(gauge(&small, "convd_memory_bytes{kind=\"images\"}") <= 200000);

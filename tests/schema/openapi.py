@@ -163,6 +163,8 @@ class Recipes:
     def of_406(self, r):
         if r.id == "kernel":
             return self.s["plain"].ask("GET", r.path + "?format=gif")
+        if r.id == "probe":
+            return self.s["plain"].ask("POST", r.path + "?format=png", *r.request())
         if r.id == "runOnImage":
             return self.s["plain"].ask("GET", r.path.replace(".png", ".exe"))
         return self.plain(r, Accept="text/html")
