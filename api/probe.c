@@ -153,10 +153,14 @@ static bool settle_look(struct api_work *w)
 static bool settle_format(struct api_work *w)
 {
     struct api_output *out = w->output;
+    const bool named = out->asked.given & API_GIVEN(FORMAT);
     api_format_named("json", &out->format);
-    if (!(out->asked.given & API_GIVEN(FORMAT)) || out->asked.format.kind == API_JSON) return true;
+    if (named ? out->asked.format.kind == API_JSON
+              : api_accept_choose(w->accept, &out->format, 1) != NULL)
+        return true;
     convd_fault_expected(w->faults, API_NOT_ACCEPTABLE, NULL, "json",
-                         "a probe cannot be made as %s", out->asked.format.name);
+                         "a probe cannot be made as %.200s",
+                         named ? out->asked.format.name : w->accept);
     return false;
 }
 

@@ -61,14 +61,20 @@ TEST(receptive_field_and_jump_grow_as_windows_and_strides_do)
     free(text);
 }
 
+/* A word of a step of a pipeline that leaves as numbers, not as an 8-bit view. */
 static const char *word_of(const char *pipeline, const char *member, uint32_t step)
 {
     static char found[64];
-    char *text = explain(pipeline, 64, 48, 3, "json");
-    const struct convd_value *x =
-        test_at(&test_at(test_json(text, strlen(text)), "steps")->items[step], member);
+    const struct api_pair query = {"format", "npy"};
+    const struct api_size size = {64, 48, 3};
+    struct api_work w = test_work(NULL, NULL, 0, pipeline);
+    w.query = &query;
+    w.n_query = 1;
+    OK(api_explain(&w, &size, "json"));
+    const struct convd_value *v = test_json(test_body(&w), w.body.n),
+                             *x = test_at(&test_at(v, "steps")->items[step], member);
     snprintf(found, sizeof found, "%s", x->kind == CONVD_STRING ? x->string : "(null)");
-    free(text);
+    api_work_release(&w);
     return found;
 }
 

@@ -100,6 +100,11 @@ TEST(what_a_probe_cannot_find_is_422_with_its_place)
                                   .parts = {IMG, TEXT("pipeline", "grayscale")}});
     expect(&a, 406, "\"code\":\"not-acceptable\"");
     answer_release(&a);
+    a = fetch(&s, &(struct fetch){.path = "/v1/probe?x=1&y=1",
+                                  .headers = {"Accept: image/png"},
+                                  .parts = {IMG, TEXT("pipeline", "grayscale")}});
+    expect(&a, 406, "cannot be made as image/png");
+    answer_release(&a);
 }
 
 TEST(a_file_called_x_is_a_tensor)
