@@ -80,8 +80,16 @@ static void *digest_data(const struct exec *e, int v, ptrdiff_t n)
 
 /* ---- one node of one band ---- */
 
+static struct convd_view channels_of(struct convd_view v, struct convd_rows c)
+{
+    v.data += c.y0 * v.plane;
+    v.c = c.y1 - c.y0;
+    return v;
+}
+
+/* channels: those of y and of the inputs that are worked on; y1 0: all. */
 static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int v,
-                    const struct convd_view *y)
+                    const struct convd_view *y, struct convd_rows channels)
 {
     const struct convd_node *node = &e->p->graph->nodes[v];
     const struct convd_plan_node *x = &e->p->nodes[v];
@@ -96,6 +104,8 @@ static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int
         const struct convd_shape *s = &e->p->nodes[u].site.y;
         in[i] = convd_in_stage(e->p, u, number) ? band_view(e, slot, b, u)
                                                 : full_view(e, u, n, (struct convd_rows){0, s->h});
+        if (channels.y1 > 0)
+            in[i] = channels_of(in[i], channels);
     }
     const struct convd_call call = {.site = &x->site,
                                     .x = in,
@@ -144,9 +154,27 @@ static void run_node(const struct exec *e, char *slot, size_t b, ptrdiff_t n, si
         return;
     uint64_t start = e->run->step_ns ? now_ns() : 0;
     const struct convd_view y = x->banded ? band_view(e, slot, b, v) : full_view(e, v, n, need);
-    forward(e, slot, b, n, v, &y);
+    forward(e, slot, b, n, v, &y, (struct convd_rows){0, 0});
     if (keeps)
         keep(e, &y, b, n, v, x->banded && x->full);
+    if (e->run->step_ns)
+        atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[v], now_ns() - start,
+                                  memory_order_relaxed);
+}
+
+/* A share of the channels of the stage's only node. */
+static void run_channels(const struct exec *e, char *slot, size_t b, ptrdiff_t n, size_t part)
+{
+    const int v = e->stage->nodes[0];
+    const ptrdiff_t c = e->p->nodes[v].site.y.c;
+    const struct convd_rows need = e->stage->need[b],
+                            own = {c * (ptrdiff_t)part / (ptrdiff_t)e->stage->parts,
+                                   c * (ptrdiff_t)(part + 1) / (ptrdiff_t)e->stage->parts};
+    if (n >= e->p->nodes[v].site.y.n || need.y1 <= need.y0)
+        return;
+    uint64_t start = e->run->step_ns ? now_ns() : 0;
+    struct convd_view y = channels_of(full_view(e, v, n, need), own);
+    forward(e, slot, b, n, v, &y, own);
     if (e->run->step_ns)
         atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[v], now_ns() - start,
                                   memory_order_relaxed);
@@ -155,8 +183,8 @@ static void run_node(const struct exec *e, char *slot, size_t b, ptrdiff_t n, si
 static void run_band(void *arg, size_t task, size_t slot)
 {
     struct exec *e = arg;
-    size_t b = task % e->stage->bands;
-    ptrdiff_t n = (ptrdiff_t)(task / e->stage->bands);
+    const size_t part = task % e->stage->parts, piece = task / e->stage->parts, b = piece % e->stage->bands;
+    const ptrdiff_t n = (ptrdiff_t)(piece / e->stage->bands);
     if (atomic_load_explicit(&e->stopped, memory_order_relaxed))
         return;
     if (e->run->cancel && atomic_load_explicit(e->run->cancel, memory_order_relaxed)) {
@@ -166,6 +194,10 @@ static void run_band(void *arg, size_t task, size_t slot)
     char *own = e->workspace + e->p->slots_offset + slot * e->stage->slot_bytes;
     if (e->stage->lane) {
         convd_lane_run(e->p, e->stage, e->run, own, b, n, e->saturated);
+        return;
+    }
+    if (e->stage->parts > 1) {
+        run_channels(e, own, b, n, part);
         return;
     }
     for (size_t k = 0; k < e->stage->n; k++)
@@ -248,7 +280,7 @@ static bool run_stages(struct exec *e)
     const struct convd_plan *p = e->p;
     for (size_t i = 0; i < p->n_stages; i++) {
         e->stage = &p->stages[i];
-        size_t tasks = e->stage->bands * (size_t)e->stage->samples;
+        size_t tasks = e->stage->bands * e->stage->parts * (size_t)e->stage->samples;
         gather_stage(e);
         convd_pool_for(e->run->pool, tasks, e->stage->slots, run_band, e);
         if (atomic_load(&e->stopped))

@@ -294,6 +294,21 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
     return true;
 }
 
+/* One node with few rows and a whole map of its own is cut along its channels, where its op allows that. */
+static size_t channel_parts(const struct convd_plan *p, const struct convd_stage *s)
+{
+    const int v = s->nodes[0];
+    const struct convd_plan_node *x = &p->nodes[v];
+    if (s->n != 1 || v == CONVD_IMAGE || !node_of(p, v)->op->by_channel || x->banded || !x->full ||
+        p->threads < 2 || s->bands * (size_t)s->samples >= p->threads)
+        return 1;
+    for (size_t o = 0; o < p->n_outputs; o++)
+        if (p->outputs[o].node == v && x->output != (int)o)
+            return 1;
+    const size_t most = 4 * p->threads, c = (size_t)x->site.y.c;
+    return c < most ? c : most;
+}
+
 static bool cut_stages(struct convd_plan *p)
 {
     for (bool again = true; again;) {
@@ -310,6 +325,8 @@ static bool cut_stages(struct convd_plan *p)
                 (!p->stages[i].lane && !choose_bands(p, &p->stages[i], &again)))
                 return false;
     }
+    for (size_t i = 0; i < p->n_stages; i++)
+        p->stages[i].parts = channel_parts(p, &p->stages[i]);
     return true;
 }
 
@@ -473,7 +490,7 @@ bool convd_plan_layout(struct convd_plan *p)
         struct convd_stage *s = &p->stages[i];
         if (!s->lane && !place_bands(p, s))
             return false;
-        size_t tasks = s->bands * (size_t)s->samples, bytes;
+        size_t tasks = s->bands * s->parts * (size_t)s->samples, bytes;
         s->slots = tasks < p->threads ? tasks : p->threads;
         if (!convd_mul(s->slots, s->slot_bytes, &bytes))
             return false;

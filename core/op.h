@@ -124,6 +124,8 @@ struct convd_op {
     size_t min_inputs, max_inputs;         /* 0,0 means 1,1                                                */
     const char *algorithm;                 /* for explain: "direct", "pointwise", …                        */
     bool in_place;                         /* y may be the memory of x[0] where shapes agree               */
+    bool by_channel;                       /* forward may be called for some of the channels: y->c of them, of y and of every
+                                              input; channel c of y needs channel c of each input alone     */
 
     /* Rules between parameters ("padding is less than kernel_size"); faults at the step's place. NULL: none. */
     bool (*check)(const void *params, struct convd_faults *f);

@@ -49,6 +49,7 @@ struct convd_stage {
     ptrdiff_t samples;
     size_t bands;
     const struct convd_rows *need; /* [band * n + k]: the rows of nodes[k] that the band computes; empty: none */
+    size_t parts;              /* of the channels, where rows are too few for every worker      */
     size_t slots;              /* workers that may be inside at once, each with its own buffers */
     size_t slot_bytes;         /* band buffers and scratch of one worker                        */
     size_t scratch_offset;

@@ -54,7 +54,7 @@ static void bias(const struct convd_back *call, float *out)
     const struct convd_view part =
         cut_out(call->dy, convd_share(call->dy->h, call->part, call->parts));
     for (ptrdiff_t o = 0; o < part.c; o++)
-        convd_vector_add(&p->bias, o, convd_global_sum(&part, o), out);
+        convd_vector_add(&p->bias, o, convd_global_sum(call->site->simd, &part, o), out);
 }
 
 void convd_conv_transpose_backward(const struct convd_back *call)

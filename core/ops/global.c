@@ -1,8 +1,6 @@
 /* global.c: sums and extremes of whole channels; see global.h. */
 #include "global.h"
 
-enum { LANES = 8 }; /* partial results side by side, so that the loop is no chain of waits */
-
 bool convd_global_shape(struct convd_site *s, struct convd_faults *f)
 {
     (void)f;
@@ -39,48 +37,36 @@ void convd_global_window(const struct convd_site *s, struct convd_window *w)
     *w = (struct convd_window){.whole = true};
 }
 
-double convd_global_sum(const struct convd_view *x, ptrdiff_t c)
+double convd_global_sum(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c)
 {
-    double part[LANES] = {0}, sum = 0;
-    for (ptrdiff_t i = 0; i < x->h; i++) {
-        const float *row = convd_row(x, c, i);
-        ptrdiff_t j = 0;
-        for (; j + LANES <= x->w; j += LANES)
-            for (int k = 0; k < LANES; k++) part[k] += (double)row[j + k];
-        for (; j < x->w; j++) sum += (double)row[j];
-    }
-    for (int k = 0; k < LANES; k++) sum += part[k];
+    double part[CONVD_SUM_PARTS] = {0}, sum = 0;
+    if (x->row == x->w)
+        simd->sum_f64(convd_row(x, c, x->y0), (size_t)(x->h * x->w), part);
+    else
+        for (ptrdiff_t i = 0; i < x->h; i++) simd->sum_f64(convd_row(x, c, i), (size_t)x->w, part);
+    for (int k = 0; k < CONVD_SUM_PARTS; k++) sum += part[k];
     return sum;
 }
 
-float convd_global_max(const struct convd_view *x, ptrdiff_t c)
+static float best(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c, bool largest)
 {
-    float part[LANES], top = *convd_row(x, c, 0);
-    for (int k = 0; k < LANES; k++) part[k] = top;
-    for (ptrdiff_t i = 0; i < x->h; i++) {
-        const float *row = convd_row(x, c, i);
-        ptrdiff_t j = 0;
-        for (; j + LANES <= x->w; j += LANES)
-            for (int k = 0; k < LANES; k++) part[k] = larger(part[k], row[j + k]);
-        for (; j < x->w; j++) top = larger(top, row[j]);
+    if (x->row == x->w) return simd->best_of(convd_row(x, c, x->y0), (size_t)(x->h * x->w), largest);
+    float top = simd->best_of(convd_row(x, c, 0), (size_t)x->w, largest);
+    for (ptrdiff_t i = 1; i < x->h; i++) {
+        const float row = simd->best_of(convd_row(x, c, i), (size_t)x->w, largest);
+        top = largest ? larger(top, row) : smaller(top, row);
     }
-    for (int k = 0; k < LANES; k++) top = larger(top, part[k]);
     return top;
 }
 
-float convd_global_min(const struct convd_view *x, ptrdiff_t c)
+float convd_global_max(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c)
 {
-    float part[LANES], top = *convd_row(x, c, 0);
-    for (int k = 0; k < LANES; k++) part[k] = top;
-    for (ptrdiff_t i = 0; i < x->h; i++) {
-        const float *row = convd_row(x, c, i);
-        ptrdiff_t j = 0;
-        for (; j + LANES <= x->w; j += LANES)
-            for (int k = 0; k < LANES; k++) part[k] = smaller(part[k], row[j + k]);
-        for (; j < x->w; j++) top = smaller(top, row[j]);
-    }
-    for (int k = 0; k < LANES; k++) top = smaller(top, part[k]);
-    return top;
+    return best(simd, x, c, true);
+}
+
+float convd_global_min(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c)
+{
+    return best(simd, x, c, false);
 }
 
 void convd_global_spread(const struct convd_back *call, double factor)

@@ -11,10 +11,10 @@ void convd_global_look(const struct convd_site *s, struct convd_place at, struct
 void convd_global_window(const struct convd_site *s, struct convd_window *w);
 
 /* The sum of a whole channel, in double. */
-double convd_global_sum(const struct convd_view *x, ptrdiff_t c);
+double convd_global_sum(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c);
 /* Its largest and its smallest number; NaN wins. */
-float convd_global_max(const struct convd_view *x, ptrdiff_t c);
-float convd_global_min(const struct convd_view *x, ptrdiff_t c);
+float convd_global_max(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c);
+float convd_global_min(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c);
 
 /* The way back of a sum: each pixel of a channel gets dL/dy of it, times factor. */
 void convd_global_spread(const struct convd_back *call, double factor);

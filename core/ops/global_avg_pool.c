@@ -8,7 +8,7 @@ static void forward(const struct convd_call *call)
 {
     const struct convd_view *x = call->x;
     for (ptrdiff_t c = 0; c < x->c; c++)
-        *convd_row(call->y, c, 0) = (float)(convd_global_sum(x, c) / ((double)x->h * (double)x->w));
+        *convd_row(call->y, c, 0) = (float)(convd_global_sum(call->site->simd, x, c) / ((double)x->h * (double)x->w));
 }
 
 static void backward(const struct convd_back *call)
@@ -32,6 +32,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 const struct convd_op convd_op_global_avg_pool = {
     .name = "global_avg_pool",
     GLOBAL_ROW,
+    .by_channel = true,
     .summary = "mean of each channel",
     .aliases = "GlobalAveragePool GlobalAvgPool GlobalAveragePooling2D gap",
     .example = "grayscale/global_avg_pool",

@@ -6,7 +6,7 @@
 static void forward(const struct convd_call *call)
 {
     const struct convd_view *x = call->x;
-    for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = convd_global_max(x, c);
+    for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = convd_global_max(call->site->simd, x, c);
 }
 
 static void backward(const struct convd_back *call)
@@ -29,6 +29,7 @@ static void look(const struct convd_site *s, struct convd_place at, struct convd
 const struct convd_op convd_op_global_max_pool = {
     .name = "global_max_pool",
     GLOBAL_ROW,
+    .by_channel = true,
     .summary = "largest number of each channel",
     .aliases = "GlobalMaxPool GlobalMaxPooling2D",
     .example = "grayscale/global_max_pool",

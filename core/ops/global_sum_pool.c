@@ -5,7 +5,7 @@
 static void forward(const struct convd_call *call)
 {
     const struct convd_view *x = call->x;
-    for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = (float)convd_global_sum(x, c);
+    for (ptrdiff_t c = 0; c < x->c; c++) *convd_row(call->y, c, 0) = (float)convd_global_sum(call->site->simd, x, c);
 }
 
 static void backward(const struct convd_back *call)
@@ -29,6 +29,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 const struct convd_op convd_op_global_sum_pool = {
     .name = "global_sum_pool",
     GLOBAL_ROW,
+    .by_channel = true,
     .summary = "sum of each channel",
     .aliases = "GlobalSumPool",
     .example = "grayscale/global_sum_pool",

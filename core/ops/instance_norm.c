@@ -93,9 +93,9 @@ static double variance(const struct convd_view *x, ptrdiff_t c, double mean)
     return sum / ((double)x->h * (double)x->w);
 }
 
-static struct digest describe(const struct convd_view *x, ptrdiff_t c, double eps)
+static struct digest describe(const struct convd_simd *simd, const struct convd_view *x, ptrdiff_t c, double eps)
 {
-    struct digest d = {.mean = convd_global_sum(x, c) / ((double)x->h * (double)x->w)};
+    struct digest d = {.mean = convd_global_sum(simd, x, c) / ((double)x->h * (double)x->w)};
     const double var = variance(x, c, d.mean);
     /* a constant channel without eps would be 0 / 0 */
     d.factor = var + eps > 0 ? 1 / sqrt(var + eps) : var != var ? var : 0;
@@ -106,7 +106,7 @@ static void digest(const struct convd_call *call)
 {
     const double eps = ((const struct params *)call->site->params)->eps;
     struct digest *d = call->digest;
-    for (ptrdiff_t c = 0; c < call->x->c; c++) d[c] = describe(call->x, c, eps);
+    for (ptrdiff_t c = 0; c < call->x->c; c++) d[c] = describe(call->site->simd, call->x, c, eps);
 }
 
 static void forward(const struct convd_call *call)
@@ -167,7 +167,7 @@ static void backward(const struct convd_back *b)
     const struct params *p = b->site->params;
     const struct convd_rows own = convd_share(b->dy->c, b->part, b->parts);
     for (ptrdiff_t c = own.y0; c < own.y1; c++) {
-        const struct digest d = describe(b->x, c, p->eps);
+        const struct digest d = describe(b->site->simd, b->x, c, p->eps);
         double sums[2];
         back_sums(b, c, d, sums);
         if (b->dx->data) back_channel(b, c, d, sums);

@@ -40,8 +40,8 @@ static void digest(const struct convd_call *call)
     struct digest *d = call->digest;
     float lo = INFINITY, hi = -INFINITY;
     for (ptrdiff_t c = 0; c < x->c; c++) {
-        hi = larger(hi, convd_global_max(x, c));
-        lo = smaller(lo, convd_global_min(x, c));
+        hi = larger(hi, convd_global_max(call->site->simd, x, c));
+        lo = smaller(lo, convd_global_min(call->site->simd, x, c));
     }
     *d = (struct digest){lo, hi};
 }

@@ -160,58 +160,91 @@ struct convd_pair convd_window_cover(const struct convd_site *s)
 
 /* ---- largest and smallest ---- */
 
-/* y[o] = the larger of y[o] and x[o * stride], for a stride the compiler may know. */
-static inline void take_largest(float *restrict y, const float *restrict x, ptrdiff_t n,
-                                ptrdiff_t stride)
-{
-    for (ptrdiff_t o = 0; o < n; o++) y[o] = larger(y[o], x[o * stride]);
-}
+enum { TAPS = 16 }; /* rows or columns that one call of a row loop takes */
 
-static inline void take_smallest(float *restrict y, const float *restrict x, ptrdiff_t n,
-                                 ptrdiff_t stride)
+/* y[o] = the better of y[o] and of the columns a window reads from x on: taps are `dilation` apart, windows `stride`. */
+static void take_some(const struct convd_simd *simd, bool largest, float *y, const float *x, ptrdiff_t n,
+                      const struct convd_window_axis *a, ptrdiff_t taps)
 {
-    for (ptrdiff_t o = 0; o < n; o++) y[o] = smaller(y[o], x[o * stride]);
-}
-
-static void take(const struct convd_simd *simd, bool largest, float *y, const float *x, ptrdiff_t n,
-                 ptrdiff_t stride)
-{
-    if (n <= 0) return;
-    if (stride == 1)
-        (largest ? simd->max : simd->min)(y, x, (size_t)n);
-    else if (stride == 2 && largest)
-        take_largest(y, x, n, 2);
-    else if (stride == 2)
-        take_smallest(y, x, n, 2);
-    else if (largest)
-        take_largest(y, x, n, stride);
+    const float *t[TAPS];
+    for (ptrdiff_t k = 0; k < taps; k++) t[k] = x + k * a->dilation;
+    if (a->stride == 1)
+        simd->best_rows(t, (size_t)taps, largest, y, (size_t)n);
+    else if (a->stride == 2)
+        simd->best_twos(t, (size_t)taps, largest, y, (size_t)n);
     else
-        take_smallest(y, x, n, stride);
+        for (ptrdiff_t o = 0; o < n; o++) {
+            float best = t[0][o * a->stride];
+            for (ptrdiff_t k = 1; k < taps; k++) {
+                const float v = t[k][o * a->stride];
+                best = largest ? larger(best, v) : smaller(best, v);
+            }
+            y[o] = best;
+        }
+}
+
+/* One window that may stick out. */
+static float take_one(bool largest, const float *column, const struct convd_window_axis *a, ptrdiff_t o)
+{
+    float best = largest ? -INFINITY : INFINITY;
+    for (ptrdiff_t k = 0, j = convd_window_start(a, o); k < a->k; k++, j += a->dilation)
+        if (j >= 0 && j < a->n) best = largest ? larger(best, column[j]) : smaller(best, column[j]);
+    return best;
+}
+
+/* The outputs whose windows lie inside in all their taps. */
+static struct convd_rows whole_windows(const struct convd_window_axis *a)
+{
+    ptrdiff_t lo, hi, first, end;
+    convd_window_range(a, 0, &first, &hi);
+    convd_window_range(a, a->k - 1, &lo, &end);
+    lo = most(lo, first);
+    hi = least(hi, end);
+    return (struct convd_rows){lo, most(lo, hi)};
+}
+
+/* The best of every column's rows under window row i. */
+static void down(const struct convd_call *call, const struct convd_window_axis *a, ptrdiff_t c, ptrdiff_t i,
+                 bool largest, float *column)
+{
+    const struct convd_view *x = call->x;
+    const float *t[TAPS];
+    ptrdiff_t n = 0;
+    for (ptrdiff_t k = 0, r = convd_window_start(a, i); k < a->k; k++, r += a->dilation) {
+        if (r >= 0 && r < a->n) t[n++] = convd_row(x, c, r);
+        if (n < TAPS && k + 1 < a->k) continue;
+        if (n > 0) call->site->simd->best_rows(t, (size_t)n, largest, column, (size_t)x->w);
+        t[0] = column;
+        n = n > 0;
+    }
+    if (n == 0)
+        for (ptrdiff_t j = 0; j < x->w; j++) column[j] = largest ? -INFINITY : INFINITY;
 }
 
 void convd_window_extreme(const struct convd_call *call, bool largest)
 {
     const struct convd_simd *simd = call->site->simd;
     const struct convd_window_axes a = convd_window_axes(call->site);
-    const struct convd_view *x = call->x, *y = call->y;
-    const float none = largest ? -INFINITY : INFINITY;
-    float *column = call->scratch; /* of each picture column: the largest in the window's rows */
+    const struct convd_view *y = call->y;
+    const struct convd_rows in = whole_windows(&a.x);
+    float *column = call->scratch; /* of each picture column: the best in the window's rows */
     for (ptrdiff_t c = 0; c < y->c; c++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            for (ptrdiff_t j = 0; j < a.x.n; j++) column[j] = none;
-            for (ptrdiff_t t = 0, r = convd_window_start(&a.y, i); t < a.y.k;
-                 t++, r += a.y.dilation)
-                if (r >= 0 && r < a.y.n) take(simd, largest, column, convd_row(x, c, r), a.x.n, 1);
             float *out = convd_row(y, c, i);
-            for (ptrdiff_t j = 0; j < a.x.out; j++) out[j] = none;
-            for (ptrdiff_t t = 0; t < a.x.k; t++) {
-                ptrdiff_t lo, hi;
-                convd_window_range(&a.x, t, &lo, &hi);
-                if (lo < hi)
-                    take(simd, largest, out + lo,
-                         column + convd_window_start(&a.x, lo) + t * a.x.dilation, hi - lo,
-                         a.x.stride);
+            down(call, &a.y, c, i, largest, column);
+            for (ptrdiff_t o = 0; o < a.x.out; o++) {
+                if (o == in.y0 && in.y0 < in.y1) o = in.y1;
+                if (o < a.x.out) out[o] = take_one(largest, column, &a.x, o);
             }
+            if (in.y0 == in.y1) continue;
+            const float *first = column + convd_window_start(&a.x, in.y0);
+            take_some(simd, largest, out + in.y0, first, in.y1 - in.y0, &a.x, least(a.x.k, TAPS));
+            for (ptrdiff_t k = TAPS; k < a.x.k; k += TAPS)
+                for (ptrdiff_t o = in.y0; o < in.y1; o++)
+                    for (ptrdiff_t q = k; q < least(k + TAPS, a.x.k); q++) {
+                        const float v = first[(o - in.y0) * a.x.stride + q * a.x.dilation];
+                        out[o] = largest ? larger(out[o], v) : smaller(out[o], v);
+                    }
         }
 }
 

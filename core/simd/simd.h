@@ -24,6 +24,10 @@
  *   u8_luma    the same to one row: Rec. 601 of the first three bytes (stored >= 3)
  *   planes_u8  c rows of n floats -> n interleaved pixels: half to even, saturated, NaN is 0; returns how many were
  *              saturated (below 0 or above 255 before rounding, NaN)
+ *   best_rows  y[j] = the largest (else the smallest) of t[i][j], taps >= 1; NaN wins
+ *   best_twos  y[j] = the same of t[i][2j]
+ *   best_of    the same of a whole row, n >= 1
+ *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double; what is left over goes to the first parts
  *
  * Integers (ref_ints.c); the same bits everywhere. Nothing but n numbers of y is written, nothing outside x read.
  *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
@@ -64,6 +68,7 @@ struct convd_pairs {
     void *y[2];
 };
 
+enum { CONVD_SUM_PARTS = 32 };
 enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_PAIRS_MOST = 66 }; /* 129 rows, and one more for the second output */
 
