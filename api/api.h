@@ -12,21 +12,53 @@
 #include "../core/image/image.h"
 #include "../core/plan.h"
 
-/* ---- pipelines that have a name: built in (pipelines/NAME.json, parsed once), later also saved ones ---- */
+/* ---- pipelines that have a name: built in (pipelines/NAME.json, parsed once), and saved ones ---- */
+/* A library never changes. Adding makes another one; who uses one holds it until its graphs are gone. */
 struct api_library;
 struct convd_grad;
 /* Parses every built-in pipeline and plans it once for a small picture: a broken one is a fault. NULL after one. */
 struct api_library *api_library_new(struct convd_faults *f);
-void api_library_free(struct api_library *lib);
+struct api_library *api_library_hold(const struct api_library *lib);
+void api_library_free(struct api_library *lib); /* lets go of it: the last one's frees it; NULL is fine */
 const struct convd_names *api_library_names(const struct api_library *lib);
 struct api_pipeline {
     const char *name, *summary, *json; /* json: the file's text */
     size_t json_n;
     const struct convd_value *spec;
     bool built_in;
+    const struct convd_tensor *tensors; /* saved: "NAME" of "@NAME", and learned ones, "STEP.weight" */
+    size_t n_tensors;
+    uint64_t hash;                      /* saved: of all that it does                                */
 };
 const struct api_pipeline *api_library_at(const struct api_library *lib, size_t i); /* NULL past the end */
 const struct api_pipeline *api_library_find(const struct api_library *lib, const char *name);
+
+struct api_part { const char *name; const void *data; size_t n; };
+struct api_limits {
+    struct convd_limits plan;
+    size_t max_pixels;
+    ptrdiff_t max_side;
+};
+/* What a pipeline that is to be saved says, and what of it is kept. */
+struct api_save {
+    const char *name;
+    const char *text;              /* a spec or a chain                                             */
+    size_t n;
+    const struct api_part *tensors;/* "@name": npy or safetensors                                   */
+    size_t n_tensors;
+    const void *weights;           /* safetensors: NAME of "@NAME", and STEP.weight; NULL: none      */
+    size_t weights_n;
+    struct api_limits limits;
+    /* made: */
+    struct convd_bytes spec;       /* JSON: as it came, or what the chain stands for                 */
+    struct convd_bytes kept;       /* all its tensors as safetensors; n 0: it has none               */
+};
+/* Whether a pipeline may have that name; a fault says why not. */
+bool api_library_may(const struct api_library *lib, const char *name, struct convd_faults *f);
+/* lib with the pipeline added or replaced, or NULL after faults (all of them, with pointers into its text). Release spec and
+ * kept in any case. */
+struct api_library *api_library_save(const struct api_library *lib, struct api_save *save, struct convd_faults *f);
+struct api_library *api_library_without(const struct api_library *lib, const char *name);
 
 /* ---- codes and statuses: problem.def ---- */
 enum api_code {
@@ -51,13 +83,6 @@ bool api_problem_write(const struct convd_faults *f, const char *instance, struc
 
 /* ---- one piece of work ---- */
 struct api_pair { const char *name, *value; };          /* decoded */
-struct api_part { const char *name; const void *data; size_t n; };
-
-struct api_limits {
-    struct convd_limits plan;
-    size_t max_pixels;
-    ptrdiff_t max_side;
-};
 
 /* What is asked of a pipeline and a picture. */
 enum api_ask {
@@ -90,6 +115,8 @@ struct api_work {
     size_t image_n;
     const struct api_part *tensors;    /* "@name": npy or safetensors                                        */
     size_t n_tensors;
+    const struct convd_tensor *given;  /* tensors that are numbers already, beside those                     */
+    size_t n_given;
     const struct convd_value *tensor_values;  /* or: object of nested arrays and base64 texts                 */
     const struct convd_value *at[API_AT_MEMBERS]; /* PROBE: which number; a string may stand for a number; NULL: left out */
     const void *upstream;              /* GRADIENT: dL/d output, npy; NULL: ones                             */
@@ -112,6 +139,8 @@ struct api_work {
     struct api_gradient *gradient;     /* gradient.c                                                         */
     struct convd_tensor *tensor_into;  /* where a tensor that is being read goes; NULL: the graph            */
     struct api_brought *brought;       /* tensors of safetensors files by their own names: tensors.c           */
+    struct api_names *names;           /* library.c                                                          */
+    uint64_t saved;                    /* hash of the saved pipelines in use, 0: none                        */
     struct api_output *output;         /* output.c: format, view, which nodes                                */
     struct convd_image_info info;
     bool image_refused;                /* a picture came in the request, and was no base64                    */
@@ -126,6 +155,8 @@ struct api_work {
     struct { double decode_ms, run_ms, encode_ms; } timing;
     uint64_t *step_ns;                 /* time of each node of the graph, over all workers; from prepare on  */
 };
+/* Reads all but the picture: pipeline, tensors, query, outputs. False after faults. In place of prepare. */
+bool api_work_check(struct api_work *w);
 /* False after faults (in w->faults; pointers as the client wrote it). */
 bool api_work_prepare(struct api_work *w);
 bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool *cancel);

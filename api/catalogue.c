@@ -175,6 +175,17 @@ bool api_ops_write(const char *name, struct convd_bytes *out)
 
 /* ---- pipelines ---- */
 
+static void write_tensor(struct api_json *j, const struct convd_tensor *t)
+{
+    api_json_object(j);
+    api_member(j, "name", t->name);
+    api_json_key(j, "shape");
+    api_json_array(j);
+    for (int i = 0; i < t->rank; i++) api_json_integer(j, t->dim[i]);
+    api_json_end(j);
+    api_json_end(j);
+}
+
 static void write_pipeline(struct api_json *j, const struct api_pipeline *p)
 {
     api_json_object(j);
@@ -184,6 +195,12 @@ static void write_pipeline(struct api_json *j, const struct api_pipeline *p)
     api_json_boolean(j, p->built_in);
     api_json_key(j, "spec");
     api_json_value(j, p->spec);
+    if (p->n_tensors) {
+        api_json_key(j, "weights");
+        api_json_array(j);
+        for (size_t i = 0; i < p->n_tensors; i++) write_tensor(j, &p->tensors[i]);
+        api_json_end(j);
+    }
     api_json_end(j);
 }
 

@@ -219,6 +219,8 @@ void api_tensors_bind(struct api_work *w)
     bind_beside_image(w);
     for (size_t i = 0; i < w->n_tensors; i++)
         bind_file(w, w->tensors[i].name, w->tensors[i].data, w->tensors[i].n);
+    for (size_t i = 0; i < w->n_given; i++)
+        bind(w, w->given[i].name, w->given[i].rank, w->given[i].dim, w->given[i].data);
     if (w->tensor_values) bind_values(w, w->tensor_values);
 }
 

@@ -230,7 +230,10 @@ static bool start(struct api_work *w)
         convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the pipeline");
         return false;
     }
-    convd_graph_setup(w->graph, w->library ? api_library_names(w->library) : NULL, &w->limits.plan);
+    w->names = convd_arena_zero(&w->mem, sizeof *w->names);
+    if (!w->names) return false;
+    convd_graph_setup(w->graph, w->library ? api_names_for(w->names, w->library, w->graph) : NULL,
+                      &w->limits.plan);
     return true;
 }
 
@@ -247,6 +250,7 @@ static void read_all(struct api_work *w)
     api_tensors_bind(w);
     read_pipeline(w, out);
     api_tensors_weights(w);
+    if (w->library) w->saved = api_names_weights(w->names, w->faults);
     api_options_named(&named, w->graph, &w->mem);
     out->o = api_options_default();
     api_options_merge(&out->o, &named);
@@ -382,6 +386,7 @@ static bool make_etag(struct api_work *w)
     const unsigned values = (unsigned)o->values;
     XXH3_128bits_update(&s, &values, sizeof values);
     XXH3_128bits_update(&s, &w->ask, sizeof w->ask);
+    XXH3_128bits_update(&s, &w->saved, sizeof w->saved);
     size_t key_n = 0;
     const void *key = w->ask == API_PROBE      ? api_probe_key(w, &key_n)
                       : w->ask == API_GRADIENT ? api_gradient_key(w, &key_n)
@@ -414,6 +419,14 @@ bool api_work_prepare(struct api_work *w)
     if (make_etag(w)) return true;
     convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the ETag");
     return false;
+}
+
+bool api_work_check(struct api_work *w)
+{
+    if (!start(w)) return false;
+    read_all(w);
+    if (w->graph->n_steps > 0) asking(w)->nodes(w);
+    return w->graph->n_steps > 0 && convd_faults_count(w->faults) == 0;
 }
 
 bool api_work_plan(struct api_work *w, const struct api_size *size)

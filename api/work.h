@@ -9,6 +9,21 @@ size_t api_work_workspace(const struct api_work *w);                   /* bytes 
 /* Enters where the pipeline's text stands in what came; returns the mark for convd_leave. */
 size_t api_work_enter(struct api_work *w);
 
+/* The names of a library as one graph sees them: looking a pipeline up makes its tensors known to the graph. */
+struct api_names {
+    struct convd_names face;
+    const struct api_library *library;
+    struct convd_graph *graph;
+};
+const struct convd_names *api_names_for(struct api_names *n, const struct api_library *lib, struct convd_graph *graph);
+/* After the graph was read: learned weights of saved pipelines go to their steps. Returns a hash of the saved ones in use. */
+uint64_t api_names_weights(const struct api_names *n, struct convd_faults *f);
+/* Whether a string of a spec is that word. */
+bool api_library_mentions(const struct convd_value *v, const char *word);
+/* lib with a pipeline that was read already. NULL after a fault. */
+struct api_library *api_library_with(const struct api_library *lib, const char *name, const char *json, size_t json_n,
+                                     const struct convd_tensor *tensors, size_t n, uint64_t hash, struct convd_faults *f);
+
 /* The ways in which what is asked differ; everything else about a piece of work is the same. */
 struct api_asking {
     const char *members;                             /* of the JSON form, beside pipeline, image and tensors       */
