@@ -81,7 +81,7 @@ const struct cmd cmd_explain = {
         "  convd explain edges photo.png --format pytorch >edges.py\n"
         "  convd explain features photo.png --format json\n",
     .options = options,
-    .settings = SETTINGS_LIMIT,
+    .settings = SETTINGS_LIMIT | SETTINGS_DATA,
     .min_words = 1,
     .max_words = 2,
     .words = CMD_PIPELINE_FILES,

@@ -1,5 +1,6 @@
 /* cmd_pipelines.c: convd pipelines. */
 #include "cmd_list.h"
+#include "cmd_work.h"
 
 static const char *name_at(const void *lib, size_t i)
 {
@@ -31,27 +32,22 @@ static int show(const struct api_library *lib, const char *name, bool json)
 
 static int run(struct cmd_line *line)
 {
-    struct convd_faults *f = convd_faults_new();
-    struct api_library *lib = f ? api_library_new(f) : NULL;
+    struct api_library *lib = cmd_library(&line->settings);
     int code = CMD_FAILED;
     if (lib)
         code = show(lib, line->n_words ? line->words[0] : NULL, cmd_value(line, "--json") != NULL);
-    else if (f)
-        cmd_say_faults(f, NULL);
-    else
-        cmd_say(NULL, "no memory");
-    if (lib) api_library_free(lib);
-    convd_faults_free(f);
+    api_library_free(lib);
     return code;
 }
 
 const struct cmd cmd_pipelines = {
     .name = "pipelines",
     .usage = "[NAME] [--json]",
-    .summary = "the built-in pipelines, or one of them with its spec",
+    .summary = "the built-in and saved pipelines, or one of them with its spec",
     .help = "  convd pipelines\n"
             "  convd pipelines edges\n",
     .options = cmd_list_options,
+    .settings = SETTINGS_DATA,
     .max_words = 1,
     .words = CMD_SAVED,
     .run = run,

@@ -217,7 +217,7 @@ const struct cmd cmd_run = {
     .name = "run",
     .usage = "PIPELINE [INPUT...] [-o OUT|DIR] [options]",
     .summary = "run a pipeline on pictures",
-    .help = "PIPELINE is a chain, a built-in name, a JSON spec, or @FILE with one. Without INPUT "
+    .help = "PIPELINE is a chain, a built-in or saved name, a JSON spec, or @FILE with one. Without INPUT "
             "the picture comes\n"
             "from standard input; without -o the result goes to standard output. Several pictures "
             "need -o DIR.\n"
@@ -228,7 +228,7 @@ const struct cmd cmd_run = {
             "  convd run @spec.json --tensor bank=weights.npy photo.png -o maps.npy\n"
             "  convd run blur photos/*.jpg -o blurred/\n",
     .options = options,
-    .settings = SETTINGS_LIMIT,
+    .settings = SETTINGS_LIMIT | SETTINGS_DATA,
     .min_words = 1,
     .max_words = SIZE_MAX,
     .words = CMD_PIPELINE_FILES,

@@ -22,6 +22,6 @@ const struct cmd cmd_serve = {
         "  curl -F img=@photo.png localhost:8080/edges -o edges.png\n"
         "\n"
         "  convd serve --listen 0.0.0.0:8080 --workers 4 --max-body 8Mi --log-format json\n",
-    .settings = SETTINGS_SERVE | SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE,
+    .settings = SETTINGS_SERVE | SETTINGS_LIMIT | SETTINGS_LIMIT_SERVE | SETTINGS_DATA,
     .run = run,
 };

@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "saved.h"
 
 static int add_tensor(struct cmd_work *c, const char *text)
 {
@@ -27,6 +30,42 @@ static int add_tensor(struct cmd_work *c, const char *text)
     return CMD_OK;
 }
 
+static void say_unread(void *unused, const char *name, const char *words)
+{
+    (void)unused;
+    cmd_say(NULL, "the saved pipeline %s is left out: %s", name, words);
+}
+
+struct api_library *cmd_library(const struct settings *s)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct api_library *library = f ? api_library_new(f) : NULL;
+    char dir[4096], path[4200], why[256];
+    if (f && !library) cmd_say_faults(f, NULL);
+    if (!f) cmd_say(NULL, "no memory");
+    convd_faults_free(f);
+    bool named = s->data[0] != 0;
+    if (named) snprintf(dir, sizeof dir, "%s", s->data);
+    if (!library || (!named && !store_default_dir(dir, sizeof dir))) return library;
+    snprintf(path, sizeof path, "%s/convd.db", dir);
+    if (!named && access(path, R_OK) != 0) return library; /* nothing was ever saved */
+    struct store *store = store_sqlite_open(dir, STORE_READ_ONLY, why);
+    if (!store) {
+        cmd_say(NULL, "saved pipelines cannot be read: %s", why);
+        if (!named) return library;
+        api_library_free(library);
+        return NULL;
+    }
+    struct saved saved;
+    const struct api_limits limits = settings_limits(s);
+    saved_init(&saved, library);
+    saved_load(&saved, store, &limits, say_unread, NULL);
+    library = saved_hold(&saved);
+    saved_release(&saved);
+    store->calls->close(store);
+    return library;
+}
+
 int cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
 {
     *c = (struct cmd_work){.limits = settings_limits(&line->settings),
@@ -38,11 +77,7 @@ int cmd_work_open(struct cmd_work *c, const struct cmd_line *line)
     if (code != CMD_OK) return code;
     c->pipeline = cmd_pipeline(line->words[0], &c->pipeline_n);
     if (!c->pipeline) return CMD_FAILED;
-    struct convd_faults *f = convd_faults_new();
-    c->library = f ? api_library_new(f) : NULL;
-    if (f && !c->library) cmd_say_faults(f, NULL);
-    if (!f) cmd_say(NULL, "no memory");
-    convd_faults_free(f);
+    c->library = cmd_library(&line->settings);
     return c->library ? CMD_OK : CMD_FAILED;
 }
 

@@ -5,6 +5,10 @@
 
 enum { CMD_TENSORS = 64 };
 
+/* The pipelines that have a name: built in, and saved under --data (where there is such a directory). NULL after a line on
+ * stderr. */
+struct api_library *cmd_library(const struct settings *s);
+
 /* What all pictures of one command have in common. */
 struct cmd_work {
     struct api_library *library;

@@ -235,6 +235,10 @@ static struct request *look(struct deadlines *d, struct connection *c, int64_t n
         if (!c->request || atomic_load(&c->request->cancel)) return NULL; /* was told already */
         *left = client_left(c->fd);
         return *left || now >= c->request->deadline ? c->request : NULL;
+    case CONNECTION_STREAM:
+        if (client_left(c->fd)) return c->request;
+        if (starved(d, c, progress_of(c->fd).taken, now) && !all_taken(c->fd)) cut(c);
+        return NULL;
     case CONNECTION_CUT:
         return NULL;
     }
@@ -260,7 +264,10 @@ void deadlines_tick(struct deadlines *d)
     }
     pthread_mutex_unlock(&d->lock);
     for (size_t i = 0; i < n; i++) {
-        workers_expire(expired[i].rq, expired[i].left);
+        if (expired[i].rq->stream)
+            stream_end(expired[i].rq->stream);
+        else
+            workers_expire(expired[i].rq, expired[i].left);
         request_drop(expired[i].rq);
     }
 }

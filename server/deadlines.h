@@ -18,6 +18,7 @@ enum connection_state {
     CONNECTION_SWALLOW, /* one that nobody wants                 */
     CONNECTION_WAITING, /* its request is with the workers       */
     CONNECTION_SENDING, /* the answer is going out               */
+    CONNECTION_STREAM,  /* an answer that goes on, as events come */
     CONNECTION_IDLE,    /* kept alive between requests           */
     CONNECTION_LINGER,  /* answered early; the rest is swallowed */
     CONNECTION_CUT,     /* shut down; the library will notice    */

@@ -96,6 +96,7 @@ static const struct known {
     {"Authorization", offsetof(struct headers, authorization), false},
     {"Content-Type", offsetof(struct headers, content_type), false},
     {"If-None-Match", offsetof(struct headers, if_none_match), true},
+    {"Last-Event-ID", offsetof(struct headers, last_event_id), false},
     {"Origin", offsetof(struct headers, origin), false},
     {"Access-Control-Request-Headers", offsetof(struct headers, preflight_headers), true},
 };

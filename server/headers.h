@@ -18,7 +18,7 @@ struct header {
 
 /* What the rest of the program may look at; NULL where it did not come. */
 struct headers {
-    const char *accept, *authorization, *content_type, *host, *if_none_match, *origin, *preflight_headers;
+    const char *accept, *authorization, *content_type, *host, *if_none_match, *last_event_id, *origin, *preflight_headers;
     char id[65];             /* X-Request-Id when it is a plain token, else "" */
     uint64_t length;         /* Content-Length */
     bool has_length, chunked, expect_continue;

@@ -22,6 +22,7 @@
 
 #define CONNECTION_MEMORY 32768u /* of the library, a connection: bounds the header block       */
 #define SWALLOW_MOST      65536u /* a refused body up to here is read before it is answered     */
+#define STREAM_PIECE      2048u  /* bytes of a stream that are asked for at once                */
 #define SPARE_CONNECTIONS 64u    /* above --max-connections: so that there is one to say 503 on */
 
 struct http {
@@ -43,18 +44,37 @@ static struct connection *connection_of(struct MHD_Connection *wire)
 
 /* ---- answers ---- */
 
+/* The body of an answer that goes on: what the listener has to say. */
+static ssize_t on_stream(void *cls, uint64_t at, char *out, size_t room)
+{
+    struct request *rq = cls;
+    (void)at;
+    ptrdiff_t n = stream_read(rq->stream, out, room);
+    return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+static struct MHD_Response *response_of(struct request *rq)
+{
+    struct reply *r = &rq->reply;
+    if (rq->stream)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE, on_stream, rq,
+                                                 NULL);
+    /* the body belongs to the request, which outlives the answer */
+    return MHD_create_response_from_buffer(r->body_n, (void *)(uintptr_t)r->body,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result queue(struct request *rq)
 {
     struct reply *r = &rq->reply;
     reply_finish(rq);
-    /* the body belongs to the request, which outlives the answer */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        r->body_n, (void *)(uintptr_t)r->body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = response_of(rq);
     if (!response) return MHD_NO;
     for (size_t i = 0; i < r->n_headers; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
     rq->phase = REQUEST_ANSWERING;
-    deadlines_enter(&rq->server->deadlines, rq->connection, CONNECTION_SENDING, rq);
+    deadlines_enter(&rq->server->deadlines, rq->connection,
+                    rq->stream ? CONNECTION_STREAM : CONNECTION_SENDING, rq);
     enum MHD_Result queued = MHD_queue_response(rq->wire, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return queued;
@@ -256,6 +276,7 @@ static void on_completed(void *cls, struct MHD_Connection *wire, void **req_cls,
     if (!rq) return;
     if (rq->connection)
         deadlines_enter(&http->server->deadlines, rq->connection, CONNECTION_IDLE, NULL);
+    if (rq->stream) stream_leave(rq->stream);
     record(rq, rq->phase == REQUEST_ANSWERING && how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     request_drop(rq);
 }
@@ -321,6 +342,11 @@ void http_stop(struct http *http)
 {
     MHD_stop_daemon(http->daemon);
     free(http);
+}
+
+void http_suspend(struct request *rq)
+{
+    MHD_suspend_connection(rq->wire);
 }
 
 void http_resume(struct request *rq)

@@ -12,5 +12,7 @@ void http_stop(struct http *http);
 
 /* Called by workers and by the timer: the request's reply is ready. */
 void http_resume(struct request *rq);
+/* Suspends; only from stream_read, on the event thread. */
+void http_suspend(struct request *rq);
 const char *http_reason(int status);
 #endif

@@ -220,6 +220,22 @@ static void write_pixels(struct text *t, const char *name, struct server *s)
     put(t, "%s %llu\n", name, count(&s->metrics.pixels));
 }
 
+static void write_jobs(struct text *t, const char *name, struct server *s)
+{
+    struct jobs *k = &s->jobs;
+    pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; job_types[i]; i++)
+        for (size_t state = 0; state < JOB_STATES; state++) {
+            size_t n = 0;
+            for (size_t c = 0; c < k->n_counts; c++)
+                if (k->counts[c].state == state && strcmp(k->counts[c].type, job_types[i]->name) == 0)
+                    n += k->counts[c].n;
+            put(t, "%s{type=\"%s\",state=\"%s\"} %zu\n", name, job_types[i]->name,
+                job_state_words[state], n);
+        }
+    pthread_mutex_unlock(&k->lock);
+}
+
 static void write_build(struct text *t, const char *name, struct server *s)
 {
     (void)s;

@@ -6,7 +6,7 @@
 
 #include "../core/image/image.h"
 
-#define METRICS_ROUTES   32
+#define METRICS_ROUTES   64
 #define METRICS_METHODS  7
 #define METRICS_STATUSES 25
 #define METRICS_BUCKETS  14

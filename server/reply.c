@@ -111,7 +111,10 @@ void reply_problem(struct request *rq, int code, const char *expected, const cha
     vsnprintf(words, sizeof words, detail, args);
     va_end(args);
     convd_faults_init(&f, &rq->mem);
-    convd_fault_expected(&f, code, NULL, expected, "%s", words);
+    if (expected)
+        convd_fault_expected(&f, code, NULL, expected, "%s", words);
+    else
+        convd_fault(&f, code, NULL, "%s", words);
     reply_faults(rq, &f);
 }
 

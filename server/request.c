@@ -23,6 +23,7 @@ struct request *request_new(struct server *server, const char *raw)
     if (!rq) return NULL;
     memset(rq, 0, sizeof *rq);
     rq->server = server;
+    rq->library = saved_hold(&server->saved);
     convd_arena_init(&rq->mem, memory, 0);
     convd_faults_init(&rq->faults, &rq->mem);
     atomic_init(&rq->owners, 1);
@@ -50,6 +51,9 @@ void request_drop(struct request *rq)
     upload_release(rq);
     images_drop(rq->server->images, rq->image);
     if (rq->has_work) api_work_release(&rq->work);
+    api_library_free(rq->library);
+    store_blob_release(&rq->blob);
+    stream_free(rq->stream);
     convd_bytes_release(&rq->bytes);
     convd_arena_release(&rq->mem);
     convd_give(memory, rq, sizeof *rq);
@@ -105,10 +109,17 @@ static void check_origin(struct request *rq)
                   "a page of %.100s may not change what is kept here", rq->headers.origin);
 }
 
+size_t request_body_most(const struct request *rq)
+{
+    const struct settings *s = rq->server->settings;
+    bool archive = rq->route && rq->route->flags & ROUTE_ARCHIVE;
+    return archive && s->max_archive > s->max_body ? s->max_archive : s->max_body;
+}
+
 static void check_size(struct request *rq)
 {
     const struct headers *h = &rq->headers;
-    size_t most = rq->server->settings->max_body;
+    size_t most = request_body_most(rq);
     if (h->has_length && h->length > most) {
         struct convd_fault *fault = convd_fault_limit(
             &rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)h->length,

@@ -72,6 +72,9 @@ struct request {
     bool planned;                   /* run.c: prepare was done   */
     size_t promised;
     struct form form;
+    struct api_library *library;    /* held: the pipelines of the moment it came */
+    struct store_blob blob;         /* held: the answer's body, out of the store  */
+    struct stream *stream;          /* a listener: the answer goes on for ever    */
     struct api_work work;
     bool has_work;
 
@@ -87,6 +90,7 @@ void request_drop(struct request *rq); /* the last owner's frees it */
 /* Everything that headers can tell: framing, target, route, key, size, whether there is room. Makes the reply
  * when the answer is no. */
 void request_check(struct request *rq, const struct header *list, size_t n, const char *version);
+size_t request_body_most(const struct request *rq); /* bytes, of its route */
 /* Makes an id of 16 hex digits. */
 void request_make_id(struct server *server, char id[65]);
 

@@ -174,7 +174,7 @@ static bool names_known(const struct request *rq)
         if (n == 0 || n >= sizeof name) return false;
         memcpy(name, s, n);
         name[n] = 0;
-        if (!api_library_find(rq->server->library, name) && !convd_op_find(name) &&
+        if (!api_library_find(rq->library, name) && !convd_op_find(name) &&
             !convd_kernel_find(name))
             return false;
         s += strcspn(s, "/");

@@ -15,7 +15,8 @@ enum route_flags {
     ROUTE_NEEDS = 4,  /* and must                                         */
     ROUTE_WORK = 8,   /* the handler runs on a worker; so 503 and 504     */
     ROUTE_STATE = 16, /* changes state: only pages of our own origin may; else 403 */
-    ROUTE_TAGGED = 32 /* the answer has an ETag, and 304 is one           */
+    ROUTE_TAGGED = 32, /* the answer has an ETag, and 304 is one           */
+    ROUTE_ARCHIVE = 64 /* its body may have --max-archive bytes            */
 };
 
 struct route {

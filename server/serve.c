@@ -130,6 +130,7 @@ static void say_listening(const struct server *s)
 static void chores(struct server *s)
 {
     deadlines_tick(&s->deadlines);
+    jobs_tick(&s->jobs);
     if (workers_busy(&s->workers) == 0) memory_trim(s->memory, clock_ms() - IDLE_MS);
 }
 
@@ -143,7 +144,7 @@ static int wait_round(const sigset_t *set)
 /* Whether work, or a connection in one of these states, waits for an answer. */
 static bool owed(struct server *s, unsigned states)
 {
-    return workers_busy(&s->workers) > 0 || deadlines_in(&s->deadlines, states) > 0;
+    return workers_busy(&s->workers) > 0 || jobs_running(&s->jobs) > 0 || deadlines_in(&s->deadlines, states) > 0;
 }
 
 /* Goes on answering until running work is done and the delay has passed; then lets answers under way go out.
@@ -152,9 +153,11 @@ static bool drain(struct server *s, const sigset_t *set)
 {
     const unsigned accepted = 1u << CONNECTION_BODY | 1u << CONNECTION_WAITING;
     const unsigned under_way = accepted | 1u << CONNECTION_HEADERS | 1u << CONNECTION_SWALLOW |
-                               1u << CONNECTION_SENDING | 1u << CONNECTION_LINGER;
+                               1u << CONNECTION_SENDING | 1u << CONNECTION_STREAM |
+                               1u << CONNECTION_LINGER;
     int64_t began = clock_ms();
     atomic_store(&s->draining, true);
+    jobs_stop(&s->jobs);
     log_say(&s->log, LOG_INFO, "draining: new work is refused, %zu requests go on",
             workers_busy(&s->workers));
     while (owed(s, accepted) || clock_ms() - began < s->settings->drain_delay) {
@@ -193,8 +196,9 @@ static bool prepare(struct server *s, const struct settings *settings)
     s->started = clock_ms();
     if (getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed) s->seed = (uint64_t)clock_ns();
     struct convd_faults *f = convd_faults_new();
-    s->library = f ? api_library_new(f) : NULL;
-    if (!s->library) {
+    struct api_library *library = f ? api_library_new(f) : NULL;
+    saved_init(&s->saved, library);
+    if (!library) {
         const struct convd_fault *first = f ? convd_faults_first(f) : NULL;
         cmd_say(NULL, "the built-in pipelines: %s", first ? first->detail : "no memory");
     }
@@ -206,8 +210,9 @@ static bool prepare(struct server *s, const struct settings *settings)
     s->images = images_new(settings->image_memory);
     s->pool = convd_pool_new(settings->workers);
     workers_init(&s->workers, s, settings->queue_depth);
+    jobs_init(&s->jobs, s);
     deadlines_init(&s->deadlines, s);
-    return s->library && s->memory && s->images && s->pool;
+    return library && s->memory && s->images && s->pool;
 }
 
 int serve(const struct settings *settings)
@@ -229,14 +234,15 @@ int serve(const struct settings *settings)
     }
     if (listener >= 0) {
         name_address(s, listener);
-        if (drop_root(s)) s->http = http_start(s, listener);
+        if (drop_root(s) && jobs_start(&s->jobs)) s->http = http_start(s, listener);
         if (s->http)
             code = serve_until_told(s, &set);
         else
             close(listener);
     }
+    jobs_release(&s->jobs);
     convd_pool_free(s->pool);
-    api_library_free(s->library);
+    saved_release(&s->saved);
     deadlines_release(&s->deadlines);
     workers_release(&s->workers);
     images_free(s->images);

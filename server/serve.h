@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "deadlines.h"
+#include "jobs.h"
 #include "images.h"
 #include "log.h"
 #include "memory.h"
@@ -17,7 +18,8 @@ struct server {
     struct settings own;           /* the settings in force: one request's memory is cut to what can be promised */
     const struct settings *settings; /* own */
     struct api_limits limits;
-    struct api_library *library;
+    struct saved saved; /* the library of pipelines */
+    struct jobs jobs;
     struct memory *memory;
     struct images *images;
     struct convd_pool *pool;

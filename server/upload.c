@@ -9,7 +9,7 @@
 
 static bool refuse_large(struct request *rq)
 {
-    size_t most = rq->server->settings->max_body;
+    size_t most = request_body_most(rq);
     convd_fault_limit(&rq->faults, API_BODY_TOO_LARGE, NULL, (double)most, (double)rq->upload.n,
                       "the body goes on after %zu bytes", most);
     reply_faults(rq, &rq->faults);
@@ -20,7 +20,7 @@ static bool refuse_large(struct request *rq)
  * twice as much as there is, so that a promise alone takes no memory. */
 static size_t room_for(const struct request *rq, size_t n)
 {
-    size_t most = rq->server->settings->max_body, length = (size_t)rq->headers.length;
+    size_t most = request_body_most(rq), length = (size_t)rq->headers.length;
     size_t room = rq->upload.room ? rq->upload.room * 2 : UPLOAD_LEAST;
     if (rq->headers.has_length && (length <= UPLOAD_TRUSTED || room > length)) room = length;
     if (room < n) room = n;
@@ -47,7 +47,7 @@ bool upload_put(struct request *rq, const void *data, size_t n)
 {
     struct upload *u = &rq->upload;
     if (!(rq->route->flags & ROUTE_BODY)) return true; /* GET with a body: it means nothing */
-    if (n > rq->server->settings->max_body - u->n) return refuse_large(rq);
+    if (n > request_body_most(rq) - u->n) return refuse_large(rq);
     if (u->n + n > u->room && !grow(rq, u->n + n)) {
         reply_problem(rq, API_QUEUE_FULL, "a try a little later",
                       "bodies that are arriving take all the memory there is for them");

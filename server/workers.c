@@ -139,7 +139,7 @@ bool workers_promise(struct request *rq, size_t bytes, bool *refused)
 }
 
 /* Lets parked requests go on, in their order, as far as memory reaches. */
-static void wake(struct workers *w)
+void workers_wake(struct workers *w)
 {
     pthread_mutex_lock(&w->lock);
     while (w->parked && memory_promise(w->server->memory, w->parked->promised)) {
@@ -156,7 +156,7 @@ void workers_promise_keep(struct request *rq, size_t bytes)
     if (rq->promised <= bytes) return;
     memory_unpromise(rq->server->memory, rq->promised - bytes);
     rq->promised = bytes;
-    wake(&rq->server->workers);
+    workers_wake(&rq->server->workers);
 }
 
 /* ---- deadlines ---- */

@@ -33,5 +33,7 @@ bool workers_promise(struct request *rq, size_t bytes, bool *refused);
 void workers_promise_keep(struct request *rq, size_t bytes);
 /* The timer's word: answers a request that still waits (504), or tells the one that runs to stop. */
 void workers_expire(struct request *rq, bool client_left);
+/* Memory was given back: lets parked ones go on. */
+void workers_wake(struct workers *w);
 size_t workers_busy(struct workers *w); /* waiting and running */
 #endif

@@ -87,7 +87,7 @@ bool kernel_work(struct request *rq)
 bool schema_json(struct request *rq)
 {
     rq->bytes.memory = memory_face(rq->server->memory);
-    return said(rq, api_schema_write(rq->server->library, &rq->server->limits, &rq->bytes));
+    return said(rq, api_schema_write(rq->library, &rq->server->limits, &rq->bytes));
 }
 
 bool openapi_json(struct request *rq)
@@ -95,13 +95,13 @@ bool openapi_json(struct request *rq)
     size_t n;
     rq->bytes.memory = memory_face(rq->server->memory);
     const struct api_route *list = routes_described(&n, &rq->mem);
-    return said(rq, list && api_openapi_write(rq->server->library, &rq->server->limits, list, n,
+    return said(rq, list && api_openapi_write(rq->library, &rq->server->limits, list, n,
                                               &rq->bytes));
 }
 
 bool pipelines_json(struct request *rq)
 {
-    const struct api_library *lib = rq->server->library;
+    const struct api_library *lib = rq->library;
     rq->bytes.memory = memory_face(rq->server->memory);
     if (!api_pipelines_write(lib, rq->name, &rq->bytes))
         return nothing_called(

@@ -19,7 +19,12 @@ bool health_live(struct request *rq)
 
 bool health_ready(struct request *rq)
 {
-    if (!atomic_load(&rq->server->draining)) return said(rq, 200, "{\"status\":\"ready\"}\n");
+    struct store *store = atomic_load(&rq->server->jobs.store);
+    const char *words;
+    bool jobs = store && store->calls->health(store, &words) != STORE_AWAY;
+    if (!atomic_load(&rq->server->draining))
+        return said(rq, 200, jobs ? "{\"status\":\"ready\",\"jobs\":\"ready\"}\n"
+                                  : "{\"status\":\"ready\",\"jobs\":\"unavailable\"}\n");
     reply_problem(rq, API_DRAINING, "another instance", "this instance is going down");
     return true;
 }

@@ -68,7 +68,7 @@ bool work_begin(struct request *rq)
 {
     struct api_work *w = &rq->work;
     upload_read(rq);
-    w->library = rq->server->library;
+    w->library = rq->library;
     w->memory = memory_face(rq->server->memory);
     w->limits = rq->server->limits;
     w->threads = convd_pool_threads(rq->server->pool);

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -35,6 +36,9 @@ static void become(const struct server *s, const char *const *words)
     const char *program = getenv("CONVD"),
                *argv[32] = {"convd", "serve", "--listen", "127.0.0.1:0"};
     for (size_t n = 4; *words && n < 31; words++) argv[n++] = *words;
+    char state[80];
+    snprintf(state, sizeof state, "%s.state", s->log);
+    setenv("XDG_STATE_HOME", state, 1); /* what it keeps is this test's alone */
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no daemon behind */
     int out = open(s->log, O_WRONLY | O_APPEND);
     dup2(open("/dev/null", O_RDONLY), 0);
@@ -77,6 +81,12 @@ struct server server_start(const char *const *words)
     return s;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
+
 int server_wait(struct server *s, double seconds)
 {
     double end = now() + seconds;
@@ -90,6 +100,9 @@ int server_wait(struct server *s, double seconds)
     if (strstr(log, "Sanitizer")) print_error("%s", log);
     free(log);
     unlink(s->log);
+    char state[80];
+    snprintf(state, sizeof state, "%s.state", s->log);
+    nftw(state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

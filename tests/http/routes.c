@@ -17,8 +17,7 @@ static const char *const readable[] = {"/",
                                        "/v1/ops/max_pool",
                                        "/v1/kernels",
                                        "/v1/kernels/sobel_x",
-                                       "/v1/pipelines",
-                                       "/v1/pipelines/edges"};
+                                       "/v1/pipelines"};
 #define READABLE (sizeof readable / sizeof *readable)
 
 TEST(every_route_answers_get_head_and_options)
