@@ -40,7 +40,7 @@ EMBED      := $(if $(wildcard tests/core/embed.c),$(B)/tests/core/embed)
 
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ifeq ($(MACHINE),x86_64)
-ISAS := base avx2 avx512
+ISAS := base avx2 avx512 vnni
 else
 ISAS := neon
 endif
@@ -48,10 +48,12 @@ ISA_base   := -DISA=base -DVL=16
 ISA_neon   := -DISA=neon -DVL=16
 ISA_avx2   := -DISA=avx2 -DVL=32 -mavx2 -mfma
 ISA_avx512 := -DISA=avx512 -DVL=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+ISA_vnni   := -DISA=vnni -DVL=64 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma
 CONTRACT_base := off
 CONTRACT_neon := fast
 CONTRACT_avx2 := fast
 CONTRACT_avx512 := fast
+CONTRACT_vnni := fast
 
 CORE_OBJ   := $(CORE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(TEMPLATES:%.tmpl.c=$(B)/%.$i.o))
 API_OBJ    := $(API_SRC:%.c=$(B)/%.o)

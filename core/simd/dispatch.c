@@ -10,7 +10,8 @@ static bool always(void)
 }
 
 #ifdef __x86_64__
-extern const struct convd_simd convd_simd_base, convd_simd_avx2, convd_simd_avx512;
+extern const struct convd_simd convd_simd_base, convd_simd_avx2, convd_simd_avx512,
+    convd_simd_vnni;
 
 static bool has_avx2(void)
 {
@@ -22,6 +23,11 @@ static bool has_avx512(void)
 {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static bool has_vnni(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
 }
 #else
 extern const struct convd_simd convd_simd_neon;
@@ -36,6 +42,7 @@ static const struct {
     {&convd_simd_base, always},
     {&convd_simd_avx2, has_avx2},
     {&convd_simd_avx512, has_avx512},
+    {&convd_simd_vnni, has_vnni},
 #else
     {&convd_simd_neon, always},
 #endif

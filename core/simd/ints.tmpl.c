@@ -99,7 +99,13 @@ INLINE uhvec pixels(const uint8_t *x, const size_t stored)
 {
     ivec v = LOAD(ivec, x);
     if (stored == 4) return (uhvec)v;
-#if VL == 64
+#if VL == 64 && defined __AVX512VBMI__
+    const bvec x3 = (bvec)v;
+    return (uhvec)__builtin_shufflevector(
+        x3, x3, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 14, 15, 16, 17, 17, 18, 19, 20, 20, 21,
+        22, 23, 23, 24, 25, 26, 26, 27, 28, 29, 29, 30, 31, 32, 32, 33, 34, 35, 35, 36, 37, 38, 38, 39, 40, 41, 41, 42,
+        43, 44, 44, 45, 46, 47, 47);
+#elif VL == 64
     v = __builtin_shufflevector(v, v, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
     const bvec b = (bvec)v;
     return (uhvec)__builtin_shufflevector(
@@ -125,7 +131,7 @@ INLINE uhvec pixels(const uint8_t *x, const size_t stored)
 INLINE ivec gray_lanes(const uint8_t *x, const size_t stored, const struct luma *w)
 {
     const uhvec v = pixels(x, stored);
-    return (int_madd((hvec)(v & 0xff), w->rb) + int_madd((hvec)(v >> 8), w->g) + w->half) >> w->shift;
+    return int_madd_to(int_madd_to(w->half, (hvec)(v & 0xff), w->rb), (hvec)(v >> 8), w->g) >> w->shift;
 }
 
 INLINE void gray_row(const uint8_t *x, size_t n, const size_t stored, const struct luma *w, int16_t *y)

@@ -64,6 +64,7 @@ typedef double dvec __attribute__((vector_size(VL)));
 
 /* The few instructions that vector arithmetic in C has no words for. On each set the same numbers.
  *   int_madd    a[2i] * b[2i] + a[2i+1] * b[2i+1] in 32 bits
+ *   int_madd_to the same, added to sum
  *   int_high    a * b / 2^15, rounded half up
  *   int_adds    a + b, saturated
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
@@ -76,6 +77,14 @@ typedef double dvec __attribute__((vector_size(VL)));
 #include <immintrin.h>
 #define IN_ORDER(V) _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
 INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
+#ifdef __AVX512VNNI__
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b)
+{
+    return (ivec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+}
+#else
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
+#endif
 INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm512_mulhrs_epi16((__m512i)a, (__m512i)b); }
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm512_packs_epi32((__m512i)a, (__m512i)b)); }
@@ -93,6 +102,7 @@ INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm512_cvtepu16_epi32(_m
 #include <immintrin.h>
 #define IN_ORDER(V) _mm256_permute4x64_epi64((V), 0xd8)
 INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
 INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b); }
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm256_packs_epi32((__m256i)a, (__m256i)b)); }
@@ -109,6 +119,7 @@ INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm256_cvtepu16_epi32(_m
 #elif defined __SSE2__ && VL == 16
 #include <emmintrin.h>
 INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
 INLINE hvec int_high(hvec a, hvec b)
 {
     const uhvec low = (uhvec)(a * b);
@@ -147,6 +158,7 @@ INLINE ivec int_madd(hvec a, hvec b)
                     hi = vmull_s16(vget_high_s16((int16x8_t)a), vget_high_s16((int16x8_t)b));
     return (ivec)vpaddq_s32(lo, hi);
 }
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
 INLINE hvec int_high(hvec a, hvec b) { return (hvec)vqrdmulhq_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)vqaddq_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE hvec int_pack16(ivec a, ivec b)

@@ -50,7 +50,7 @@ INLINE ivec tile(const struct convd_pairs *q, size_t at, const size_t outs, cons
                 const hvec numbers = LOAD(hvec, x + v * 2 * LANES);
                 UNROLL
                 for (size_t o = 0; o < outs; o++)
-                    sum[o][v] += int_madd(numbers, (hvec)factor(k + 2 * o));
+                    sum[o][v] = int_madd_to(sum[o][v], numbers, (hvec)factor(k + 2 * o));
             }
         }
     UNROLL

@@ -73,7 +73,7 @@ enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_PAIRS_MOST = 66 }; /* 129 rows, and one more for the second output */
 
 struct convd_simd {
-    const char *name; /* "ref", "base", "avx2", "avx512", "neon" */
+    const char *name; /* "ref", "base", "avx2", "avx512", "vnni", "neon" */
 #define SIMD(TYPE, NAME, ARGUMENTS) TYPE(*NAME) ARGUMENTS;
 #include "simd.def"
 #undef SIMD

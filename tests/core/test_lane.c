@@ -241,7 +241,7 @@ TEST(no_byte_is_further_than_a_level_from_floats)
 TEST(every_instruction_set_gives_the_same_bytes)
 {
     struct t_rng r = t_rng(62);
-    static const char *const sets[] = {"ref", "base", "avx2", "avx512", "neon"};
+    static const char *const sets[] = {"ref", "base", "avx2", "avx512", "vnni", "neon"};
     for (int round = 0; round < 150; round++) {
         struct trial t = {.f = convd_faults_new()};
         uint8_t *want[2] = {NULL}, *got[2];
