@@ -409,6 +409,130 @@ TEST(packing_agrees_with_ref)
             }
 }
 
+/* ---- integers: every variant gives the bits of ref, and writes n numbers ---- */
+
+enum { MOST = 300, ROWS = 49 };
+struct ints {
+    uint8_t bytes[ROWS][4 * MOST];
+    int16_t words[ROWS][2 * MOST];
+    const uint8_t *b[ROWS];
+    const int16_t *w[ROWS];
+};
+
+static void draw_ints(struct ints *x, struct t_rng *r, int limit)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const int kind = (int)t_between(r, 0, 3);
+        for (size_t j = 0; j < 4 * MOST; j++)
+            x->bytes[i][j] = (uint8_t)(kind ? t_random(r) : t_random(r) & 1 ? 255 : 0);
+        for (size_t j = 0; j < 2 * MOST; j++)
+            x->words[i][j] = (int16_t)(kind ? t_between(r, -limit, limit) : t_random(r) & 1 ? limit : -limit);
+        x->b[i] = x->bytes[i];
+        x->w[i] = x->words[i];
+    }
+}
+
+/* One loop into `out`, and what it returned. f is its number in the list below. */
+static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x, size_t n, struct t_rng draw, void *out)
+{
+    int16_t k[64];
+    const size_t taps = (size_t)t_between(&draw, 1, 9);
+    const bool yes = t_between(&draw, 0, 1);
+    uint8_t *to[4] = {out, (uint8_t *)out + n, (uint8_t *)out + 2 * n, (uint8_t *)out + 3 * n};
+    for (size_t i = 0; i < 64; i++) k[i] = (int16_t)t_between(&draw, -300, 300);
+    switch (f) {
+    case 0: s->split_u8(x->b[0], n, 3 + yes, to, 3); return 0;
+    case 1: s->join_u8(x->b, n, 3 + yes, out); return 0;
+    case 2: s->widen_u8(x->b[0], n, (int)taps % 8, out); return 0;
+    case 3: return s->narrow_i16(x->w[0], n, (int)taps % 8, yes, true, out);
+    case 4: s->narrow_i16(x->w[0], n, (int)taps % 8, yes, false, out); return 0;
+    case 5: s->gray_i16(x->b[0], n, 3 + yes, (const int16_t[]){9798, 19235, 3735}, 8 + (int)taps % 8, out); return 0;
+    case 6: s->taps_i16(x->w, k, taps, k[60], out, n); return 0;
+    case 7:
+        for (size_t i = 0; i < taps / 2; i++) k[taps - 1 - i] = k[i];
+        s->smooth_i16(x->w, k, taps, out, n);
+        return 0;
+    case 8: s->affine_i16(out, x->w[0], n, (const int16_t[]){yes ? 1 : -1, k[1], -200, 900}); return 0;
+    case 9: s->abs_i16(out, x->w[0], n); return 0;
+    case 10: s->add_i16(out, x->w[0], x->w[1], n); return 0;
+    case 11: s->sub_i16(out, x->w[0], x->w[1], n); return 0;
+    case 12: s->max_i16(out, x->w[0], x->w[1], n); return 0;
+    case 13: s->min_i16(out, x->w[0], x->w[1], n); return 0;
+    case 14: s->best_u8(x->b, taps, yes, out, n); return 0;
+    case 15: s->best_i16(x->w, taps, yes, out, n); return 0;
+    case 16: s->pick_u8(x->b, taps, yes, out, n); return 0;
+    case 17: s->median_u8(x->b, yes ? 3 : 1, 3, 3, out, n); return 0;
+    case 18: s->median_u8(x->b, 1, 5, 5, out, n); return 0;
+    case 19: s->median_u8(x->b, 1, 1 + taps / 3 * 2, 3, out, n); return 0;
+    case 20: s->mean4_u8(out, x->b[0], x->b[1], n); return 0;
+    case 21: s->zip_u8(x->b[0], x->b[1], n, out); return 0;
+    case 22: s->zip_i16(x->w[0], x->w[1], n, out); return 0;
+    case 23: s->slide_u8(x->b[0], x->b[1], n, out); return 0;
+    case 24: s->box_i16(x->w[0], yes ? 3 : 1, taps, 1, 20000, out, n); return 0;
+    default: {
+        const struct convd_pairs q = {.x = x->w,
+                                      .pairs = 1 + taps % 3,
+                                      .outs = 1 + yes,
+                                      .at = (const ptrdiff_t[]){0, 3, 7},
+                                      .steps = 1 + taps % 2,
+                                      .k = k,
+                                      .bias = k[61],
+                                      .scale = 0.001f,
+                                      .bytes = f > 25,
+                                      .count = f > 26,
+                                      .y = {out, (char *)out + n * (f > 25 ? 1 : 2)}};
+        return s->taps_pairs(&q, n);
+    }
+    }
+}
+
+TEST(integers_are_the_same_bits_everywhere)
+{
+    struct t_rng r = t_rng(7);
+    static struct ints x;
+    static char y[16 * MOST + 64], want[sizeof y];
+    const struct convd_simd *s, *ref = convd_simd_at(0);
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (int f = 0; f < 28; f++)
+            for (size_t n = 0; n < MOST - 16; n += n < 140 ? 1 : 13) {
+                const struct t_rng draw = r;
+                draw_ints(&x, &r, f == 3 || f == 4 || f > 24 ? 32767 : 1600);
+                memset(y, 0x5a, sizeof y);
+                memset(want, 0x5a, sizeof want);
+                EQ(int_loop(ref, f, &x, n, draw, want), int_loop(s, f, &x, n, draw, y));
+                if (memcmp(y, want, sizeof y) != 0) T_FAIL("%s: loop %d, n %zu", s->name, f, n);
+            }
+}
+
+TEST(extremes_and_sums_of_floats_agree_with_ref)
+{
+    struct t_rng r = t_rng(8);
+    const struct convd_simd *s, *ref = convd_simd_at(0);
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 1; n < 200; n++)
+            for (enum kind kind = 0; kind < KINDS; kind++) {
+                float *t[5], *y = guarded(n), *want = guarded(n);
+                const size_t taps = (size_t)t_between(&r, 1, 5);
+                const bool yes = t_between(&r, 0, 1);
+                double part[CONVD_SUM_PARTS] = {1}, expected[CONVD_SUM_PARTS] = {1};
+                for (size_t i = 0; i < 5; i++) t[i] = row_of(&r, kind, 2 * n);
+                s->best_rows((const float *const *)t, taps, yes, y, n);
+                ref->best_rows((const float *const *)t, taps, yes, want, n);
+                for (size_t i = 0; i < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
+                s->best_twos((const float *const *)t, taps, yes, y, n);
+                ref->best_twos((const float *const *)t, taps, yes, want, n);
+                for (size_t i = 0; i < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
+                const float a = s->best_of(t[0], n, yes), b = ref->best_of(t[0], n, yes);
+                OK(same(a, b) || a == b);
+                s->sum_f64(t[1], n, part);
+                ref->sum_f64(t[1], n, expected);
+                for (size_t i = 0; i < CONVD_SUM_PARTS; i++) OK(part[i] == expected[i] || part[i] != part[i]);
+                check_guards(y, 0, n, n, "extremes");
+                check_guards(want, 0, n, n, "ref");
+                for (size_t i = 0; i < 5; i++) free(t[i]);
+            }
+}
+
 TEST(a_variant_is_chosen_by_name_and_never_missing)
 {
     const struct convd_simd *s, *best = convd_simd_choose(NULL);
