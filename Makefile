@@ -32,9 +32,9 @@ TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c)
 TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
               $(wildcard tests/ops_all.c tests/simd_all.c)
 TESTS      := $(TEST_SRC:%.c=$(B)/%)
-# Tests in Python, and the programs they ask.
+# Tests in Python, and programs that they ask or that are run when asked for.
 SCRIPTS    := $(patsubst %.py,$(B)/%,$(wildcard tests/schema/*.py))
-ASKED_SRC  := $(wildcard tests/schema/*.c)
+ASKED_SRC  := $(wildcard tests/schema/*.c tests/learn/*.c)
 ASKED      := $(ASKED_SRC:%.c=$(B)/%)
 EMBED      := $(if $(wildcard tests/core/embed.c),$(B)/tests/core/embed)
 
@@ -166,7 +166,7 @@ $(B)/convd: $(MAIN_OBJ) $(B)/server.a $(B)/api.a $(B)/libconvd.a
 # ---- testing ---------------------------------------------------------------------------------------------------------
 # A test program is one file, linked with its folder's lib_*.c and with everything but main.c. A line
 # "/* link: FLAGS */" in it adds linker flags.
-$(TESTS:%=%.o): CPPFLAGS += -I.
+$(TESTS:%=%.o) $(ASKED:%=%.o): CPPFLAGS += -I.
 $(HELP_OBJ) $(B)/tests/bench/soak.o: CPPFLAGS += -I.
 define TEST_RULE
 $(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(patsubst %/,%,$(dir $(1))))) \
@@ -222,6 +222,14 @@ tsan: install-packages-test
 PYTHON ?= $(firstword $(foreach p,python3 /usr/bin/python3,$(shell $p -c 'import torch' 2>/dev/null && echo $p)) python3)
 test-code: all
 	@CONVD=$(abspath $(B)/convd) $(PYTHON) tests/code/agree.py
+
+.PHONY: test-learn run-test-learn
+## test-learn: what learning reaches with untouched defaults (a minute or two)
+test-learn: install-packages-test
+	@$(MAKE) $(JOBS) --no-print-directory run-test-learn
+LEARN_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/learn/*.c))
+run-test-learn: $(LEARN_TESTS)
+	@TEST_TIMEOUT=900 BUILD=$(abspath $(B)/learn) TESTDATA=$(abspath tests/data) tools/run-tests $^
 
 # ---- keeping it clean ------------------------------------------------------------------------------------------------
 CPPCHECK := cppcheck -q -j 2 --std=c11 --language=c --enable=warning --inline-suppr --error-exitcode=1 \

@@ -54,6 +54,24 @@ static size_t read_settings(const struct cmd_line *line, struct convd_arg *args)
     return n;
 }
 
+/* Says what is wrong with them as a command line names them. */
+static bool check_settings(const struct convd_arg *args, size_t n)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_learn_settings s;
+    bool fine = f && convd_learn_read(args, n, &s, f->mem, f);
+    if (!f) cmd_say(NULL, "no memory");
+    for (const struct convd_fault *x = f ? convd_faults_first(f) : NULL; x; x = x->next) {
+        char flag[64];
+        snprintf(flag, sizeof flag, "--%s", x->pointer[0] ? x->pointer + 1 : "");
+        for (char *p = flag; *p; p++) *p = *p == '_' ? '-' : *p == '/' ? ' ' : *p;
+        cmd_say(x->suggestion, "%s: %s%s%s", flag, x->detail, x->expected ? "; it takes " : "",
+                x->expected ? x->expected : "");
+    }
+    convd_faults_free(f);
+    return fine;
+}
+
 static bool read_threads(const struct cmd_line *line, size_t *threads)
 {
     const char *text = cmd_value(line, "--threads");
@@ -234,7 +252,7 @@ static int run(struct cmd_line *line)
     struct convd_arg args[32];
     const size_t n_args = read_settings(line, args);
     struct stat st;
-    if (!read_threads(line, &l.threads)) return CMD_USAGE;
+    if (!check_settings(args, n_args) || !read_threads(line, &l.threads)) return CMD_USAGE;
     if (stat(l.root, &st) != 0)
         return cmd_say(NULL, "cannot read %s: %s", l.root, strerror(errno)), CMD_FAILED;
     if (!S_ISDIR(st.st_mode))
