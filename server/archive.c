@@ -30,7 +30,7 @@ struct archive_in {
     struct archive_entry *entry;
     struct archive_limits limits;
     size_t packed, unpacked, entries;
-    bool limit;
+    bool limit, ended;
     char words[256];
 };
 
@@ -138,10 +138,11 @@ static bool skip(struct archive_in *a)
 
 bool archive_next(struct archive_in *a, struct archive_entry_info *e)
 {
-    while (!a->words[0]) {
+    while (!a->words[0] && !a->ended) {
         if (a->entry && !skip(a)) return false;
         int rc = archive_read_next_header(a->from, &a->entry);
-        if (rc == ARCHIVE_EOF) return false;
+        a->ended = rc == ARCHIVE_EOF;
+        if (a->ended) return false;
         if (rc == ARCHIVE_FATAL || rc == ARCHIVE_RETRY) {
             say(a, false, archive_error_string(a->from));
             return false;
