@@ -270,37 +270,54 @@ TEST(rows_agree_with_ref)
                 }
 }
 
-/* Few different numbers, so that some windows are claimed, some twice, some by nobody. */
-static void check_claim(const struct convd_simd *s, struct t_rng *r, size_t n, size_t stride)
+static void expect_rows(const struct convd_simd *s, const char *what, float *want, float *got,
+                        size_t n)
 {
-    const size_t wide = (n - 1) * stride + 1;
-    float *x = row_of(r, RANDOM, wide), *y = row_of(r, RANDOM, n), *dx[2], *left[2];
-    for (size_t i = 0; i < wide; i++) x[i] = t_between(r, 0, 9) ? (float)t_between(r, 0, 3) : NAN;
-    for (size_t i = 0; i < n; i++) y[i] = (float)t_between(r, 0, 3);
-    for (int k = 0; k < 2; k++) {
-        dx[k] = guarded(wide);
-        left[k] = guarded(n);
+    for (size_t i = 0; i < n; i++)
+        if (!same(want[i], got[i]))
+            T_FAIL("%s: %s of %zu: number %zu is %g, expected %g", s->name, what, n, i,
+                   (double)got[i], (double)want[i]);
+    check_guards(want, 0, n, n, what);
+    check_guards(got, 0, n, n, what);
+}
+
+/* Few different numbers, so that some windows are claimed, some twice, some by nobody. */
+static void check_claim(const struct convd_simd *s, struct t_rng *r, size_t n, size_t taps)
+{
+    float *x[5], *y = row_of(r, RANDOM, n), *g[2][5], *left[2] = {guarded(n), guarded(n)};
+    for (size_t t = 0; t < taps; t++) {
+        x[t] = row_of(r, RANDOM, n);
+        for (size_t i = 0; i < n; i++)
+            x[t][i] = t_between(r, 0, 9) ? (float)t_between(r, 0, 3) : NAN;
+        g[0][t] = guarded(n);
+        g[1][t] = guarded(n);
     }
-    for (size_t i = 0; i < wide; i++)
-        dx[0][i] = dx[1][i] = t_between(r, 0, 3) ? draw(r, LARGE) : -0.0F;
-    for (size_t i = 0; i < n; i++)
-        left[0][i] = left[1][i] = t_between(r, 0, 3) ? draw(r, WITH_NAN) : -0.0F;
-    convd_simd_at(0)->claim(x, stride, y, left[0], dx[0], n);
-    s->claim(x, stride, y, left[1], dx[1], n);
-    for (size_t i = 0; i < wide; i++)
-        if (!same(dx[0][i], dx[1][i]))
-            T_FAIL("%s: %zu windows, stride %zu: dx[%zu] is %g, expected %g", s->name, n, stride, i,
-                   (double)dx[1][i], (double)dx[0][i]);
-    for (size_t i = 0; i < n; i++)
-        if (!same(left[0][i], left[1][i]))
-            T_FAIL("%s: %zu windows, stride %zu: left[%zu] is %g, expected %g", s->name, n, stride,
-                   i, (double)left[1][i], (double)left[0][i]);
-    check_guards(dx[1], 0, wide, wide, "claim");
-    check_guards(left[1], 0, n, n, "claim");
-    check_guards(dx[0], 0, wide, wide, "claim of ref");
-    check_guards(left[0], 0, n, n, "claim of ref");
-    free(x);
+    for (size_t i = 0; i < n; i++) y[i] = t_between(r, 0, 9) ? (float)t_between(r, 0, 3) : NAN;
+    for (size_t i = 0; i < n; i++) left[0][i] = left[1][i] = draw(r, WITH_NAN);
+    convd_simd_at(0)->claim((const float *const *)x, taps, y, left[0], g[0], n);
+    s->claim((const float *const *)x, taps, y, left[1], g[1], n);
+    for (size_t t = 0; t < taps; t++) {
+        expect_rows(s, "claim", g[0][t], g[1][t], n);
+        free(x[t]);
+    }
+    expect_rows(s, "what claim leaves", left[0], left[1], n);
     free(y);
+}
+
+static void check_halves(const struct convd_simd *s, struct t_rng *r, size_t n)
+{
+    float *x = row_of(r, WITH_NAN, n), *h[2][2], *y[2] = {guarded(n), guarded(n)};
+    for (int k = 0; k < 2; k++)
+        for (int odd = 0; odd < 2; odd++) h[k][odd] = guarded((n + !odd) / 2);
+    for (size_t i = 0; i < n; i++) y[0][i] = y[1][i] = draw(r, RANDOM);
+    convd_simd_at(0)->halves(x, n, h[0][0], h[0][1]);
+    s->halves(x, n, h[1][0], h[1][1]);
+    convd_simd_at(0)->add_halves(y[0], h[0][0], h[0][1], n);
+    s->add_halves(y[1], h[1][0], h[1][1], n);
+    expect_rows(s, "even half", h[0][0], h[1][0], (n + 1) / 2);
+    expect_rows(s, "odd half", h[0][1], h[1][1], n / 2);
+    expect_rows(s, "sum with halves", y[0], y[1], n);
+    free(x);
 }
 
 TEST(claims_agree_with_ref)
@@ -308,8 +325,10 @@ TEST(claims_agree_with_ref)
     struct t_rng r = t_rng(9);
     const struct convd_simd *s;
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (size_t n = 1; n <= 70; n++)
-            for (size_t stride = 1; stride <= 4; stride++) check_claim(s, &r, n, stride);
+        for (size_t n = 1; n <= 100; n++) {
+            for (size_t taps = 1; taps <= 5; taps++) check_claim(s, &r, n, taps);
+            check_halves(s, &r, n);
+        }
 }
 
 TEST(one_nonfinite_number_is_found_wherever_it_stands)

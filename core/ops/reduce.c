@@ -125,6 +125,12 @@ static void give(const struct params *p, float *dx, const float *x, const float 
         for (ptrdiff_t j = 0; j < n; j++) dx[j] += dy[j * step];
 }
 
+static void claim_line(float *restrict dx, const float *restrict x, const float *restrict y,
+                       float *restrict left, ptrdiff_t n)
+{
+    for (ptrdiff_t j = 0; j < n; j++) dx[j] += claim(x[j], y[j], &left[j]);
+}
+
 static void back_along_width(const struct convd_back *call)
 {
     const struct params *p = call->site->params;
@@ -159,8 +165,8 @@ static void backward(const struct convd_back *call)
         memcpy(call->scratch, dy, (size_t)dx->w * sizeof(float));
         for (ptrdiff_t k = 0; k < count; k++)
             if (p->fn == MAX || p->fn == MIN)
-                call->site->simd->claim(line(dim, call->x, at, k), 1, y, call->scratch,
-                                        line(dim, dx, at, k), (size_t)dx->w);
+                claim_line(line(dim, dx, at, k), line(dim, call->x, at, k), y, call->scratch,
+                           dx->w);
             else
                 give(p, line(dim, dx, at, k), line(dim, call->x, at, k), y, dy, dx->w, 1, count);
     }

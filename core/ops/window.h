@@ -105,9 +105,37 @@ void convd_window_sum(const struct convd_call *call,
 
 /* ---- the way back (window_back.c) ---- */
 
-/* One channel on its way back to the numbers that won: x, y, dy and dx are views of it. Set all above `taps`, call init once
+/* Most taps of a window whose taps are tried one by one. */
+enum { CONVD_AWARD_SMALL = 49 };
+
+/* Winners along the rows, tap by tap (window_claim.c): begin with a row of y and of dy, then each row of x under it, from
+ * above, gets what it wins; dx NULL: its gradient is not wanted. Where y is NaN nobody wins. */
+struct convd_claim {
+    const struct convd_window_axis *axis;
+    const struct convd_simd *simd;
+    ptrdiff_t outs, numbers; /* of a row, padded; of a phase of x                       */
+    int slots;               /* phases that are read                                    */
+    ptrdiff_t phase[CONVD_AWARD_SMALL];
+    float *y, *left;
+    float *x[CONVD_AWARD_SMALL],
+        *sum[CONVD_AWARD_SMALL]; /* of each slot: numbers, and what goes back to them */
+    const float
+        *taps_x[CONVD_AWARD_SMALL];   /* what each tap sees from output 0 on                      */
+    float *taps_g[CONVD_AWARD_SMALL]; /* what it wins                                            */
+    const float
+        *terms[CONVD_AWARD_SMALL];    /* the same as a phase sees it, slot by slot               */
+    int first[CONVD_AWARD_SMALL + 1]; /* term of each slot                                       */
+    float one[CONVD_AWARD_SMALL];
+};
+size_t convd_claim_scratch(const struct convd_window_axis *a);
+/* The axis must outlive it. */
+void convd_claim_init(struct convd_claim *m, const struct convd_window_axis *a,
+                      const struct convd_simd *simd, float *scratch);
+void convd_claim_begin(const struct convd_claim *m, const float *y, const float *dy);
+void convd_claim_row(const struct convd_claim *m, const float *x, float *dx);
+
+/* One channel on its way back to the numbers that won: x, y, dy and dx are views of it. Set all above `claim`, call init once
  * and award for each row of y whose windows meet `own`. */
-enum { CONVD_AWARD_SMALL = 49 }; /* most taps of a window whose taps are tried one by one */
 struct convd_award {
     struct convd_window_axes axes;
     const struct convd_simd *simd;
@@ -115,10 +143,7 @@ struct convd_award {
     struct convd_rows own; /* the rows of dx that are written */
     bool largest;          /* y is the largest, or else the smallest: for more taps than that */
     void *scratch;         /* as convd_award_scratch says */
-    struct convd_award_tap {
-        ptrdiff_t lo, n,
-            at; /* first output and how many it has inside the picture; its column for the first */
-    } taps[CONVD_AWARD_SMALL];
+    struct convd_claim claim;
 };
 size_t convd_award_scratch(const struct convd_window_axes *a);
 void convd_award_init(struct convd_award *w);

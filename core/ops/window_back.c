@@ -1,8 +1,6 @@
 /* window_back.c: the way back through windows; see window.h and winner.h.
  *
- * Winners are found again from x and y. Small windows: tap after tap, in row-major order, each output gives its dy to the
- * first number that equals y and has nothing left for the others; outputs go side by side, and no loop asks where it is.
- * Large ones: the extreme of each column of the window and the row it is first in, then the first column that holds y: kh +
+ * Winners are found again from x and y: those of small windows tap by tap (window_claim.c). Large ones: the extreme of each column of the window and the row it is first in, then the first column that holds y: kh +
  * kw steps an output in place of kh * kw. */
 #include "window.h"
 #include "winner.h"
@@ -21,27 +19,39 @@ static size_t row_bytes(ptrdiff_t n, size_t size)
 
 /* ---- winners, small windows ---- */
 
-static void claim_taps(const struct convd_award *w, const float *x, float *dx, const float *y,
-                       float *left)
+/* The first NaN of window o of row i gets all. */
+static void award_nan(const struct convd_award *w, ptrdiff_t i, ptrdiff_t o)
 {
-    const size_t stride = (size_t)w->axes.x.stride;
-    for (const struct convd_award_tap *t = w->taps; t < w->taps + w->axes.x.k; t++)
-        if (t->n > 0)
-            w->simd->claim(x + t->at, stride, y + t->lo, left + t->lo, dx + t->at, (size_t)t->n);
+    const struct convd_window_axis *a = &w->axes.y, *b = &w->axes.x;
+    for (ptrdiff_t t = 0, r = convd_window_start(a, i); t < a->k; t++, r += a->dilation)
+        for (ptrdiff_t u = 0, c = convd_window_start(b, o); u < b->k; u++, c += b->dilation) {
+            if (r < 0 || r >= a->n || c < 0 || c >= b->n || !isnan(convd_row(w->x, 0, r)[c]))
+                continue;
+            if (r >= w->own.y0 && r < w->own.y1)
+                convd_row(w->dx, 0, r)[c] += convd_row(w->dy, 0, i)[o];
+            return;
+        }
+}
+
+static bool has_nan(const float *x, ptrdiff_t n)
+{
+    int found = 0;
+    for (ptrdiff_t j = 0; j < n; j++) found |= x[j] != x[j];
+    return found;
 }
 
 static void award_small(const struct convd_award *w, ptrdiff_t i)
 {
     const struct convd_window_axis *a = &w->axes.y;
-    float *left = w->scratch,
-          *nowhere = left + row_bytes(w->axes.x.out, sizeof *left) / sizeof *left;
-    memcpy(left, convd_row(w->dy, 0, i), (size_t)w->axes.x.out * sizeof *left);
-    for (ptrdiff_t t = 0, r = convd_window_start(a, i); t < a->k; t++, r += a->dilation) {
-        if (r < 0 || r >= a->n) continue;
-        const bool own = r >= w->own.y0 && r < w->own.y1;
-        claim_taps(w, convd_row(w->x, 0, r), own ? convd_row(w->dx, 0, r) : nowhere,
-                   convd_row(w->y, 0, i), left);
-    }
+    const float *y = convd_row(w->y, 0, i);
+    convd_claim_begin(&w->claim, y, convd_row(w->dy, 0, i));
+    for (ptrdiff_t t = 0, r = convd_window_start(a, i); t < a->k; t++, r += a->dilation)
+        if (r >= 0 && r < a->n)
+            convd_claim_row(&w->claim, convd_row(w->x, 0, r),
+                            r >= w->own.y0 && r < w->own.y1 ? convd_row(w->dx, 0, r) : NULL);
+    if (!has_nan(y, w->axes.x.out)) return;
+    for (ptrdiff_t o = 0; o < w->axes.x.out; o++)
+        if (isnan(y[o])) award_nan(w, i, o);
 }
 
 /* ---- winners, large windows ---- */
@@ -117,27 +127,25 @@ static void award_large(const struct convd_award *w, ptrdiff_t i)
 
 /* ---- winners ---- */
 
+static bool is_small(const struct convd_window_axes *a)
+{
+    return a->y.k * a->x.k <= CONVD_AWARD_SMALL;
+}
+
 size_t convd_award_scratch(const struct convd_window_axes *a)
 {
+    if (is_small(a)) return convd_claim_scratch(&a->x);
     return 2 * row_bytes(a->x.n, sizeof(float)) + row_bytes(a->x.out, sizeof(float));
 }
 
 void convd_award_init(struct convd_award *w)
 {
-    const struct convd_window_axis *a = &w->axes.x;
-    if (w->axes.y.k * a->k > CONVD_AWARD_SMALL) return;
-    for (ptrdiff_t u = 0; u < a->k; u++) {
-        ptrdiff_t lo, hi;
-        convd_window_range(a, u, &lo, &hi);
-        w->taps[u] = (struct convd_award_tap){lo, most(hi - lo, 0),
-                                              convd_window_start(a, lo) + u * a->dilation};
-    }
-    memset(w->scratch, 0, convd_award_scratch(&w->axes));
+    if (is_small(&w->axes)) convd_claim_init(&w->claim, &w->axes.x, w->simd, w->scratch);
 }
 
 void convd_award(const struct convd_award *w, ptrdiff_t i)
 {
-    (w->axes.y.k * w->axes.x.k > CONVD_AWARD_SMALL ? award_large : award_small)(w, i);
+    (is_small(&w->axes) ? award_small : award_large)(w, i);
 }
 
 /* The outputs whose windows meet rows [own.y0, own.y1). */

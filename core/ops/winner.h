@@ -1,6 +1,5 @@
 /* winner.h: the way back through ops that answer one of the numbers they see (max, min, median): all of dy goes to the first
- * number, in row-major order, that equals y; where y is NaN, to the first NaN. Many outputs side by side are convd_simd's
- * claim. */
+ * number, in row-major order, that equals y; where y is NaN, to the first NaN. */
 #ifndef CONVD_OPS_WINNER_H
 #define CONVD_OPS_WINNER_H
 #include "row.h"
@@ -8,6 +7,15 @@
 static inline bool wins(float x, float y)
 {
     return (x == y) | (x != x);
+}
+
+/* What x gets of *left, which is dy as long as nobody has claimed it and 0 from then on. */
+static inline float claim(float x, float y, float *left)
+{
+    const bool mine = wins(x, y);
+    const float dx = mine ? *left : 0;
+    *left = mine ? 0 : *left;
+    return dx;
 }
 
 /* The first winner of n numbers; 0 where there is none. */

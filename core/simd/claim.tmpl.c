@@ -1,93 +1,72 @@
-/* claim.tmpl.c: the loop behind the gradients of max, min and median: one tap of many windows.
- *
- * What is not claimed adds -0, which changes no number, and so does what was claimed before: the last vector of a row may be
- * laid over outputs that are done already. */
+/* claim.tmpl.c: the loops behind the gradients of max, min and median pools: what each tap of many windows wins, and rows
+ * cut into every second number and put together again. */
 #include "isa.h"
 
-INLINE vec nothing(void)
+void FN(claim)(const float *const *x, size_t taps, const float *y, float *left, float *const *g,
+               size_t n)
 {
-    return -0.0f - (vec){0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vec v = vec_load(y + i);
+        ivec rest = LOAD(ivec, left + i);
+        for (size_t t = 0; t < taps; t++) {
+            const ivec mine = vec_load(x[t] + i) == v;
+            STORE(g[t] + i, rest & mine);
+            rest &= ~mine;
+        }
+        STORE(left + i, rest);
+    }
+    for (; i < n; i++)
+        for (size_t t = 0; t < taps; t++) {
+            const bool mine = x[t][i] == y[i];
+            g[t][i] = mine ? left[i] : 0;
+            left[i] = mine ? 0 : left[i];
+        }
 }
 
-/* What x gets; *left keeps the rest. */
-INLINE vec take(vec x, vec y, float *left)
-{
-    const ivec mine = (x == y) | (x != x), none = (ivec)nothing();
-    vec v = vec_load(left);
-    vec_store(left, (vec)(((ivec)v & ~mine) | (none & mine)));
-    return (vec)(((ivec)v & mine) | (none & ~mine));
-}
-
-INLINE void take_one(const float *x, const float *y, float *left, float *dx)
-{
-    if (*x != *y && *x == *x) return;
-    *dx += *left;
-    *left = -0.0f;
-}
-
-/* Every second lane of two vectors, and the other way: lanes at every second place of a vector, -0 between. */
+/* Every second lane of two vectors, and two vectors lane by lane. */
 #if VL == 64
-#define EVENS        0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define EVENS_ENDING 0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31
-#define LOW          0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16
-#define HIGH         8, 16, 9, 16, 10, 16, 11, 16, 12, 16, 13, 16, 14, 16, 15, 16
-#define HIGH_ENDING  16, 8, 16, 9, 16, 10, 16, 11, 16, 12, 16, 13, 16, 14, 16, 15
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define LOW   0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #elif VL == 32
-#define EVENS        0, 2, 4, 6, 8, 10, 12, 14
-#define EVENS_ENDING 0, 2, 4, 6, 9, 11, 13, 15
-#define LOW          0, 8, 1, 8, 2, 8, 3, 8
-#define HIGH         4, 8, 5, 8, 6, 8, 7, 8
-#define HIGH_ENDING  8, 4, 8, 5, 8, 6, 8, 7
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS  1, 3, 5, 7, 9, 11, 13, 15
+#define LOW   0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH  4, 12, 5, 13, 6, 14, 7, 15
 #else
-#define EVENS        0, 2, 4, 6
-#define EVENS_ENDING 0, 2, 5, 7
-#define LOW          0, 4, 1, 4
-#define HIGH         2, 4, 3, 4
-#define HIGH_ENDING  4, 2, 4, 3
+#define EVENS 0, 2, 4, 6
+#define ODDS  1, 3, 5, 7
+#define LOW   0, 4, 1, 5
+#define HIGH  2, 6, 3, 7
 #endif
 
-INLINE void add_to(float *dx, vec g)
+void FN(halves)(const float *x, size_t n, float *even, float *odd)
 {
-    vec_store(dx, vec_load(dx) + g);
-}
-
-INLINE void claim_1(const float *x, const float *y, float *left, float *dx)
-{
-    add_to(dx, take(vec_load(x), vec_load(y), left));
-}
-
-/* A vector of outputs two numbers apart. It ends at its last number where `ending`: one more may be nobody's. */
-INLINE void claim_2(const float *x, const float *y, float *left, float *dx, const bool ending)
-{
-    const vec a = vec_load(x), none = nothing();
-    if (ending) {
-        const vec v = __builtin_shufflevector(a, vec_load(x + LANES - 1), EVENS_ENDING);
-        const vec g = take(v, vec_load(y), left);
-        add_to(dx, __builtin_shufflevector(g, none, LOW));
-        add_to(dx + LANES - 1, __builtin_shufflevector(g, none, HIGH_ENDING));
-    } else {
-        const vec v = __builtin_shufflevector(a, vec_load(x + LANES), EVENS);
-        const vec g = take(v, vec_load(y), left);
-        add_to(dx, __builtin_shufflevector(g, none, LOW));
-        add_to(dx + LANES, __builtin_shufflevector(g, none, HIGH));
-    }
-}
-
-void FN(claim)(const float *x, size_t stride, const float *y, float *left, float *dx, size_t n)
-{
-    if (stride > 2 || n < LANES) {
-        for (size_t i = 0; i < n; i++) take_one(x + i * stride, y + i, left + i, dx + i * stride);
-        return;
-    }
     size_t i = 0;
-    for (; i + LANES < n; i += LANES)
-        if (stride == 1)
-            claim_1(x + i, y + i, left + i, dx + i);
-        else
-            claim_2(x + 2 * i, y + i, left + i, dx + 2 * i, false);
-    i = n - LANES;
-    if (stride == 1)
-        claim_1(x + i, y + i, left + i, dx + i);
-    else
-        claim_2(x + 2 * i, y + i, left + i, dx + 2 * i, true);
+    for (; 2 * i + 2 * LANES <= n; i += LANES) {
+        const vec a = vec_load(x + 2 * i), b = vec_load(x + 2 * i + LANES);
+        vec_store(even + i, __builtin_shufflevector(a, b, EVENS));
+        vec_store(odd + i, __builtin_shufflevector(a, b, ODDS));
+    }
+    for (; 2 * i < n; i++) {
+        even[i] = x[2 * i];
+        if (2 * i + 1 < n) odd[i] = x[2 * i + 1];
+    }
+}
+
+void FN(add_halves)(float *y, const float *even, const float *odd, size_t n)
+{
+    size_t i = 0;
+    for (; 2 * i + 2 * LANES <= n; i += LANES) {
+        const vec a = vec_load(even + i), b = vec_load(odd + i);
+        float *to = y + 2 * i;
+        vec_store(to, vec_load(to) + __builtin_shufflevector(a, b, LOW));
+        vec_store(to + LANES, vec_load(to + LANES) + __builtin_shufflevector(a, b, HIGH));
+    }
+    for (; 2 * i < n; i++) {
+        y[2 * i] += even[i];
+        if (2 * i + 1 < n) y[2 * i + 1] += odd[i];
+    }
 }

@@ -75,13 +75,25 @@ static void magnitude(float *y, const float *x, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = fabsf(x[i]);
 }
 
-static void claim(const float *x, size_t stride, const float *y, float *left, float *dx, size_t n)
+static void claim(const float *const *x, size_t taps, const float *y, float *left, float *const *g,
+                  size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (x[i * stride] == y[i] || isnan(x[i * stride])) {
-            dx[i * stride] += left[i];
-            left[i] = -0.0f;
+        for (size_t t = 0; t < taps; t++) {
+            const bool mine = x[t][i] == y[i];
+            g[t][i] = mine ? left[i] : 0;
+            if (mine) left[i] = 0;
         }
+}
+
+static void halves(const float *x, size_t n, float *even, float *odd)
+{
+    for (size_t i = 0; i < n; i++) (i % 2 ? odd : even)[i / 2] = x[i];
+}
+
+static void add_halves(float *y, const float *even, const float *odd, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] += (i % 2 ? odd : even)[i / 2];
 }
 
 static float gray(float r, float g, float b)
@@ -133,6 +145,8 @@ const struct convd_simd convd_simd_ref = {
     .add = add,
     .abs = magnitude,
     .claim = claim,
+    .halves = halves,
+    .add_halves = add_halves,
     .luma = luma,
     .u8_planes = u8_planes,
     .u8_luma = u8_luma,

@@ -17,8 +17,10 @@
  *   finite     true when all n numbers are finite
  *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN
  *   add abs    y = a + b, y = |x|; y may be a, b or x
- *   claim      one tap of n windows that answer one of their numbers: where x[j*stride] is y[j], or is NaN, dx[j*stride]
- *              is added left[j], which becomes -0 (0 that no sum sees): nothing is left for other taps
+ *   claim      taps of n windows that answer one of their numbers: g[t][j] = left[j] for the first t with x[t][j] == y[j],
+ *              0 for the others; left[j] keeps what nobody claimed, else 0
+ *   halves     the numbers of x at even and at odd places, n of them together
+ *   add_halves the other way, added to y
  *   luma       Rec. 601: 0.299 r + 0.587 g + 0.114 b
  *   u8_planes  n pixels of `stored` interleaved bytes -> the first `planes` (<= stored) of them as rows of floats
  *   u8_luma    the same to one row: Rec. 601 of the first three bytes (stored >= 3)
