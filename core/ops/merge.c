@@ -77,7 +77,7 @@ static void back_row(struct merge_back *m, ptrdiff_t r, void (*back)(struct merg
             collect(m, c, i, back, &all);
         else
             block(m, back);
-        for (ptrdiff_t j = 0; j < m->n && !one; j++) to[m->j0 + j] += g[j];
+        for (ptrdiff_t j = 0; j < m->n && !one; j++) to[m->j0 + j] += m->g[j];
     }
     if (one) *to += (float)all;
 }

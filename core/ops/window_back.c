@@ -1,7 +1,8 @@
 /* window_back.c: the way back through windows; see window.h and winner.h.
  *
- * Winners are found again from x and y: those of small windows tap by tap (window_claim.c). Large ones: the extreme of each column of the window and the row it is first in, then the first column that holds y: kh +
- * kw steps an output in place of kh * kw. */
+ * Winners are found again from x and y: those of small windows tap by tap (window_claim.c). In large ones the extreme of each
+ * column of the window and the row it is first in, then the first column that holds y: kh + kw steps an output in place of
+ * kh * kw. */
 #include "window.h"
 #include "winner.h"
 #include <string.h>
