@@ -70,6 +70,7 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
  *   int_max8 int_min8 int_max16 int_min16   the larger, the smaller of unsigned bytes, of 16 bits
+ *   float_max float_min   the larger, the smaller where neither is NaN; float_nan: whether any lane is
  *   int_double  half a vector of floats as doubles
  *   int_round   floats to integers, half to even
  *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32 */
@@ -94,6 +95,9 @@ INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm512_min_epu8((__m512i)a, 
 INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm512_max_epi16((__m512i)a, (__m512i)b); }
 INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm512_min_epi16((__m512i)a, (__m512i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm512_cvtps_epi32((__m512)x); }
+INLINE vec float_max(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vec float_min(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE bool float_nan(vec x) { return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q) != 0; }
 INLINE dvec int_double(const float *x) { return (dvec)_mm512_cvtps_pd(_mm256_loadu_ps(x)); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)x)); }
@@ -112,6 +116,9 @@ INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm256_min_epu8((__m256i)a, 
 INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm256_max_epi16((__m256i)a, (__m256i)b); }
 INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm256_min_epi16((__m256i)a, (__m256i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm256_cvtps_epi32((__m256)x); }
+INLINE vec float_max(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE vec float_min(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE bool float_nan(vec x) { return _mm256_movemask_ps(_mm256_cmp_ps((__m256)x, (__m256)x, _CMP_UNORD_Q)) != 0; }
 INLINE dvec int_double(const float *x) { return (dvec)_mm256_cvtps_pd(_mm_loadu_ps(x)); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)x)); }
@@ -134,6 +141,9 @@ INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm_min_epu8((__m128i)a, (__
 INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm_max_epi16((__m128i)a, (__m128i)b); }
 INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm_min_epi16((__m128i)a, (__m128i)b); }
 INLINE ivec int_round(vec x) { return (ivec)_mm_cvtps_epi32((__m128)x); }
+INLINE vec float_max(vec a, vec b) { return (vec)_mm_max_ps((__m128)a, (__m128)b); }
+INLINE vec float_min(vec a, vec b) { return (vec)_mm_min_ps((__m128)a, (__m128)b); }
+INLINE bool float_nan(vec x) { return _mm_movemask_ps(_mm_cmpunord_ps((__m128)x, (__m128)x)) != 0; }
 INLINE dvec int_double(const float *x) { return (dvec){(double)x[0], (double)x[1]}; }
 INLINE hvec int_widen(const uint8_t *x)
 {
@@ -170,6 +180,9 @@ INLINE bvec int_pack8(hvec a, hvec b)
     return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
 }
 INLINE ivec int_round(vec x) { return (ivec)vcvtnq_s32_f32((float32x4_t)x); }
+INLINE vec float_max(vec a, vec b) { return (vec)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+INLINE vec float_min(vec a, vec b) { return (vec)vminq_f32((float32x4_t)a, (float32x4_t)b); }
+INLINE bool float_nan(vec x) { return vminvq_u32(vceqq_f32((float32x4_t)x, (float32x4_t)x)) == 0; }
 INLINE dvec int_double(const float *x) { return (dvec){(double)x[0], (double)x[1]}; }
 INLINE bvec int_max8(bvec a, bvec b) { return (bvec)vmaxq_u8((uint8x16_t)a, (uint8x16_t)b); }
 INLINE bvec int_min8(bvec a, bvec b) { return (bvec)vminq_u8((uint8x16_t)a, (uint8x16_t)b); }

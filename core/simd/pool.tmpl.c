@@ -13,14 +13,32 @@ INLINE vec better(vec a, vec b, const bool largest)
     return (vec)(((ivec)b & take) | ((ivec)a & ~take));
 }
 
+/* Without a thought for NaN; *seen becomes NaN in lanes that met one (or an infinity, which costs time only). */
+INLINE vec quick(vec a, vec b, const bool largest, vec *seen)
+{
+    *seen += b * 0.0f;
+    return largest ? float_max(a, b) : float_min(a, b);
+}
+
 INLINE void rows_tile(const float *const *t, size_t taps, const bool largest, float *y, size_t at, const size_t vecs)
 {
-    vec best[VECS];
+    vec best[VECS], seen[VECS] = {{0}};
     UNROLL
-    for (size_t v = 0; v < vecs; v++) best[v] = vec_load(t[0] + at + v * LANES);
+    for (size_t v = 0; v < vecs; v++) {
+        best[v] = vec_load(t[0] + at + v * LANES);
+        seen[v] += best[v] * 0.0f;
+    }
     for (size_t i = 1; i < taps; i++) {
         UNROLL
-        for (size_t v = 0; v < vecs; v++) best[v] = better(best[v], vec_load(t[i] + at + v * LANES), largest);
+        for (size_t v = 0; v < vecs; v++) best[v] = quick(best[v], vec_load(t[i] + at + v * LANES), largest, &seen[v]);
+    }
+    UNROLL
+    for (size_t v = 1; v < vecs; v++) seen[0] += seen[v];
+    if (__builtin_expect(float_nan(seen[0]), 0)) {
+        for (size_t v = 0; v < vecs; v++) {
+            best[v] = vec_load(t[0] + at + v * LANES);
+            for (size_t i = 1; i < taps; i++) best[v] = better(best[v], vec_load(t[i] + at + v * LANES), largest);
+        }
     }
     UNROLL
     for (size_t v = 0; v < vecs; v++) vec_store(y + at + v * LANES, best[v]);
@@ -59,8 +77,12 @@ INLINE vec evens(const float *x)
 
 INLINE void twos_tile(const float *const *t, size_t taps, const bool largest, float *y, size_t at)
 {
-    vec best = evens(t[0] + 2 * at);
-    for (size_t i = 1; i < taps; i++) best = better(best, evens(t[i] + 2 * at), largest);
+    vec best = evens(t[0] + 2 * at), seen = best * 0.0f;
+    for (size_t i = 1; i < taps; i++) best = quick(best, evens(t[i] + 2 * at), largest, &seen);
+    if (__builtin_expect(float_nan(seen), 0)) {
+        best = evens(t[0] + 2 * at);
+        for (size_t i = 1; i < taps; i++) best = better(best, evens(t[i] + 2 * at), largest);
+    }
     vec_store(y + at, best);
 }
 
@@ -81,30 +103,24 @@ void FN(best_twos)(const float *const *t, size_t taps, bool largest, float *y, s
         twos_run(t, taps, false, y, n);
 }
 
-/* NaN fails every comparison, so the best of the others is found; one that was seen sends the row to ref. */
+/* A row that holds a NaN (or an infinity) is done by ref. */
 INLINE float best_run(const float *x, size_t n, const bool largest)
 {
-    vec best[VECS];
-    ivec bad = {0};
+    vec best[VECS], seen[VECS] = {{0}};
     size_t j = VECS * LANES;
     UNROLL
-    for (size_t v = 0; v < VECS; v++) best[v] = vec_load(x + v * LANES);
-    UNROLL
-    for (size_t v = 0; v < VECS; v++) bad |= best[v] != best[v];
+    for (size_t v = 0; v < VECS; v++) {
+        best[v] = vec_load(x + v * LANES);
+        seen[v] += best[v] * 0.0f;
+    }
     while (j < n) {
         if (j + VECS * LANES > n) j = n - VECS * LANES;
         UNROLL
-        for (size_t v = 0; v < VECS; v++) {
-            const vec a = vec_load(x + j + v * LANES);
-            const ivec take = largest ? a > best[v] : a < best[v];
-            best[v] = (vec)(((ivec)a & take) | ((ivec)best[v] & ~take));
-            bad |= a != a;
-        }
+        for (size_t v = 0; v < VECS; v++) best[v] = quick(best[v], vec_load(x + j + v * LANES), largest, &seen[v]);
         j += VECS * LANES;
     }
-    int32_t any = 0;
-    for (size_t i = 0; i < LANES; i++) any |= bad[i];
-    if (any) return convd_best_of_ref(x, n, largest);
+    for (size_t v = 1; v < VECS; v++) seen[0] += seen[v];
+    if (float_nan(seen[0])) return convd_best_of_ref(x, n, largest);
     float top = best[0][0];
     for (size_t v = 0; v < VECS; v++)
         for (size_t i = 0; i < LANES; i++)
