@@ -14,7 +14,7 @@ VARIANT ?=
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev nettle-dev curl
-PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema
+PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema strace
 PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
@@ -112,7 +112,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help run test test-code run-tests programs asan tsan format lint lint-checks layers layers-check man docs fuzz run-fuzz soak run-soak bench install uninstall clean docker
+.PHONY: all help run test test-code test-crash run-tests programs asan tsan format lint lint-checks layers layers-check man docs fuzz run-fuzz soak run-soak bench install uninstall clean docker
 .PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
@@ -213,6 +213,12 @@ test: install-packages-test
 ## asan: every test under AddressSanitizer and UndefinedBehaviorSanitizer
 asan: install-packages-test
 	@$(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
+
+## test-crash: 500 jobs, 60 kills, and a kill and an error at each of the first writes, fsyncs, renames and unlinks
+test-crash: install-packages-test
+	@$(MAKE) $(JOBS) --no-print-directory $(B)/convd $(B)/tests/http/crash
+	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) CRASH_JOBS=500 CRASH_KILLS=60 CRASH_POINTS=40 \
+	    $(B)/tests/http/crash
 
 ## tsan: every test under ThreadSanitizer
 tsan: install-packages-test

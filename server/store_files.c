@@ -93,6 +93,7 @@ enum store_status files_begin(struct files *f, struct file_draft *d)
     char text[64];
     store_make_id(d->name);
     draft_name(d, text);
+    d->at = 0;
     d->fd = openat(f->dir, text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return d->fd >= 0 ? STORE_OK : files_status(errno);
 }
@@ -101,10 +102,11 @@ enum store_status files_append(struct file_draft *d, const void *data, size_t n)
 {
     const char *from = data;
     while (n > 0) {
-        ssize_t wrote = write(d->fd, from, n < PIECE ? n : PIECE);
+        ssize_t wrote = pwrite(d->fd, from, n < PIECE ? n : PIECE, d->at);
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote <= 0) return wrote == 0 ? STORE_FULL : files_status(errno);
         from += wrote;
+        d->at += wrote;
         n -= (size_t)wrote;
     }
     return STORE_OK;

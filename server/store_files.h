@@ -3,6 +3,7 @@
 #ifndef STORE_FILES_H
 #define STORE_FILES_H
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "store.h"
 
@@ -22,6 +23,7 @@ void files_close(struct files *f);
 /* A file that is being written. */
 struct file_draft {
     int fd;
+    off_t at;
     char name[STORE_ID];
 };
 enum store_status files_begin(struct files *f, struct file_draft *d);
