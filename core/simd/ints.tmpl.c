@@ -154,7 +154,8 @@ INLINE void gray_row(const uint8_t *x, size_t n, const size_t stored, const stru
 
 void FN(gray_i16)(const uint8_t *x, size_t n, size_t stored, const int16_t *k, int shift, int16_t *y)
 {
-    struct luma w = {.half = (1 << (shift - 1)) - (ivec){0}, .shift = shift};
+    const int32_t half = (int32_t)1 << (shift - 1);
+    struct luma w = {.half = half - (ivec){0}, .shift = shift};
     for (size_t i = 0; i < HALVES; i += 2) {
         w.rb[i] = k[0];
         w.rb[i + 1] = k[2];
