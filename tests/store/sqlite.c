@@ -62,7 +62,7 @@ static void clean_store(struct store *s)
     dir[0] = 0;
 }
 
-#include "suite.h"
+#include "suite.inc"
 
 /* The first file under files/. */
 static const char *a_file(void)
