@@ -14,10 +14,8 @@ static size_t picture_n;
 
 TEST(a_byte_order_mark_is_no_json)
 {
-    static const char *const texts[] = {"\xEF\xBB\xBF[\"abs\"]",
-                                        "\xEF\xBB\xBF{\"steps\":[\"abs\"]}",
-                                        "\xEF\xBB\xBF"
-                                        "abs"};
+    static const char *const texts[] = {"\357\273\277[\"abs\"]", "\357\273\277{\"steps\":[\"abs\"]}",
+                                        "\357\273\277abs"};
     for (size_t i = 0; i < 3; i++) {
         struct answer a = fetch(
             &s,
