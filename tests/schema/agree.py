@@ -355,10 +355,15 @@ class Mutator:
         return spec
 
     def mutant(self, base):
-        spec = copy.deepcopy(base)
-        for _ in range(self.rng.choice([1, 1, 1, 2, 3])):
-            spec = self.typed(spec) if self.rng.random() < 0.75 else self.once(spec)
-        return spec
+        while True:
+            spec = copy.deepcopy(base)
+            for _ in range(self.rng.choice([1, 1, 1, 2, 3])):
+                spec = self.typed(spec) if self.rng.random() < 0.75 else self.once(spec)
+            try:
+                json.dumps(spec, allow_nan=False)
+                return spec
+            except ValueError:
+                pass  # a number grew until it was no JSON any more
 
 
 # ---- verdicts -----------------------------------------------------------------------------------------------------
