@@ -319,19 +319,20 @@ static void medias(struct api_schema *s, const struct word *w)
 
 static void success(struct api_schema *s, const struct api_route *r, int status)
 {
+    const char *given = status == 202 ? "Job" : r->gives; /* what goes on is told by its job */
     bool tagged = strstr(r->statuses, "304") || convd_word_in(r->gives, "Result Gradient Probe");
     schema_object(s, NULL);
     schema_string(s, "description", help_of(r));
     if (tagged || status == 201) {
         schema_object(s, "headers");
         if (tagged) header(s, "ETag", "of all that decides the bytes");
-        if (status == 201) header(s, "Location", "where the picture is");
+        if (status == 201) header(s, "Location", "where it is");
         schema_end(s);
     }
-    if (*r->gives) {
+    if (*given && status != 204) {
         schema_object(s, "content");
         for (size_t i = 0; i < COUNT(gives); i++)
-            if (strcmp(gives[i].word, r->gives) == 0) medias(s, &gives[i]);
+            if (strcmp(gives[i].word, given) == 0) medias(s, &gives[i]);
         schema_end(s);
     }
     schema_end(s);

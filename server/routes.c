@@ -40,19 +40,22 @@ size_t routes_first(const struct route *r)
 /* What follows from the flags, and what the row says beside. */
 static const char *statuses_of(const struct route *r, struct convd_arena *mem)
 {
-    const bool named = strstr(r->pattern, "/{name}") || strstr(r->pattern, "/{id}");
+    const char *name = strstr(r->pattern, "/{name}");
+    const bool makes = strcmp(r->method, "PUT") == 0 && name && !name[7]; /* what is not there */
+    const bool later = strncmp(r->statuses, "202", 3) == 0;
     const struct {
         int status;
         bool listed;
     } all[] = {
-        {200, *r->gives != 0},
+        {200, *r->gives && !later},
         {201, false},
+        {202, false},
         {204, *r->gives == 0},
         {304, r->flags & ROUTE_TAGGED},
         {400, true},
         {401, !(r->flags & ROUTE_OPEN)},
         {403, r->flags & ROUTE_STATE},
-        {404, named},
+        {404, (name && !makes) || strstr(r->pattern, "/{id}")},
         {406, false},
         {408, r->flags & ROUTE_BODY},
         {409, false},
