@@ -2,6 +2,7 @@
 #include "../../server/images.h"
 #include "../t.h"
 #include "lib_server.h"
+#include <pthread.h>
 #include <string.h>
 
 static struct server s;
@@ -121,6 +122,58 @@ TEST(what_is_held_stays_readable_and_counts)
     OK(!images_put(t, large, sizeof large, &info, &fresh));
     OK((a = images_get(t, a->id)) != NULL); /* what can never fit drives nobody out */
     images_drop(t, a);
+    images_free(t);
+}
+
+struct crowd {
+    struct images *t;
+    uint64_t seed;
+    size_t wrong;
+};
+
+/* Keeps, finds and forgets a few pictures at random; each is as long and full of what its first byte says. */
+static void *busy(void *arg)
+{
+    struct crowd *c = arg;
+    struct t_rng r = {c->seed};
+    const struct convd_image_info info = some_info();
+    uint8_t bytes[3000];
+    char ids[16][IMAGE_ID + 1] = {{0}};
+    for (int i = 0; i < 3000; i++) {
+        const size_t k = (size_t)t_between(&r, 0, 15), n = 1000 + 100 * k;
+        bool fresh;
+        struct image *a = NULL;
+        if (t_between(&r, 0, 2)) {
+            memset(bytes, (int)k, n);
+            a = images_put(c->t, bytes, n, &info, &fresh);
+            if (a) memcpy(ids[k], a->id, sizeof ids[k]);
+        } else if (ids[k][0] && t_between(&r, 0, 3)) {
+            a = images_get(c->t, ids[k]);
+        } else if (ids[k][0]) {
+            images_forget(c->t, ids[k]);
+        }
+        for (size_t b = 0; a && b < a->n; b++) c->wrong += a->data[b] != k;
+        c->wrong += a && a->n != n;
+        images_drop(c->t, a);
+    }
+    return NULL;
+}
+
+TEST(a_crowd_finds_what_it_kept)
+{
+    enum { THREADS = 4 };
+    struct images *t = images_new(12000);
+    struct crowd crowd[THREADS];
+    pthread_t thread[THREADS];
+    for (uint64_t i = 0; i < THREADS; i++) {
+        crowd[i] = (struct crowd){.t = t, .seed = i + 1};
+        EQ(0, pthread_create(&thread[i], NULL, busy, &crowd[i]));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(thread[i], NULL);
+        EQ(0, crowd[i].wrong);
+    }
+    OK(images_counts(t).bytes <= images_counts(t).budget);
     images_free(t);
 }
 
