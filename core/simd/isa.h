@@ -129,9 +129,9 @@ INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm_madd_epi16((__m128i)a, (
 INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
 INLINE hvec int_high(hvec a, hvec b)
 {
-    const uhvec low = (uhvec)(a * b);
-    const hvec top = (hvec)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
-    return top * 2 + (hvec)(low >> 15) + (hvec)(low >> 14 & 1);
+    const uhvec low = (uhvec)a * (uhvec)b; /* unsigned: the low halves wrap */
+    const uhvec top = (uhvec)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
+    return (hvec)(top * 2 + (low >> 15) + (low >> 14 & 1));
 }
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm_adds_epi16((__m128i)a, (__m128i)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)_mm_packs_epi32((__m128i)a, (__m128i)b); }
