@@ -175,13 +175,13 @@ void FN(gray_i16)(const uint8_t *x, size_t n, size_t stored, const int16_t *k, i
 INLINE void taps_tile(const int16_t *const *t, const int16_t *k, size_t taps, hvec bias, int16_t *y,
                       size_t at, const size_t vecs)
 {
-    hvec sum[TAPS_VECS];
+    uhvec sum[TAPS_VECS]; /* sums may wrap on the way: unsigned */
     UNROLL
-    for (size_t v = 0; v < vecs; v++) sum[v] = bias;
+    for (size_t v = 0; v < vecs; v++) sum[v] = (uhvec)bias;
     for (size_t i = 0; i < taps; i++) {
-        const hvec f = all(k[i]);
+        const uhvec f = (uhvec)all(k[i]);
         UNROLL
-        for (size_t v = 0; v < vecs; v++) sum[v] += f * LOAD(hvec, t[i] + at + v * HALVES);
+        for (size_t v = 0; v < vecs; v++) sum[v] += f * LOAD(uhvec, t[i] + at + v * HALVES);
     }
     UNROLL
     for (size_t v = 0; v < vecs; v++) STORE(y + at + v * HALVES, sum[v]);
@@ -340,7 +340,7 @@ INLINE void box_tile(const int16_t *x, size_t step, size_t taps, int shift, hvec
         for (size_t v = 0; v < vecs; v++) sum[v] += LOAD(hvec, x + v * HALVES);
     }
     UNROLL
-    for (size_t v = 0; v < vecs; v++) STORE(y + v * HALVES, int_high(sum[v] << shift, k));
+    for (size_t v = 0; v < vecs; v++) STORE(y + v * HALVES, int_high((hvec)((uhvec)sum[v] << shift), k));
 }
 
 void FN(box_i16)(const int16_t *x, size_t step, size_t taps, int shift, int16_t k, int16_t *y, size_t n)
@@ -350,7 +350,7 @@ void FN(box_i16)(const int16_t *x, size_t step, size_t taps, int shift, int16_t 
         for (; j < n; j++) {
             int sum = 0;
             for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
-            y[j] = (int16_t)high(sum << shift, k);
+            y[j] = (int16_t)high(sum * (1 << shift), k);
         }
         return;
     }

@@ -189,6 +189,6 @@ void convd_box_i16_ref(const int16_t *x, size_t step, size_t taps, int shift, in
     for (size_t j = 0; j < n; j++) {
         int sum = 0;
         for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
-        y[j] = (int16_t)high(sum << shift, k);
+        y[j] = (int16_t)high(sum * (1 << shift), k);
     }
 }
