@@ -125,6 +125,44 @@ void child_file(const char *path, const void *data, size_t n)
     if (!f || fwrite(data, 1, n, f) != n || fclose(f) != 0) abort();
 }
 
+/* ---- terminals ---- */
+
+static int terminal(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0) return master;
+    if (master >= 0) close(master);
+    return -1;
+}
+
+bool child_has_terminal(void)
+{
+    int master = terminal();
+    if (master >= 0) close(master);
+    return master >= 0;
+}
+
+int child_on_terminal(const char *const *argv, char *text, size_t room)
+{
+    int master = terminal();
+    if (master < 0) abort();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+        become(argv, open("/dev/null", O_RDONLY), slave, slave, NULL);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
+    size_t n = 0;
+    for (ssize_t got; n + 1 < room && (got = read(master, text + n, room - 1 - n)) > 0;)
+        n += (size_t)got;
+    text[n] = 0;
+    close(master);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
 /* ---- pictures ---- */
 
 void *child_ppm(int w, int h, unsigned char (*f)(int x, int y, int c), size_t *n)

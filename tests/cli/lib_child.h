@@ -20,6 +20,11 @@ void child_release(struct child *c);
 /* Starts argv and goes on; stderr comes out of *err_fd. */
 pid_t child_start(const char *const *argv, int *err_fd);
 
+/* Runs argv with a pseudo-terminal as stdout and stderr and waits: the exit code, and in text what it wrote (ends in NUL). */
+int child_on_terminal(const char *const *argv, char *text, size_t room);
+/* Whether this system gives pseudo-terminals (devpts is mounted). */
+bool child_has_terminal(void);
+
 /* A fresh directory of this process, removed with all that is in it when the process ends. */
 const char *child_dir(void);
 /* PATH in that directory; static storage of 8 turns. */
