@@ -2,22 +2,13 @@
  * y[c, i, j] = x[c * r * r + i % r * r + j % r, i / r, j / r], r = factor. C must be a multiple of r^2. Equals torch
  * pixel_shuffle (ONNX DepthToSpace in mode CRD).
  * Source: Shi et al. 2016, "Real-time single image and video super-resolution". */
-#include "row.h"
+#include "squares.h"
 
-struct params {
-    ptrdiff_t factor;
-};
-// clang-format off
-static const struct convd_param params[] = {
-    {AT(factor), .type = CONVD_P_INT, .lo = 1, .hi = 64, .summary = "times as high and wide",
-     .aliases = "upscale_factor blocksize block_size r"},
-    CONVD_PARAM_END,
-};
-// clang-format on
+FACTOR("times as high and wide", "upscale_factor")
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     const struct convd_shape *x = &s->x[0];
     s->y = (struct convd_shape){s->y.n, x->c / (r * r), 0, 0};
     if (x->c % (r * r)) {
@@ -35,7 +26,7 @@ static bool shape(struct convd_site *s, struct convd_faults *f)
 
 static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     (void)i;
     *x = (struct convd_rows){y.y0 / r, (y.y1 + r - 1) / r};
     return true;
@@ -43,33 +34,17 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
 
 static void forward(const struct convd_call *call)
 {
-    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
-    const struct convd_view *x = call->x, *y = call->y;
-    for (ptrdiff_t c = 0; c < y->c; c++)
-        for (ptrdiff_t i = y->y0; i < y->y1; i++)
-            for (ptrdiff_t k = 0; k < r; k++) {
-                const float *from = convd_row(x, c * r * r + i % r * r + k, i / r);
-                float *to = convd_row(y, c, i) + k;
-                for (ptrdiff_t j = 0; j < x->w; j++) to[j * r] = from[j];
-            }
+    squares_forward(call, row_from_small);
 }
 
 static void backward(const struct convd_back *call)
 {
-    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
-    const struct convd_view *dx = call->dx;
-    const struct convd_rows own = part_rows(call, dx);
-    for (ptrdiff_t k = own.y0; k < own.y1; k++) {
-        const ptrdiff_t c = k / dx->h, i = k % dx->h;
-        const float *from = convd_row(call->dy, c / (r * r), i * r + c / r % r) + c % r;
-        float *to = convd_row(dx, c, i);
-        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += from[j * r];
-    }
+    squares_backward(call, row_from_large);
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     *l = (struct convd_look){.c = at.c * r * r + at.i % r * r + at.j % r,
                              .channels = 1,
                              .y = at.i / r,

@@ -1,22 +1,13 @@
 /* pixel_unshuffle: squares of factor x factor pixels become channels; the inverse of pixel_shuffle.
  * y[c * r * r + a * r + b, i, j] = x[c, i * r + a, j * r + b], r = factor. H and W must be multiples of r. Equals torch
  * pixel_unshuffle. */
-#include "row.h"
+#include "squares.h"
 
-struct params {
-    ptrdiff_t factor;
-};
-// clang-format off
-static const struct convd_param params[] = {
-    {AT(factor), .type = CONVD_P_INT, .lo = 1, .hi = 64, .summary = "side of the squares, pixels",
-     .aliases = "downscale_factor blocksize block_size r"},
-    CONVD_PARAM_END,
-};
-// clang-format on
+FACTOR("side of the squares, pixels", "downscale_factor")
 
 static bool shape(struct convd_site *s, struct convd_faults *f)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     const struct convd_shape *x = &s->x[0];
     s->y = (struct convd_shape){s->y.n, 0, x->h / r, x->w / r};
     if (x->h % r || x->w % r) {
@@ -33,13 +24,13 @@ static bool shape(struct convd_site *s, struct convd_faults *f)
 
 static void window(const struct convd_site *s, struct convd_window *w)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     *w = (struct convd_window){r, r, r, r, 1, 1, 0, 0, false};
 }
 
 static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     (void)i;
     *x = (struct convd_rows){y.y0 * r, y.y1 * r};
     return true;
@@ -47,33 +38,17 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
 
 static void forward(const struct convd_call *call)
 {
-    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
-    const struct convd_view *x = call->x, *y = call->y;
-    for (ptrdiff_t c = 0; c < y->c; c++)
-        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            const float *from = convd_row(x, c / (r * r), i * r + c / r % r) + c % r;
-            float *to = convd_row(y, c, i);
-            for (ptrdiff_t j = 0; j < y->w; j++) to[j] = from[j * r];
-        }
+    squares_forward(call, row_from_large);
 }
 
 static void backward(const struct convd_back *call)
 {
-    const ptrdiff_t r = ((const struct params *)call->site->params)->factor;
-    const struct convd_view *dx = call->dx, *dy = call->dy;
-    const struct convd_rows own = part_rows(call, dx);
-    for (ptrdiff_t n = own.y0; n < own.y1; n++)
-        for (ptrdiff_t k = 0; k < r; k++) {
-            const ptrdiff_t c = n / dx->h, i = n % dx->h;
-            const float *from = convd_row(dy, c * r * r + i % r * r + k, i / r);
-            float *to = convd_row(dx, c, i) + k;
-            for (ptrdiff_t j = 0; j < dy->w; j++) to[j * r] += from[j];
-        }
+    squares_backward(call, row_from_small);
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
 {
-    const ptrdiff_t r = ((const struct params *)s->params)->factor;
+    const ptrdiff_t r = factor_of(s);
     *l = (struct convd_look){.c = at.c / (r * r),
                              .channels = 1,
                              .y = at.i * r + at.c / r % r,

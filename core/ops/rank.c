@@ -83,6 +83,14 @@ const char *convd_rank_padded(const struct convd_site *s, struct convd_arena *me
                               left, p->kernel_size.h - 1 - top, p->kernel_size.w - 1 - left);
 }
 
+const char *convd_rank_torch(const struct convd_site *s, struct convd_arena *mem, bool largest)
+{
+    const char *padded = convd_rank_padded(s, mem), *sign = largest ? "" : "-";
+    return padded ? convd_arena_printf(mem, "%sF.max_pool2d(%s%s, {kernel_size}, 1)", sign, sign,
+                                       padded)
+                  : NULL;
+}
+
 const char *convd_rank_opencv(const struct convd_site *s, const char *name, struct convd_arena *mem)
 {
     static const char *const borders[] = {[CONVD_MODE_REFLECT] = "cv2.BORDER_REFLECT_101",

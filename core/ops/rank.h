@@ -41,6 +41,8 @@ void convd_rank_extreme(const struct convd_call *call, bool largest);
 
 /* The map with its border, for programs of both libraries. */
 const char *convd_rank_padded(const struct convd_site *s, struct convd_arena *mem);
+/* The largest or smallest of its windows. */
+const char *convd_rank_torch(const struct convd_site *s, struct convd_arena *mem, bool largest);
 /* cv2.NAME (dilate, erode): with its own border where it has the mode, else on the padded map. */
 const char *convd_rank_opencv(const struct convd_site *s, const char *name,
                               struct convd_arena *mem);
@@ -61,4 +63,33 @@ size_t convd_rank_extreme_back_scratch(const struct convd_site *s);
 #define RANK_ROW                                                                                   \
     .group = CONVD_RANK, .params = params, .params_size = sizeof(struct convd_rank_params),        \
     .window = convd_rank_window, .rows = convd_rank_rows, .forward = forward, .backward = backward
+
+/* The parameters and hooks of dilate and erode, to stand above a row with RANK_EXTREME_ROW; needs rank_int.h. */
+#define RANK_EXTREME(LARGEST, CV2)                                                                 \
+    static const struct convd_param params[] = {RANK_PARAMS(1023, 0), CONVD_PARAM_END};            \
+    static void forward(const struct convd_call *call)                                             \
+    {                                                                                              \
+        convd_rank_extreme(call, LARGEST);                                                         \
+    }                                                                                              \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        convd_rank_back(call, LARGEST, convd_rank_award);                                          \
+    }                                                                                              \
+    static void forward_fixed(const struct convd_fixed_call *c)                                    \
+    {                                                                                              \
+        convd_rank_best_fixed(c, LARGEST);                                                         \
+    }                                                                                              \
+    static const char *torch(const struct convd_site *s, struct convd_arena *mem)                  \
+    {                                                                                              \
+        return convd_rank_torch(s, mem, LARGEST);                                                  \
+    }                                                                                              \
+    static const char *opencv(const struct convd_site *s, struct convd_arena *mem)                 \
+    {                                                                                              \
+        return convd_rank_opencv(s, CV2, mem);                                                     \
+    }
+#define RANK_EXTREME_ROW                                                                           \
+    RANK_ROW, .fixed = convd_rank_fixed, .forward_fixed = forward_fixed, .algorithm = "running",   \
+              .cost = convd_rank_extreme_cost, .scratch = convd_rank_extreme_scratch,              \
+              .back_scratch = convd_rank_extreme_back_scratch, .look = convd_rank_look,            \
+              .torch_of = torch, .opencv_of = opencv
 #endif

@@ -160,6 +160,43 @@ struct convd_pair convd_window_cover(const struct convd_site *s)
 
 /* ---- largest and smallest ---- */
 
+void convd_window_extreme_look(const struct convd_site *s, struct convd_place at,
+                               struct convd_look *l, bool largest)
+{
+    convd_window_look(s, at, l);
+    l->kind = CONVD_LOOK_WINNER;
+    l->mode = CONVD_MODE_CONSTANT;
+    l->value = largest ? -INFINITY : INFINITY;
+}
+
+const char *convd_window_extreme_torch(const struct convd_site *s, struct convd_arena *mem,
+                                       bool largest)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair behind = convd_window_cover(s);
+    const char *sign = largest ? "" : "-";
+    if (convd_window_plain(s))
+        return convd_arena_printf(mem,
+                                  "%sF.max_pool2d(%s{x}, {kernel_size}, {stride}, (%td, %td), "
+                                  "{dilation}, ceil_mode={ceil_mode})",
+                                  sign, sign, a.y.before, a.x.before);
+    return convd_arena_printf(
+        mem, "%s$max_pool(%s{x}, {kernel_size}, {stride}, {dilation}, (%td, %td), (%td, %td))",
+        sign, sign, a.y.before, a.x.before, behind.h, behind.w);
+}
+
+const char *convd_window_extreme_opencv(const struct convd_site *s, struct convd_arena *mem,
+                                        bool largest)
+{
+    const struct convd_window_axes a = convd_window_axes(s);
+    const struct convd_pair behind = convd_window_cover(s);
+    return convd_arena_printf(mem,
+                              "$windows({x}, {kernel_size}, {stride}, {dilation}, (%td, %td), "
+                              "(%td, %td), %s((3, 4))",
+                              a.y.before, a.x.before, behind.h, behind.w,
+                              largest ? "-np.inf).max" : "np.inf).min");
+}
+
 enum { TAPS = 16 }; /* rows or columns that one call of a row loop takes */
 
 /* y[o] = the better of y[o] and of the columns a window reads from x on: taps are `dilation` apart, windows `stride`. */

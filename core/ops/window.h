@@ -94,8 +94,51 @@ struct convd_pair convd_window_cover(const struct convd_site *s);
     .window = convd_window_field, .rows = convd_window_rows, .scratch = convd_window_scratch,      \
     .forward = forward, .backward = backward
 
-/* Fills y with the largest (sign > 0) or smallest number of each window; NaN wins. */
+/* ---- max_pool and min_pool ---- */
+
+/* Fills y with the largest or smallest number of each window; NaN wins. */
 void convd_window_extreme(const struct convd_call *call, bool largest);
+void convd_window_extreme_look(const struct convd_site *s, struct convd_place at,
+                               struct convd_look *l, bool largest);
+const char *convd_window_extreme_torch(const struct convd_site *s, struct convd_arena *mem,
+                                       bool largest);
+const char *convd_window_extreme_opencv(const struct convd_site *s, struct convd_arena *mem,
+                                        bool largest);
+
+/* The parameters and hooks of the two, to stand above a row with WINDOW_EXTREME_ROW; needs window_int.h. */
+#define WINDOW_EXTREME(LARGEST)                                                                    \
+    static const struct convd_param params[] = {WINDOW_PARAMS, CONVD_PARAM_END};                   \
+    static void forward(const struct convd_call *call)                                             \
+    {                                                                                              \
+        convd_window_extreme(call, LARGEST);                                                       \
+    }                                                                                              \
+    static void backward(const struct convd_back *call)                                            \
+    {                                                                                              \
+        convd_window_extreme_back(call, LARGEST);                                                  \
+    }                                                                                              \
+    static void forward_fixed(const struct convd_fixed_call *c)                                    \
+    {                                                                                              \
+        convd_window_best_rows(c, LARGEST);                                                        \
+    }                                                                                              \
+    static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)      \
+    {                                                                                              \
+        convd_window_extreme_look(s, at, l, LARGEST);                                              \
+    }                                                                                              \
+    static const char *torch(const struct convd_site *s, struct convd_arena *mem)                  \
+    {                                                                                              \
+        return convd_window_extreme_torch(s, mem, LARGEST);                                        \
+    }                                                                                              \
+    static const char *opencv(const struct convd_site *s, struct convd_arena *mem)                 \
+    {                                                                                              \
+        return convd_window_extreme_opencv(s, mem, LARGEST);                                       \
+    }
+#define WINDOW_EXTREME_ROW                                                                         \
+    WINDOW_ROW, .fixed = convd_window_best_fixed, .forward_fixed = forward_fixed,                  \
+                .back_scratch = convd_window_extreme_back_scratch, .look = look,                   \
+                .torch_of = torch, .opencv_of = opencv
+
+/* ---- sums ---- */
+
 /* Sums each window in double: term(x) of each number (NULL: the number itself), then y = finish(sum, taps inside the
  * padded picture, taps inside the picture). */
 void convd_window_sum(const struct convd_call *call,
@@ -149,7 +192,6 @@ size_t convd_award_scratch(const struct convd_window_axes *a);
 void convd_award_init(struct convd_award *w);
 void convd_award(const struct convd_award *w, ptrdiff_t i);
 
-/* Of max_pool and min_pool. */
 void convd_window_extreme_back(const struct convd_back *call, bool largest);
 size_t convd_window_extreme_back_scratch(const struct convd_site *s);
 

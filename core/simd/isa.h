@@ -74,76 +74,67 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_double  half a vector of floats as doubles
  *   int_round   floats to integers, half to even
  *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32 */
-#if defined __AVX512BW__ && VL == 64
+#if defined __x86_64__
 #include <immintrin.h>
-#define IN_ORDER(V) _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
-INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
-#ifdef __AVX512VNNI__
-INLINE ivec int_madd_to(ivec sum, hvec a, hvec b)
-{
-    return (ivec)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
-}
+/* Names of this width: MM(add_epi16) is _mm256_add_epi16; HALF is half a vector of bytes, QUARTER a quarter. */
+#if defined __AVX512BW__ && VL == 64
+#define MM(NAME) _mm512_##NAME
+typedef __m512i mvec;
+typedef __m512 mfloats;
+#define IN_ORDER(V)   _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
+#define HALF(P)       _mm256_loadu_si256((const void *)(P))
+#define HALF_FLOAT(P) _mm256_loadu_ps(P)
+#define QUARTER(P)    _mm_loadu_si128((const void *)(P))
+#elif defined __AVX2__ && VL == 32
+#define MM(NAME) _mm256_##NAME
+typedef __m256i mvec;
+typedef __m256 mfloats;
+#define IN_ORDER(V)   _mm256_permute4x64_epi64((V), 0xd8)
+#define HALF(P)       _mm_loadu_si128((const void *)(P))
+#define HALF_FLOAT(P) _mm_loadu_ps(P)
+#define QUARTER(P)    _mm_loadl_epi64((const void *)(P))
+#else
+#define MM(NAME) _mm_##NAME
+typedef __m128i mvec;
+typedef __m128 mfloats;
+#define IN_ORDER(V) (V)
+#endif
+INLINE ivec int_madd(hvec a, hvec b) { return (ivec)MM(madd_epi16)((mvec)a, (mvec)b); }
+#if defined __AVX512VNNI__ && VL == 64
+INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return (ivec)_mm512_dpwssd_epi32((mvec)sum, (mvec)a, (mvec)b); }
 #else
 INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
 #endif
-INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm512_mulhrs_epi16((__m512i)a, (__m512i)b); }
-INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
-INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm512_packs_epi32((__m512i)a, (__m512i)b)); }
-INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm512_packus_epi16((__m512i)a, (__m512i)b)); }
-INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm512_max_epu8((__m512i)a, (__m512i)b); }
-INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm512_min_epu8((__m512i)a, (__m512i)b); }
-INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm512_max_epi16((__m512i)a, (__m512i)b); }
-INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm512_min_epi16((__m512i)a, (__m512i)b); }
-INLINE ivec int_round(vec x) { return (ivec)_mm512_cvtps_epi32((__m512)x); }
-INLINE vec float_max(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
-INLINE vec float_min(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
-INLINE bool float_nan(vec x) { return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q) != 0; }
-INLINE dvec int_double(const float *x) { return (dvec)_mm512_cvtps_pd(_mm256_loadu_ps(x)); }
-INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm512_cvtepu8_epi16(_mm256_loadu_si256((const void *)x)); }
-INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)x)); }
-INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)x)); }
-#elif defined __AVX2__ && VL == 32
-#include <immintrin.h>
-#define IN_ORDER(V) _mm256_permute4x64_epi64((V), 0xd8)
-INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
-INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
-INLINE hvec int_high(hvec a, hvec b) { return (hvec)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b); }
-INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
-INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(_mm256_packs_epi32((__m256i)a, (__m256i)b)); }
-INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(_mm256_packus_epi16((__m256i)a, (__m256i)b)); }
-INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm256_max_epu8((__m256i)a, (__m256i)b); }
-INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm256_min_epu8((__m256i)a, (__m256i)b); }
-INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm256_max_epi16((__m256i)a, (__m256i)b); }
-INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm256_min_epi16((__m256i)a, (__m256i)b); }
-INLINE ivec int_round(vec x) { return (ivec)_mm256_cvtps_epi32((__m256)x); }
-INLINE vec float_max(vec a, vec b) { return (vec)_mm256_max_ps((__m256)a, (__m256)b); }
-INLINE vec float_min(vec a, vec b) { return (vec)_mm256_min_ps((__m256)a, (__m256)b); }
-INLINE bool float_nan(vec x) { return _mm256_movemask_ps(_mm256_cmp_ps((__m256)x, (__m256)x, _CMP_UNORD_Q)) != 0; }
-INLINE dvec int_double(const float *x) { return (dvec)_mm256_cvtps_pd(_mm_loadu_ps(x)); }
-INLINE hvec int_widen(const uint8_t *x) { return (hvec)_mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)x)); }
-INLINE ivec int_widen4(const uint8_t *x) { return (ivec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)x)); }
-INLINE ivec int_widen2(const int16_t *x) { return (ivec)_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)x)); }
-#elif defined __SSE2__ && VL == 16
-#include <emmintrin.h>
-INLINE ivec int_madd(hvec a, hvec b) { return (ivec)_mm_madd_epi16((__m128i)a, (__m128i)b); }
-INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
+INLINE hvec int_adds(hvec a, hvec b) { return (hvec)MM(adds_epi16)((mvec)a, (mvec)b); }
+INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(MM(packs_epi32)((mvec)a, (mvec)b)); }
+INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(MM(packus_epi16)((mvec)a, (mvec)b)); }
+INLINE bvec int_max8(bvec a, bvec b) { return (bvec)MM(max_epu8)((mvec)a, (mvec)b); }
+INLINE bvec int_min8(bvec a, bvec b) { return (bvec)MM(min_epu8)((mvec)a, (mvec)b); }
+INLINE hvec int_max16(hvec a, hvec b) { return (hvec)MM(max_epi16)((mvec)a, (mvec)b); }
+INLINE hvec int_min16(hvec a, hvec b) { return (hvec)MM(min_epi16)((mvec)a, (mvec)b); }
+INLINE ivec int_round(vec x) { return (ivec)MM(cvtps_epi32)((mfloats)x); }
+INLINE vec float_max(vec a, vec b) { return (vec)MM(max_ps)((mfloats)a, (mfloats)b); }
+INLINE vec float_min(vec a, vec b) { return (vec)MM(min_ps)((mfloats)a, (mfloats)b); }
+#if VL == 64
+INLINE bool float_nan(vec x) { return _mm512_cmp_ps_mask((mfloats)x, (mfloats)x, _CMP_UNORD_Q) != 0; }
+#elif VL == 32
+INLINE bool float_nan(vec x) { return _mm256_movemask_ps(_mm256_cmp_ps((mfloats)x, (mfloats)x, _CMP_UNORD_Q)) != 0; }
+#else
+INLINE bool float_nan(vec x) { return _mm_movemask_ps(_mm_cmpunord_ps((mfloats)x, (mfloats)x)) != 0; }
+#endif
+#if VL > 16
+INLINE hvec int_high(hvec a, hvec b) { return (hvec)MM(mulhrs_epi16)((mvec)a, (mvec)b); }
+INLINE dvec int_double(const float *x) { return (dvec)MM(cvtps_pd)(HALF_FLOAT(x)); }
+INLINE hvec int_widen(const uint8_t *x) { return (hvec)MM(cvtepu8_epi16)(HALF(x)); }
+INLINE ivec int_widen4(const uint8_t *x) { return (ivec)MM(cvtepu8_epi32)(QUARTER(x)); }
+INLINE ivec int_widen2(const int16_t *x) { return (ivec)MM(cvtepu16_epi32)(HALF(x)); }
+#else
 INLINE hvec int_high(hvec a, hvec b)
 {
     const uhvec low = (uhvec)a * (uhvec)b; /* unsigned: the low halves wrap */
     const uhvec top = (uhvec)_mm_mulhi_epi16((__m128i)a, (__m128i)b);
     return (hvec)(top * 2 + (low >> 15) + (low >> 14 & 1));
 }
-INLINE hvec int_adds(hvec a, hvec b) { return (hvec)_mm_adds_epi16((__m128i)a, (__m128i)b); }
-INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)_mm_packs_epi32((__m128i)a, (__m128i)b); }
-INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)_mm_packus_epi16((__m128i)a, (__m128i)b); }
-INLINE bvec int_max8(bvec a, bvec b) { return (bvec)_mm_max_epu8((__m128i)a, (__m128i)b); }
-INLINE bvec int_min8(bvec a, bvec b) { return (bvec)_mm_min_epu8((__m128i)a, (__m128i)b); }
-INLINE hvec int_max16(hvec a, hvec b) { return (hvec)_mm_max_epi16((__m128i)a, (__m128i)b); }
-INLINE hvec int_min16(hvec a, hvec b) { return (hvec)_mm_min_epi16((__m128i)a, (__m128i)b); }
-INLINE ivec int_round(vec x) { return (ivec)_mm_cvtps_epi32((__m128)x); }
-INLINE vec float_max(vec a, vec b) { return (vec)_mm_max_ps((__m128)a, (__m128)b); }
-INLINE vec float_min(vec a, vec b) { return (vec)_mm_min_ps((__m128)a, (__m128)b); }
-INLINE bool float_nan(vec x) { return _mm_movemask_ps(_mm_cmpunord_ps((__m128)x, (__m128)x)) != 0; }
 INLINE dvec int_double(const float *x) { return (dvec){(double)x[0], (double)x[1]}; }
 INLINE hvec int_widen(const uint8_t *x)
 {
@@ -160,6 +151,7 @@ INLINE ivec int_widen4(const uint8_t *x)
     const __m128i zero = _mm_setzero_si128();
     return (ivec)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero);
 }
+#endif
 #elif defined __ARM_NEON && VL == 16
 #include <arm_neon.h>
 INLINE ivec int_madd(hvec a, hvec b)
