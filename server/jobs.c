@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PROGRESS_MS    100     /* between two events of progress                     */
-#define EXPIRE_MS      60000   /* between two looks for jobs that are old            */
+#define EXPIRE_MS      60000   /* between two looks for jobs and pictures that are old */
 #define REOPEN_MS      2000    /* between two tries to open a store that is away     */
 #define RETRY_MS       500     /* before something that the store refused is repeated */
 #define EVENTS_A_START 1000000 /* ids of events: so many for each start, so that they always grow */
@@ -67,6 +67,7 @@ static bool open_store(struct jobs *k)
         return false;
     }
     saved_load(&s->saved, store, &s->limits, say_unread, s);
+    images_keep_in(s->images, store);
     atomic_store(&k->store, store);
     jobs_changed(k);
     return true;
@@ -515,9 +516,10 @@ static void expire(struct jobs *k, struct store *store)
 {
     size_t n = 1;
     int64_t now = store_now();
-    while (n > 0 && !k->stopping &&
+    while (store && n > 0 && !k->stopping &&
            store->calls->jobs_expire(store, now - k->server->settings->job_ttl, &n) == STORE_OK)
         ;
+    images_expire(k->server->images);
 }
 
 static void *coordinate(void *arg)
@@ -540,7 +542,7 @@ static void *coordinate(void *arg)
             ticked = now;
             store->calls->tick(store);
         }
-        if (store && (expired == 0 || now - expired >= EXPIRE_MS)) {
+        if (expired == 0 || now - expired >= EXPIRE_MS) {
             expired = now;
             expire(k, store);
         }

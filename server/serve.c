@@ -207,7 +207,7 @@ static bool prepare(struct server *s, const struct settings *settings)
     if (s->memory && s->own.max_memory > memory_promise_most(s->memory))
         s->own.max_memory = memory_promise_most(s->memory);
     s->limits = settings_limits(s->settings);
-    s->images = images_new(settings->image_memory);
+    s->images = images_new(settings->image_memory, settings->image_ttl);
     s->pool = convd_pool_new(settings->workers);
     workers_init(&s->workers, s, settings->queue_depth);
     jobs_init(&s->jobs, s);

@@ -140,12 +140,12 @@ struct store_calls {
     enum store_status (*pipeline_names)(struct store *s, char **names);
 
     /* ---- images by content ---- */
-    /* info: words of the caller's, given back with the picture. One that is there already is only used anew. */
+    /* *there: it was there already, whole, and is only used anew. A damaged one is replaced. */
     enum store_status (*image_put)(struct store *s, const char *id, int64_t now, const void *data,
-                                   size_t n, const char *info);
-    /* info: NULL, or the caller's to free. */
-    enum store_status (*image_get)(struct store *s, const char *id, int64_t now,
-                                   struct store_blob *out, char **info);
+                                   size_t n, bool *there);
+    /* That it is used is written down when the last use that was is more than stale ms ago. */
+    enum store_status (*image_get)(struct store *s, const char *id, int64_t now, int64_t stale,
+                                   struct store_blob *out);
     enum store_status (*image_delete)(struct store *s, const char *id);
     enum store_status (*images_expire)(struct store *s, int64_t before,
                                        size_t *n); /* not used since then */

@@ -110,9 +110,9 @@ enum store_status sq_pipeline_get(struct store *f, const char *name, struct stor
 enum store_status sq_pipeline_delete(struct store *f, const char *name);
 enum store_status sq_pipeline_names(struct store *f, char **names);
 enum store_status sq_image_put(struct store *f, const char *id, int64_t now, const void *data,
-                               size_t n, const char *info);
-enum store_status sq_image_get(struct store *f, const char *id, int64_t now, struct store_blob *out,
-                               char **info);
+                               size_t n, bool *there);
+enum store_status sq_image_get(struct store *f, const char *id, int64_t now, int64_t stale,
+                               struct store_blob *out);
 enum store_status sq_image_delete(struct store *f, const char *id);
 enum store_status sq_images_expire(struct store *f, int64_t before, size_t *n);
 #endif

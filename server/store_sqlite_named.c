@@ -3,16 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define USED_ANEW                                                                                  \
-    ((int64_t)600 * 1000) /* ms: an image's last use is written down this often at most */
-
 static struct sq *sq_of(struct store *f)
 {
     return (struct sq *)(void *)f;
 }
 
 struct named {
-    const char *name, *info;
+    const char *name;
     int64_t now;
     struct sq_blob blob, weights;
     bool has_weights, there;
@@ -133,54 +130,51 @@ static enum store_status use_image(struct sq *s, void *arg)
 static enum store_status put_image(struct sq *s, void *arg)
 {
     struct named *p = arg;
-    int64_t row, used;
-    enum store_status status = rows_of(s, IMAGE_ROWS, p->name, &row, &used);
-    p->there = status == STORE_OK;
-    if (p->there) return use_image(s, arg);
-    if (status == STORE_NONE) status = sq_blob_insert(s, &p->blob, &row);
+    int64_t row, old, used;
+    p->gone.n = 0;
+    enum store_status status = rows_of(s, IMAGE_ROWS, p->name, &old, &used);
+    if (status == STORE_OK || status == STORE_NONE) status = sq_blob_insert(s, &p->blob, &row);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write,
-                                 "INSERT INTO image (id, used, info, blob) VALUES (?, ?, ?, ?)",
-                                 "sisi", p->name, p->now, p->info, row));
-    return status;
+                                 "INSERT INTO image (id, used, blob) VALUES (?1, ?2, ?3) "
+                                 "ON CONFLICT (id) DO UPDATE SET used = ?2, blob = ?3",
+                                 "sii", p->name, p->now, row));
+    return status == STORE_OK ? sq_blob_delete(s, old, &p->gone) : status;
 }
 
 enum store_status sq_image_put(struct store *f, const char *id, int64_t now, const void *data,
-                               size_t n, const char *info)
+                               size_t n, bool *there)
 {
     struct sq *s = sq_of(f);
-    struct named p = {.name = id, .now = now, .info = info};
-    enum store_status status = sq_blob_make(s, data, n, &p.blob);
+    struct named p = {.name = id, .now = now};
+    struct store_blob kept;
+    enum store_status status = sq_image_get(f, id, now, 0, &kept);
+    store_blob_release(&kept);
+    *there = status == STORE_OK;
+    if (*there) return status;
+    status = sq_blob_make(s, data, n, &p.blob);
     if (status == STORE_OK) status = sq_write(s, put_image, &p, false);
-    if (status != STORE_OK || p.there) sq_blob_drop(s, &p.blob);
+    if (status != STORE_OK) sq_blob_drop(s, &p.blob);
+    sq_gone_finish(s, &p.gone, status != STORE_OK);
     return status;
 }
 
-enum store_status sq_image_get(struct store *f, const char *id, int64_t now, struct store_blob *out,
-                               char **info)
+enum store_status sq_image_get(struct store *f, const char *id, int64_t now, int64_t stale,
+                               struct store_blob *out)
 {
     struct sq *s = sq_of(f);
     int rc;
     *out = (struct store_blob){0};
-    if (info) *info = NULL;
     pthread_mutex_lock(&s->read_lock);
-    sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT blob, used, info FROM image WHERE id = ?", "s", id);
+    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT blob, used FROM image WHERE id = ?", "s", id);
     enum store_status status = sq_status(rc);
-    int64_t row = 0, used = 0;
-    if (q) {
-        row = sqlite3_column_int64(q, 0);
-        used = sqlite3_column_int64(q, 1);
-        const char *text = (const char *)sqlite3_column_text(q, 2);
-        if (info && !(*info = strdup(text ? text : ""))) status = STORE_AWAY;
-    }
+    int64_t row = q ? sqlite3_column_int64(q, 0) : 0, used = q ? sqlite3_column_int64(q, 1) : 0;
     sqlite3_finalize(q);
     if (status == STORE_OK) status = sq_blob_read(s, row, out);
     pthread_mutex_unlock(&s->read_lock);
     struct named p = {.name = id, .now = now};
-    if (status == STORE_OK && !s->read_only && now - used > USED_ANEW)
-        sq_write(s, use_image, &p,
-                 false); /* whether it is written down or not, the picture is there */
+    if (status == STORE_OK && !s->read_only && now - used > stale)
+        sq_write(s, use_image, &p, false); /* if it cannot be, the picture is there all the same */
     return status;
 }
 

@@ -66,15 +66,18 @@ static void describe(struct request *rq, const struct image *image, int status)
 bool image_keep(struct request *rq)
 {
     struct convd_image_info info;
+    struct image *image;
     bool fresh;
     if (!look(rq, &info)) {
         reply_faults(rq, &rq->faults);
         return true;
     }
-    struct image *image =
-        images_put(rq->server->images, rq->form.image, rq->form.image_n, &info, &fresh);
-    if (image) {
+    enum store_status status =
+        images_put(rq->server->images, rq->form.image, rq->form.image_n, &info, &image, &fresh);
+    if (status == STORE_OK) {
         describe(rq, image, fresh ? 201 : 200);
+    } else if (status != STORE_FULL || atomic_load(&rq->server->jobs.store)) {
+        jobs_refuse(rq, status, "picture");
     } else {
         const double most = (double)images_counts(rq->server->images).budget;
         convd_fault_limit(&rq->faults, API_STORAGE_FULL, NULL, most, (double)rq->form.image_n,
@@ -89,16 +92,29 @@ bool image_keep(struct request *rq)
 
 /* ---- what is kept ---- */
 
+/* Why the picture of the path cannot be had. One that is damaged is as good as gone: sent again it is whole again. */
+static void refuse(struct request *rq, enum store_status status)
+{
+    if (status == STORE_DAMAGED) {
+        log_say(&rq->server->log, LOG_WARN, "the picture %.64s is damaged on disk", rq->name);
+        reply_problem(rq, API_NOT_FOUND, "the picture sent once more: POST /v1/images",
+                      "the picture %.80s is damaged on disk: its checksum does not fit", rq->name);
+    } else if (status == STORE_NONE) {
+        reply_problem(rq, API_NOT_FOUND,
+                      "the id that POST /v1/images gave; pictures go when nobody asks for them",
+                      "no picture %.80s is kept", rq->name);
+    } else {
+        jobs_refuse(rq, status, "picture");
+    }
+}
+
 /* Holds the picture that the path names; false with the reply made. */
 static bool find(struct request *rq)
 {
-    if (!rq->image) rq->image = images_get(rq->server->images, rq->name);
-    if (rq->image) return true;
-    reply_problem(
-        rq, API_NOT_FOUND,
-        "the id that POST /v1/images gave; pictures that nobody asks for go when room is needed",
-        "no picture %.80s is kept", rq->name);
-    return false;
+    enum store_status status =
+        rq->image ? STORE_OK : images_get(rq->server->images, rq->name, &rq->image);
+    if (status != STORE_OK) refuse(rq, status);
+    return status == STORE_OK;
 }
 
 /* Nothing of a stranger's file may run here, whatever a browser takes it for. */
@@ -118,10 +134,11 @@ bool image_bytes(struct request *rq)
 
 bool image_forget(struct request *rq)
 {
-    if (images_forget(rq->server->images, rq->name))
+    enum store_status status = images_forget(rq->server->images, rq->name);
+    if (status == STORE_OK)
         reply_empty(rq, 204);
     else
-        find(rq); /* says that it is not there */
+        refuse(rq, status);
     return true;
 }
 

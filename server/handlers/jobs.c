@@ -157,10 +157,19 @@ static void keep_images(struct request *rq, const struct convd_value *spec, stru
     size_t mark = convd_enter(&rq->faults, "images");
     for (uint32_t i = 0; kept->list && i < ids->n; i++) {
         if (ids->items[i].kind != CONVD_STRING) continue;
-        struct image *image = images_get(rq->server->images, ids->items[i].string);
+        struct image *image;
+        enum store_status status =
+            images_get(rq->server->images, ids->items[i].string, &image);
         size_t item = convd_enter_item(&rq->faults, i);
-        if (image)
+        if (status == STORE_OK)
             kept->list[kept->n++] = image;
+        else if (status == STORE_DAMAGED)
+            convd_fault_expected(&rq->faults, CONVD_UNKNOWN_NAME, NULL,
+                                 "the picture sent once more: POST /v1/images",
+                                 "the picture %.80s is damaged on disk", ids->items[i].string);
+        else if (status != STORE_NONE)
+            convd_fault(&rq->faults, API_STORE_UNAVAILABLE, NULL,
+                        "the picture %.80s cannot be read", ids->items[i].string);
         else
             convd_fault_expected(&rq->faults, CONVD_UNKNOWN_NAME, NULL,
                                  "the id that POST /v1/images gave", "no picture %.80s is kept",

@@ -2,8 +2,12 @@
 #include "../../server/images.h"
 #include "../t.h"
 #include "lib_server.h"
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct server s;
 static void *picture;
@@ -40,57 +44,70 @@ static const char *kept(const char *path)
 
 /* ---- the table alone ---- */
 
-static struct convd_image_info some_info(void)
+#define TTL 3600000
+
+/* Held, or NULL. */
+static struct image *put(struct images *t, const void *data, size_t n, bool *fresh)
 {
-    return (struct convd_image_info){.codec = convd_codec_named("png"),
-                                     .input = {.width = 3, .height = 2, .channels = 3}};
+    const struct convd_image_info info = {.codec = convd_codec_named("png"),
+                                          .input = {.width = 3, .height = 2, .channels = 3}};
+    struct image *image;
+    enum store_status status = images_put(t, data, n, &info, &image, fresh);
+    OK((image != NULL) == (status == STORE_OK));
+    return image;
+}
+
+static struct image *find(struct images *t, const char *id)
+{
+    struct image *image;
+    enum store_status status = images_get(t, id, &image);
+    EQ(image ? STORE_OK : STORE_NONE, status);
+    return image;
 }
 
 TEST(an_id_is_the_sha256_of_the_bytes)
 {
-    struct images *t = images_new(1 << 20);
-    const struct convd_image_info info = some_info();
+    struct images *t = images_new(1 << 20, TTL);
     bool fresh;
-    struct image *a = images_put(t, "abc", 3, &info, &fresh); /* FIPS 180-2, B.1 */
+    struct image *a = put(t, "abc", 3, &fresh); /* FIPS 180-2, B.1 */
     STR("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", a->id);
     OK(fresh);
     EQ(0, memcmp(a->data, "abc", 3));
     STR("image/png", a->media);
-    struct image *b = images_put(t, "abc", 3, &info, &fresh);
+    struct image *b = put(t, "abc", 3, &fresh);
     OK(!fresh && b == a);
     EQ(1, images_counts(t).images);
     images_drop(t, a);
     images_drop(t, b);
-    a = images_get(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    a = find(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     OK(a == b);
     images_drop(t, a);
     EQ(1, images_counts(t).hits);
-    OK(!images_get(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015a"));
-    OK(!images_get(t, "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"));
-    OK(!images_get(t, ""));
+    OK(!find(t, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015a"));
+    OK(!find(t, "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"));
+    OK(!find(t, ""));
     images_free(t);
 }
 
 TEST(who_was_not_asked_for_longest_goes_first)
 {
     enum { N = 5, SIZE = 10000 };
-    struct images *t = images_new((SIZE + 1000) * N);
-    const struct convd_image_info info = some_info();
+    struct images *t = images_new((SIZE + 1000) * N, TTL);
     char ids[N + 2][IMAGE_ID + 1];
     static uint8_t bytes[SIZE];
     for (int i = 0; i < N + 2; i++) {
         bool fresh;
         bytes[0] = (uint8_t)i;
-        struct image *a = images_put(t, bytes, SIZE, &info, &fresh);
+        struct image *a = put(t, bytes, SIZE, &fresh);
         OK(a && fresh);
         memcpy(ids[i], a->id, sizeof ids[i]);
         images_drop(t, a);
         if (i == N - 1)
-            images_drop(t, images_get(t, ids[0])); /* the oldest is asked for, and stays */
+            images_drop(t, find(t, ids[0])); /* the oldest is asked for, and stays */
     }
     static const bool stays[N + 2] = {true, false, false, true, true, true, true};
     for (int i = 0; i < N + 2; i++) {
-        struct image *a = images_get(t, ids[i]);
+        struct image *a = find(t, ids[i]);
         if ((a != NULL) != stays[i]) T_FAIL("picture %d is %s", i, a ? "there" : "gone");
         images_drop(t, a);
     }
@@ -101,26 +118,25 @@ TEST(who_was_not_asked_for_longest_goes_first)
 TEST(what_is_held_stays_readable_and_counts)
 {
     enum { SIZE = 10000 };
-    struct images *t = images_new(SIZE + SIZE / 2);
-    const struct convd_image_info info = some_info();
+    struct images *t = images_new(SIZE + SIZE / 2, TTL);
     static uint8_t bytes[SIZE];
     bool fresh;
-    struct image *a = images_put(t, bytes, SIZE, &info, &fresh);
+    struct image *a = put(t, bytes, SIZE, &fresh);
     bytes[0] = 1;
-    OK(!images_put(t, bytes, SIZE, &info, &fresh)); /* the only one that could go is held */
-    OK(images_forget(t, a->id));
-    OK(!images_forget(t, a->id));
+    OK(!put(t, bytes, SIZE, &fresh)); /* the only one that could go is held */
+    EQ(STORE_OK, images_forget(t, a->id));
+    EQ(STORE_NONE, images_forget(t, a->id));
     EQ(0, images_counts(t).images);
     OK(images_counts(t).bytes >= SIZE); /* forgotten, and still read */
     EQ(0, a->data[0]);
     images_drop(t, a);
     EQ(0, images_counts(t).bytes);
-    a = images_put(t, bytes, SIZE, &info, &fresh);
+    a = put(t, bytes, SIZE, &fresh);
     OK(a && fresh);
     images_drop(t, a);
     static uint8_t large[2 * SIZE];
-    OK(!images_put(t, large, sizeof large, &info, &fresh));
-    OK((a = images_get(t, a->id)) != NULL); /* what can never fit drives nobody out */
+    OK(!put(t, large, sizeof large, &fresh));
+    OK((a = find(t, a->id)) != NULL); /* what can never fit drives nobody out */
     images_drop(t, a);
     images_free(t);
 }
@@ -136,7 +152,6 @@ static void *busy(void *arg)
 {
     struct crowd *c = arg;
     struct t_rng r = {c->seed};
-    const struct convd_image_info info = some_info();
     uint8_t bytes[3000];
     char ids[16][IMAGE_ID + 1] = {{0}};
     for (int i = 0; i < 3000; i++) {
@@ -145,10 +160,10 @@ static void *busy(void *arg)
         struct image *a = NULL;
         if (t_between(&r, 0, 2)) {
             memset(bytes, (int)k, n);
-            a = images_put(c->t, bytes, n, &info, &fresh);
+            a = put(c->t, bytes, n, &fresh);
             if (a) memcpy(ids[k], a->id, sizeof ids[k]);
         } else if (ids[k][0] && t_between(&r, 0, 3)) {
-            a = images_get(c->t, ids[k]);
+            a = find(c->t, ids[k]);
         } else if (ids[k][0]) {
             images_forget(c->t, ids[k]);
         }
@@ -162,7 +177,7 @@ static void *busy(void *arg)
 TEST(a_crowd_finds_what_it_kept)
 {
     enum { THREADS = 4 };
-    struct images *t = images_new(12000);
+    struct images *t = images_new(12000, TTL);
     struct crowd crowd[THREADS];
     pthread_t thread[THREADS];
     for (uint64_t i = 0; i < THREADS; i++) {
@@ -381,34 +396,169 @@ TEST(pages_from_elsewhere_change_nothing)
     EQ(0, server_stop(&listed));
 }
 
-TEST(the_budget_holds)
+/* Eight pictures of 45 kB; the address of the first. */
+static void keep_eight(const struct server *to, char first[128])
 {
-    struct server small = SERVER("--image-memory", "200k");
-    char first[128] = "";
     for (int i = 0; i < 8; i++) {
         size_t n;
         uint8_t *x = ppm(150, 100, &n); /* 45,015 bytes */
         x[n - 1] = (uint8_t)i;
         struct answer a =
-            fetch(&small, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
+            fetch(to, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
         EQ(201, a.status);
-        if (i == 0) snprintf(first, sizeof first, "/v1/images/%s", id_of(&a));
-        OK(gauge(&small, "convd_memory_bytes{kind=\"images\"}") <= 200000);
+        if (i == 0) snprintf(first, 128, "/v1/images/%s", id_of(&a));
+        OK(gauge(to, "convd_memory_bytes{kind=\"images\"}") <= 200000);
         answer_release(&a);
         free(x);
     }
-    OK(gauge(&small, "convd_memory_bytes{kind=\"images\"}") > 130000);
-    struct answer a = get(&small, first);
-    EQ(404, a.status);
-    answer_release(&a);
+    OK(gauge(to, "convd_memory_bytes{kind=\"images\"}") > 130000);
+}
+
+static struct answer keep_large(const struct server *to)
+{
     size_t n;
-    void *x = ppm(400, 300, &n);
-    a = fetch(&small, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
+    void *x = ppm(400, 300, &n); /* 360,015 bytes */
+    struct answer a = fetch(to, &(struct fetch){.path = "/v1/images", .body = x, .body_n = n});
+    free(x);
+    return a;
+}
+
+static int status_of(const struct server *from, const char *path)
+{
+    struct answer a = get(from, path);
+    int status = a.status;
+    answer_release(&a);
+    return status;
+}
+
+TEST(without_a_store_memory_is_all_there_is)
+{
+    struct server small = SERVER("--image-memory", "200k", "--data", "/proc/nothing");
+    char first[128] = "";
+    keep_eight(&small, first);
+    EQ(404, status_of(&small, first));
+    struct answer a = keep_large(&small);
     EQ(507, a.status);
     OK(answer_has(&a, "\"code\":\"storage-full\"") && answer_has(&a, "\"limit\":200000"));
     answer_release(&a);
-    free(x);
     EQ(0, server_stop(&small));
+}
+
+/* ---- with a store behind it ---- */
+
+static char data[64];
+
+/* The file that holds the only picture. */
+static const char *the_file(void)
+{
+    static char path[400];
+    char folder[96];
+    snprintf(folder, sizeof folder, "%s/files", data);
+    DIR *d = opendir(folder);
+    path[0] = 0;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.') snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+    if (d) closedir(d);
+    OK(path[0]);
+    return path;
+}
+
+static void new_data(void)
+{
+    snprintf(data, sizeof data, "/tmp/convd-images-XXXXXX");
+    OK(mkdtemp(data) != NULL);
+}
+
+static void remove_data(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", data);
+    EQ(0, system(command));
+}
+
+TEST(what_memory_has_no_room_for_is_read_from_disk)
+{
+    new_data();
+    struct server small = SERVER("--image-memory", "200k", "--data", data);
+    char first[128] = "", run[160];
+    keep_eight(&small, first);
+    EQ(200, status_of(&small, first));
+    double hits = gauge(&small, "convd_cache_hits_total{kind=\"image\"}");
+    EQ(200, status_of(&small, first)); /* now from memory */
+    NEAR(hits + 1, gauge(&small, "convd_cache_hits_total{kind=\"image\"}"), 0);
+    struct answer a = keep_large(&small), b;
+    EQ(201, a.status);
+    snprintf(run, sizeof run, "/v1/images/%s/edges.png", id_of(&a));
+    EQ(200, status_of(&small, run));
+    OK(gauge(&small, "convd_memory_bytes{kind=\"images\"}") <= 200000);
+    b = keep_large(&small);
+    EQ(200, b.status); /* it is there */
+    answer_release(&a);
+    answer_release(&b);
+    a = fetch(&small, &(struct fetch){.method = "DELETE", .path = first});
+    EQ(204, a.status);
+    EQ(404, status_of(&small, first));
+    answer_release(&a);
+    EQ(0, server_stop(&small));
+    remove_data();
+}
+
+TEST(kept_pictures_outlive_the_process_as_long_as_they_are_asked_for)
+{
+    new_data();
+    struct server own = SERVER("--data", data);
+    struct answer a = fetch(&own, &(struct fetch){.path = "/v1/images", .parts = {IMG}});
+    char path[128], run[160];
+    snprintf(path, sizeof path, "/v1/images/%s", id_of(&a));
+    snprintf(run, sizeof run, "%s/edges.png", path);
+    answer_release(&a);
+    kill(own.pid, SIGKILL);
+    server_wait(&own, 10);
+    own = SERVER("--data", data);
+    a = get(&own, path);
+    EQ(200, a.status);
+    EQ(picture_n, a.body_n);
+    EQ(0, memcmp(picture, a.body, picture_n));
+    STR("public, max-age=31536000, immutable", answer_header(&a, "Cache-Control"));
+    answer_release(&a);
+    EQ(200, status_of(&own, run));
+    EQ(0, server_stop(&own));
+    own = SERVER("--data", data, "--image-ttl", "0");
+    for (double end = now() + 20; status_of(&own, path) != 404; usleep(20000))
+        if (now() > end) T_FAIL("an old picture stays");
+    EQ(0, server_stop(&own));
+    remove_data();
+}
+
+TEST(a_damaged_picture_is_not_served_and_may_be_sent_again)
+{
+    new_data();
+    struct server own = SERVER("--data", data);
+    struct answer a = keep_large(&own);
+    char path[128], byte;
+    EQ(201, a.status);
+    snprintf(path, sizeof path, "/v1/images/%s", id_of(&a));
+    answer_release(&a);
+    EQ(0, server_stop(&own));
+    int fd = open(the_file(), O_RDWR);
+    EQ(1, pread(fd, &byte, 1, 100000));
+    byte ^= 4;
+    EQ(1, pwrite(fd, &byte, 1, 100000));
+    close(fd);
+    own = SERVER("--data", data);
+    a = get(&own, path);
+    EQ(404, a.status);
+    OK(answer_has(&a, "damaged on disk"));
+    answer_release(&a);
+    a = keep_large(&own);
+    EQ(201, a.status);
+    answer_release(&a);
+    EQ(200, status_of(&own, path));
+    EQ(0, server_stop(&own));
+    own = SERVER("--data", data);
+    EQ(200, status_of(&own, path));
+    EQ(0, server_stop(&own));
+    remove_data();
 }
 
 TEST(other_methods_name_those_that_are_taken)

@@ -311,8 +311,9 @@ class Recipes:
         return self.late[r.id]
 
     def of_507(self, r):
-        large = {"keepImage": {}, "addJob": {"img": ppm(700, 700)}, "putPipeline": {"weight": safetensors(weight=[1] * 400000)},
-                 "putWeights": {"weights": safetensors(weight=[1] * 400000)}}[r.id]
+        picture, tensor = ppm(700, 700), safetensors(weight=[1] * 400000)
+        large = {"keepImage": {"img": picture}, "addJob": {"img": picture}, "putPipeline": {"weight": tensor},
+                 "putWeights": {"weights": tensor}}[r.id]
         return self.s["full"].ask(r.method, r.path, *r.request(**large))
 
 
@@ -364,7 +365,7 @@ def main():
         keys.flush()
         servers = {"plain": Server(), "keyed": Server("--api-keys", keys.name), "hasty": Server("--body-timeout", "50ms"),
                    "leaving": Server("--drain-delay", "120s"), "busy": Server("--workers", "1", "--timeout", "300ms", "--queue-depth", "200"),
-                   "full": Server("--image-memory", "0", before=small_files)}
+                   "full": Server(before=small_files)}
     for name in ("plain", "busy", "leaving", "full"):
         servers[name].fill()
     kept = servers["plain"].kept

@@ -2,8 +2,10 @@
 #include "../t.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include "server/store.h"
 
 static char dir[64];
@@ -162,6 +164,25 @@ TEST(a_damaged_file_is_noticed_and_never_handed_out)
     clean_store(s);
 }
 
+TEST(a_damaged_image_is_put_anew)
+{
+    struct store *s = open_store();
+    char *data = noise(100000, 4);
+    struct store_blob b;
+    bool there;
+    EQ(STORE_OK, s->calls->image_put(s, "aa", 1, data, 100000, &there));
+    flip(a_file(), 99999);
+    EQ(STORE_DAMAGED, s->calls->image_get(s, "aa", 1, 0, &b));
+    EQ(STORE_OK, s->calls->image_put(s, "aa", 1, data, 100000, &there));
+    OK(!there);
+    EQ(1, count_files()); /* the damaged one is gone */
+    EQ(STORE_OK, s->calls->image_get(s, "aa", 1, 0, &b));
+    expect_blob(&b, data, 100000);
+    store_blob_release(&b);
+    free(data);
+    clean_store(s);
+}
+
 TEST(a_damaged_row_is_noticed_and_the_others_are_served)
 {
     struct store *s = open_store();
@@ -213,6 +234,44 @@ TEST(a_database_of_a_newer_program_is_left_alone)
     OK(strstr(why, "newer") != NULL);
     remove_all(dir);
     dir[0] = 0;
+}
+
+/* What the first schema kept is there under the last. */
+TEST(an_older_database_is_brought_up_to_date)
+{
+    char path[128], why[256] = "", *schema = t_file("../../server/migrations/0001.sql", NULL);
+    struct store_pipeline p;
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    XXH128_canonical_t sum;
+    struct store *s = open_store();
+    s->calls->close(s);
+    snprintf(path, sizeof path, "%s/convd.db", dir);
+    EQ(0, unlink(path));
+    EQ(SQLITE_OK, sqlite3_open(path, &db));
+    EQ(SQLITE_OK, sqlite3_exec(db, schema, NULL, NULL, NULL));
+    EQ(SQLITE_OK, sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL));
+    static const char rows[] = "INSERT INTO blob VALUES (7, 7, ?, CAST('[\"abs\"]' AS BLOB), NULL)";
+    XXH128_canonicalFromHash(&sum, XXH3_128bits("[\"abs\"]", 7));
+    EQ(SQLITE_OK, sqlite3_prepare_v2(db, rows, -1, &q, NULL));
+    sqlite3_bind_blob(q, 1, sum.digest, 16, SQLITE_STATIC);
+    EQ(SQLITE_DONE, sqlite3_step(q));
+    sqlite3_finalize(q);
+    EQ(SQLITE_OK, sqlite3_exec(db,
+                               "INSERT INTO pipeline VALUES ('old', 5, 7, NULL);"
+                               "INSERT INTO job (id, type, state, created, spec) "
+                               "VALUES ('0123', 'run', 1, 9, 7)",
+                               NULL, NULL, NULL));
+    sqlite3_close(db);
+    s = store_sqlite_open(dir, 0, why);
+    if (!s) T_FAIL("%s", why);
+    EQ(STORE_OK, s->calls->pipeline_get(s, "old", &p));
+    EQ(5, p.changed);
+    expect_blob(&p.spec, "[\"abs\"]", 7);
+    store_blob_release(&p.spec);
+    EQ(JOB_QUEUED, state_of(s, "0123"));
+    free(schema);
+    clean_store(s);
 }
 
 TEST(all_that_ran_is_queued_after_a_restart)
