@@ -48,10 +48,42 @@ static int result_node(struct api_learn *x)
     return fine && out->n == 1 ? out->targets[0].node : -1;
 }
 
+/* A name alone stands for what is saved under it: learning goes on from its weights, and what comes of it is a pipeline
+ * with the same ids. */
+static const struct api_pipeline *unfold(struct api_learn *x)
+{
+    struct api_work *w = &x->work;
+    const char *name = w->pipeline;
+    if (w->pipeline_value)
+        name = w->pipeline_value->kind == CONVD_STRING ? w->pipeline_value->string : "";
+    const struct api_pipeline *p = w->library ? api_library_find(w->library, name) : NULL;
+    if (!p || p->built_in) return NULL;
+    w->pipeline_value = p->spec;
+    w->pipeline = NULL;
+    w->given = p->tensors;
+    w->n_given = p->n_tensors;
+    return p;
+}
+
+/* Its tensors that are no "@name" of its text are weights of its steps. */
+static void begin_from(struct api_learn *x, const struct api_pipeline *p)
+{
+    struct convd_arena *mem = &x->work.mem;
+    struct convd_tensor *list = convd_arena_array(mem, p->n_tensors + 1, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; list && i < p->n_tensors; i++) {
+        const char *word = convd_arena_printf(mem, "@%s", p->tensors[i].name);
+        if (word && !api_library_mentions(p->spec, word)) list[n++] = p->tensors[i];
+    }
+    if (n) convd_graph_weights(x->work.graph, list, n, x->work.faults);
+}
+
 bool api_learn_begin(struct api_learn *x)
 {
+    const struct api_pipeline *named = unfold(x);
     const bool read = api_work_read(&x->work);
     if (!x->work.faults || !x->work.graph) return false;
+    if (read && named) begin_from(x, named);
     read_settings(x);
     const int node = read ? result_node(x) : -1;
     if (convd_faults_count(x->work.faults) || node < 0) return false;
@@ -122,6 +154,61 @@ static bool decode(struct api_learn *x, const char *name, const void *data, size
     return fine;
 }
 
+static struct convd_decode_options target_options(const struct api_learn *x)
+{
+    struct convd_decode_options o = decode_options(x);
+    o.channels = convd_learner_shape(x->learner).c == 1 ? CONVD_GRAY : CONVD_RGB;
+    return o;
+}
+
+static bool header(struct api_learn *x, size_t file, const void *data, size_t n,
+                   const struct convd_decode_options *o, struct convd_image_info *info)
+{
+    struct convd_faults *own = convd_faults_new();
+    const bool fine = own && convd_image_info(data, n, o, info, own);
+    if (!fine) own ? name_fault(x, x->names[file], own) : (void)no_memory(x);
+    convd_faults_free(own);
+    return fine;
+}
+
+/* What all examples and learning from them take, from the first one's headers. */
+static bool settle_bytes(struct api_learn *x, size_t decoded, bool targets)
+{
+    const size_t limit = x->work.limits.plan.memory ? x->work.limits.plan.memory : (size_t)1 << 30,
+                 needs = convd_learner_needs(x->learner, x->n_examples, targets);
+    x->bytes = needs > SIZE_MAX - 2 * decoded ? SIZE_MAX : needs + 2 * decoded;
+    if (x->bytes <= limit) return true;
+    convd_fault_limit(x->work.faults, CONVD_TOO_MUCH_MEMORY, NULL, (double)limit, (double)x->bytes,
+                      "%zu examples and learning from them take %zu MiB", x->n_examples,
+                      x->bytes >> 20)
+        ->expected = "fewer or smaller examples, a smaller batch_size, or a step in front of the "
+                     "learned ones that makes them smaller";
+    return false;
+}
+
+bool api_learn_look(struct api_learn *x, size_t i, const void *picture, size_t n,
+                    const void *target, size_t target_n)
+{
+    const struct api_learn_example *e = &x->examples[i];
+    const struct convd_decode_options o = decode_options(x);
+    struct convd_image_info in, out = {.bytes = 0};
+    struct convd_example example = {.name = x->names[e->picture], .class = (ptrdiff_t)e->class};
+    if (!header(x, e->picture, picture, n, &o, &in) ||
+        !convd_learner_plan(x->learner, &in.input, example.name, x->work.faults))
+        return false;
+    if (e->target != SIZE_MAX) {
+        const struct convd_decode_options of_target = target_options(x);
+        if (!header(x, e->target, target, target_n, &of_target, &out)) return false;
+        example.class = -1;
+        example.shape = (struct convd_shape){out.input.n, out.input.channels, out.input.height,
+                                             out.input.width};
+    }
+    example.input = in.input;
+    return (i > 0 || convd_learner_fits(x->learner, x->n_classes, x->work.faults)) &&
+           convd_learner_takes(x->learner, &example, x->work.faults) &&
+           (i > 0 || settle_bytes(x, in.bytes + out.bytes, e->target != SIZE_MAX));
+}
+
 static void forget(const struct api_learn *x, struct decoded *d)
 {
     convd_give(x->work.memory, d->pixels, d->info.bytes);
@@ -132,8 +219,7 @@ static void forget(const struct api_learn *x, struct decoded *d)
 static float *read_target(struct api_learn *x, const char *name, const void *data, size_t n,
                           struct convd_example *e, size_t *bytes)
 {
-    struct convd_decode_options o = decode_options(x);
-    o.channels = convd_learner_shape(x->learner).c == 1 ? CONVD_GRAY : CONVD_RGB;
+    const struct convd_decode_options o = target_options(x);
     struct decoded d;
     if (!decode(x, name, data, n, &o, &d)) return NULL;
     const struct convd_input *in = &d.info.input;

@@ -2,6 +2,7 @@
  *
  *     api_learn_begin     reads pipeline, tensors and settings: every fault of them at once
  *     api_learn_files     sorts names into examples: one folder for each class, or input/ and target/
+ *     api_learn_look      optional, for each i in order: what an example's headers tell before any is decoded
  *     api_learn_add       decodes one example and adds it, for each i below n_examples, in order
  *     api_learn_ready     what only all examples together can tell
  *     api_learn_epoch     until api_learn_done; api_learn_save after each, to go on from there another time
@@ -36,6 +37,7 @@ struct api_learn {
     size_t n_examples;
     const char **classes;              /* in byte order: labels of the result                     */
     size_t n_classes;                  /* 0: pairs                                                */
+    size_t bytes;                      /* most memory of all of it, by api_learn_look             */
 };
 bool api_learn_begin(struct api_learn *x);
 void api_learn_release(struct api_learn *x); /* also after a failed begin */
@@ -43,6 +45,8 @@ void api_learn_release(struct api_learn *x); /* also after a failed begin */
 /* names: paths with '/', relative; what stands in no folder, or is hidden, is no example. Folders that hold all others are
  * looked through. The names must outlive the work. Faults: one class, no pictures, a picture without its target. */
 bool api_learn_files(struct api_learn *x, const char *const *names, size_t n);
+/* Faults of what the headers of example i tell: no picture, shapes that do not fit. The first one settles `bytes`. */
+bool api_learn_look(struct api_learn *x, size_t i, const void *picture, size_t n, const void *target, size_t target_n);
 /* The bytes of example i: picture and, of a pair, target. */
 bool api_learn_add(struct api_learn *x, size_t i, const void *picture, size_t n, const void *target, size_t target_n,
                    struct convd_pool *pool);
@@ -55,6 +59,8 @@ bool api_learn_load(struct api_learn *x, const void *data, size_t n);
 
 /* Appends safetensors: STEP.weight, STEP.bias …, sorted, nothing that varies. */
 bool api_learn_weights(const struct api_learn *x, struct convd_bytes *out);
+/* Appends the pipeline as it is to be saved beside its weights: as it came, with the classes as its labels. */
+bool api_learn_spec(struct api_learn *x, struct convd_bytes *out);
 /* Appends {"pipeline","classes","curve","confusion","kernels"}; pipeline NULL: null. */
 bool api_learn_result(struct api_learn *x, const char *pipeline, struct convd_pool *pool, struct convd_bytes *out);
 /* A row of the curve as JSON, as in the result and in events: {"epoch","loss",…}. */

@@ -2,6 +2,8 @@
 #include "base64.h"
 #include "json.h"
 #include "learn.h"
+#include "output.h"
+#include "spec.h"
 #include "../core/tensor_file.h"
 #include <math.h>
 #include <string.h>
@@ -19,6 +21,17 @@ bool api_learn_weights(const struct api_learn *x, struct convd_bytes *out)
     const bool fine = convd_safetensors_write(list, n, out);
     convd_give(x->work.memory, list, bytes);
     return fine;
+}
+
+bool api_learn_spec(struct api_learn *x, struct convd_bytes *out)
+{
+    struct api_options o = x->work.output->said;
+    if (x->n_classes && !(o.given & API_GIVEN(LABELS))) {
+        o.given |= API_GIVEN(LABELS);
+        o.labels = x->classes;
+        o.n_labels = x->n_classes;
+    }
+    return api_spec_write(x->work.graph, &o, out);
 }
 
 /* ---- kernels as a picture: a tile each, gray, or in colour where they look at three channels; 0 is the middle ---- */

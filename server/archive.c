@@ -1,5 +1,7 @@
 /* archive.c: see archive.h. */
 #include "archive.h"
+#include "../core/convd.h"
+#include "../core/err.h"
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdio.h>
@@ -63,6 +65,22 @@ struct archive_in *archive_open(const void *data, size_t n, const struct archive
     }
     if (archive_read_open_memory(a->from, data, n) == ARCHIVE_OK) return a;
     archive_close(a);
+    return NULL;
+}
+
+struct archive_in *archive_begin(const void *data, size_t n, const struct archive_limits *limits,
+                                 struct convd_faults *f)
+{
+    struct archive_in *in = archive_open(data, n, limits);
+    if (in) return in;
+    if (n == 0)
+        convd_fault_expected(f, CONVD_BAD_REQUEST, NULL, "a zip or tar(.gz) of pictures",
+                             "the archive has 0 bytes");
+    else if (archive_kind_of(data, n) == ARCHIVE_NONE)
+        convd_fault_expected(f, CONVD_UNSUPPORTED, NULL, "a zip, a tar or a tar.gz",
+                             "this is no archive that is read here");
+    else
+        convd_fault(f, CONVD_BAD_IMAGE, NULL, "the archive is broken from its first byte on");
     return NULL;
 }
 

@@ -25,6 +25,10 @@ struct archive_entry_info {
 };
 /* data outlives it. NULL without memory, or when it is no archive. */
 struct archive_in *archive_open(const void *data, size_t n, const struct archive_limits *limits);
+/* The same; NULL after a fault in words. */
+struct convd_faults;
+struct archive_in *archive_begin(const void *data, size_t n, const struct archive_limits *limits,
+                                 struct convd_faults *f);
 void archive_close(struct archive_in *a);
 /* The next file (directories are passed over). False at the end, or when the archive is broken or a bomb: then archive_fault
  * has the words, and whether a limit was met. */

@@ -66,6 +66,7 @@ static bool open_store(struct jobs *k)
         if (first) log_say(&s->log, LOG_WARN, "jobs and saved pipelines are unavailable: %s", why);
         return false;
     }
+    snprintf(k->spool, sizeof k->spool, "%s/files", dir);
     saved_load(&s->saved, store, &s->limits, say_unread, s);
     images_keep_in(s->images, store);
     atomic_store(&k->store, store);
@@ -275,6 +276,15 @@ void job_progress(struct job *j, uint64_t done, uint64_t total)
     }
     pthread_mutex_unlock(&k->lock);
     convd_bytes_release(&text);
+}
+
+void job_pace(struct job *j, uint64_t done, uint64_t total)
+{
+    pthread_mutex_lock(&j->jobs->lock);
+    j->done_at_start = done;
+    j->began = clock_ms();
+    pthread_mutex_unlock(&j->jobs->lock);
+    job_progress(j, done, total);
 }
 
 void job_event(struct job *j, const char *kind, const char *data)
@@ -606,6 +616,11 @@ void jobs_changed(struct jobs *k)
     k->news = true;
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
+}
+
+const char *jobs_spool(const struct jobs *k)
+{
+    return k->spool;
 }
 
 size_t jobs_running(struct jobs *k)

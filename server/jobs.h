@@ -39,7 +39,7 @@ enum job_step {
 /* A kind of job is one row of job_types. */
 struct job_type {
     const char *name;
-    const char *members; /* of its JSON, beside type: blank-separated */
+    const char *members, *more; /* of its JSON: blank-separated; more: NULL, or further ones */
     /* On a request's worker: adds a fault for everything that can be seen to be wrong before the job is accepted. */
     void (*check)(struct job_request *q);
     /* On a job's thread. begin: j->spec is read; makes j->state. False after faults. */
@@ -100,6 +100,8 @@ struct job {
 
 /* Says how far the job is; listeners hear of it at most ten times a second. */
 void job_progress(struct job *j, uint64_t done, uint64_t total);
+/* From here on the rest is reckoned at a new pace. */
+void job_pace(struct job *j, uint64_t done, uint64_t total);
 /* An event of the type's own, kept for those who come later; data is JSON. */
 void job_event(struct job *j, const char *kind, const char *data);
 /* Waits until so much memory is promised, behind all requests. False: the job was stopped, or it can never be (a fault). */
@@ -125,6 +127,7 @@ struct jobs {
     bool news; /* something was queued, or ended */
     struct store_count *counts;
     size_t n_counts;
+    char spool[4200]; /* where files without a name are made, once there is a store */
     char why[256]; /* the store is away: words */
 };
 void jobs_init(struct jobs *k, struct server *server);
@@ -134,6 +137,8 @@ void jobs_stop(struct jobs *k);
 size_t jobs_running(struct jobs *k);
 void jobs_release(struct jobs *k);
 void jobs_tick(struct jobs *k); /* the main thread's round: deadlines of slots, heartbeats */
+/* A directory for what is too large for memory. */
+const char *jobs_spool(const struct jobs *k);
 /* The store, or NULL with the reply made (503). */
 struct store *jobs_store(struct request *rq);
 /* Replies for a status that is not OK; what: "job", "pipeline". */

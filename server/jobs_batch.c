@@ -117,7 +117,7 @@ static char *result_name(struct batch *b, const struct item *it)
 
 /* ---- before it is accepted ---- */
 
-static struct archive_limits limits_of(const struct server *s)
+struct archive_limits job_archive_limits(const struct server *s)
 {
     return (struct archive_limits){.entries = ENTRIES_MOST,
                                    .unpacked = UNPACKED_TIMES * s->settings->max_archive,
@@ -144,21 +144,11 @@ static void check_ids(struct job_request *q, const struct convd_value *images)
 
 static void check_archive(struct job_request *q)
 {
-    struct archive_limits limits = limits_of(q->server);
-    enum archive_kind kind = archive_kind_of(q->data.data, q->data.n);
-    struct archive_in *in = archive_open(q->data.data, q->data.n, &limits);
+    struct archive_limits limits = job_archive_limits(q->server);
+    struct archive_in *in = archive_begin(q->data.data, q->data.n, &limits, q->faults);
     struct archive_entry_info e;
     bool limit;
-    if (q->data.n == 0)
-        convd_fault_expected(q->faults, CONVD_BAD_REQUEST, NULL, "a zip or tar(.gz) of pictures",
-                             "the archive has 0 bytes");
-    else if (kind == ARCHIVE_NONE)
-        convd_fault_expected(q->faults, CONVD_UNSUPPORTED, NULL, "a zip, a tar or a tar.gz",
-                             "the part data is no archive that is read here");
-    else if (!in)
-        convd_fault(q->faults, CONVD_BAD_IMAGE, NULL,
-                    "the archive is broken from its first byte on");
-    else if (!archive_next(in, &e))
+    if (in && !archive_next(in, &e))
         convd_fault_expected(q->faults, CONVD_BAD_IMAGE, NULL,
                              "an archive with at least one picture", "the archive %s",
                              archive_fault(in, &limit) ? archive_fault(in, &limit) : "is empty");
@@ -209,7 +199,7 @@ static bool broken(struct batch *b)
 /* The first reading: how many there are, and their names. */
 static bool survey(struct batch *b)
 {
-    struct archive_limits limits = limits_of(b->job->server);
+    struct archive_limits limits = job_archive_limits(b->job->server);
     struct archive_entry_info e;
     b->in = archive_open(b->data.data, b->data.n, &limits);
     if (!b->in) {
@@ -451,7 +441,7 @@ static void end(struct job *j)
 }
 
 const struct job_type job_batch = {.name = "batch",
-                                   .members = "pipeline images",
+                                   .members = "type pipeline images",
                                    .check = check,
                                    .begin = begin,
                                    .step = step,

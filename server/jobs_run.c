@@ -162,7 +162,11 @@ static void end(struct job *j)
     j->state = NULL;
 }
 
-const struct job_type job_run = {
-    .name = "run", .members = "pipeline", .check = check, .begin = begin, .step = step, .end = end};
+const struct job_type job_run = {.name = "run",
+                                 .members = "type pipeline",
+                                 .check = check,
+                                 .begin = begin,
+                                 .step = step,
+                                 .end = end};
 
-const struct job_type *const job_types[] = {&job_run, &job_batch, NULL};
+const struct job_type *const job_types[] = {&job_run, &job_batch, &job_learn, NULL};

@@ -1,9 +1,13 @@
 /* jobs_types.h: the rows of job types, and what they share. */
 #ifndef JOBS_TYPES_H
 #define JOBS_TYPES_H
+#include "archive.h"
 #include "jobs.h"
 
-extern const struct job_type job_run, job_batch;
+extern const struct job_type job_run, job_batch, job_learn;
+
+/* What comes out of a job's archive at most. */
+struct archive_limits job_archive_limits(const struct server *s);
 
 /* A piece of work on the job's pipeline; the picture is the caller's to set. */
 struct api_work job_work(const struct convd_value *spec, const struct api_library *library,

@@ -1,5 +1,7 @@
 /* saved.c: see saved.h. */
 #include "saved.h"
+#include "../core/err.h"
+#include "routes.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,26 @@ static void exchange(struct saved *s, struct api_library *next)
     s->library = next;
     pthread_mutex_unlock(&s->lock);
     api_library_free(last);
+}
+
+/* Names that a path of ours begins with would never be reached. */
+static bool is_route(const char *name)
+{
+    size_t n = strlen(name);
+    for (const struct route *r = routes; r->method; r++)
+        if (strncmp(r->pattern + 1, name, n) == 0 &&
+            (r->pattern[n + 1] == 0 || r->pattern[n + 1] == '/'))
+            return true;
+    return false;
+}
+
+bool saved_may(const struct api_library *library, const char *name, struct convd_faults *f)
+{
+    if (!api_library_may(library, name, f)) return false;
+    if (!is_route(name)) return true;
+    convd_fault_expected(f, API_CONFLICT, NULL, "another name",
+                         "/%s is an address of the server itself", name);
+    return false;
 }
 
 static void release(struct api_save *save)
@@ -88,13 +110,39 @@ void saved_load(struct saved *s, struct store *store, const struct api_limits *l
     pthread_mutex_unlock(&s->changing);
 }
 
+static double weights_of(const struct api_library *library)
+{
+    const struct api_pipeline *p;
+    double bytes = 0;
+    for (size_t i = 0; (p = api_library_at(library, i)); i++)
+        for (size_t k = 0; k < p->n_tensors; k++) {
+            double n = sizeof(float);
+            for (int d = 0; d < p->tensors[k].rank; d++) n *= (double)p->tensors[k].dim[d];
+            bytes += n;
+        }
+    return bytes;
+}
+
+/* The weights of saved pipelines stay in memory. */
+static bool has_room(const struct saved *s, const struct api_library *next, struct convd_faults *f)
+{
+    const double bytes = weights_of(next);
+    if (!s->most || bytes <= (double)s->most || bytes <= weights_of(s->library)) return true;
+    convd_fault_limit(f, API_STORAGE_FULL, NULL, (double)s->most, bytes,
+                      "the weights of all saved pipelines would take %.0f bytes", bytes)
+        ->expected = "DELETE of saved pipelines, fewer weights, or a larger --pipeline-memory";
+    return false;
+}
+
 enum store_status saved_put(struct saved *s, struct store *store, struct api_save *save,
                             bool *replaced, struct convd_faults *f)
 {
     enum store_status status = STORE_STATE;
     pthread_mutex_lock(&s->changing);
     struct api_library *next = api_library_save(s->library, save, f);
-    if (next) {
+    if (next && !has_room(s, next, f)) {
+        api_library_free(next);
+    } else if (next) {
         struct store_part spec = {"spec", save->spec.data, save->spec.n},
                           weights = {"weights", save->kept.data, save->kept.n};
         status = store->calls->pipeline_put(store, save->name, store_now(), &spec,

@@ -198,6 +198,7 @@ static bool prepare(struct server *s, const struct settings *settings)
     struct convd_faults *f = convd_faults_new();
     struct api_library *library = f ? api_library_new(f) : NULL;
     saved_init(&s->saved, library);
+    s->saved.most = settings->pipeline_memory;
     if (!library) {
         const struct convd_fault *first = f ? convd_faults_first(f) : NULL;
         cmd_say(NULL, "the built-in pipelines: %s", first ? first->detail : "no memory");

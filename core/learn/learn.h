@@ -107,6 +107,12 @@ void convd_learner_free(struct convd_learner *l);
 /* Plans for pictures of that description, if nothing was planned yet: then the shape of the result is known. */
 bool convd_learner_plan(struct convd_learner *l, const struct convd_input *in, const char *name, struct convd_faults *f);
 struct convd_shape convd_learner_shape(const struct convd_learner *l); /* h == 0: not planned yet */
+/* After convd_learner_plan: faults of what the result's shape alone tells about that many classes (0: targets). */
+bool convd_learner_fits(const struct convd_learner *l, size_t classes, struct convd_faults *f);
+/* After convd_learner_plan: about what n such examples and learning from them take, bytes. */
+size_t convd_learner_needs(const struct convd_learner *l, size_t n, bool targets);
+/* Whether an example like this (pixels and target may be missing) can be added. */
+bool convd_learner_takes(struct convd_learner *l, const struct convd_example *e, struct convd_faults *f);
 /* Adds an example. Faults name it. */
 bool convd_learner_add(struct convd_learner *l, const struct convd_example *e, struct convd_pool *pool, struct convd_faults *f);
 /* Checks what can only be seen of all examples, and takes all memory. */
@@ -119,6 +125,9 @@ bool convd_learner_done(const struct convd_learner *l);
 bool convd_learner_run(struct convd_learner *l, const struct convd_learn_run *run, struct convd_faults *f);
 
 size_t convd_learner_examples(const struct convd_learner *l);
+/* After convd_learner_ready: those that are not held back; the settings, with what was left out. */
+size_t convd_learner_learns(const struct convd_learner *l);
+const struct convd_learn_settings *convd_learner_settings(const struct convd_learner *l);
 size_t convd_learner_classes(const struct convd_learner *l); /* 0: targets */
 size_t convd_learner_bytes(const struct convd_learner *l);   /* taken for examples, maps, gradients and all */
 const struct convd_curve *convd_learner_curve(const struct convd_learner *l, size_t *n);

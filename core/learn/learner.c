@@ -208,12 +208,17 @@ static bool check_bytes(const struct convd_learner *l, size_t more, struct convd
     return false;
 }
 
+bool convd_learner_takes(struct convd_learner *l, const struct convd_example *e,
+                         struct convd_faults *f)
+{
+    return check_one(&e->input, e->name, f) && convd_learner_plan(l, &e->input, e->name, f) &&
+           check_kind(l, e, f) && check_target(l, e, f) && plan_prefix(l, e, f);
+}
+
 bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
                        struct convd_pool *pool, struct convd_faults *f)
 {
-    if (!check_one(&e->input, e->name, f) || !convd_learner_plan(l, &e->input, e->name, f) ||
-        !check_kind(l, e, f) || !check_target(l, e, f) || !plan_prefix(l, e, f))
-        return false;
+    if (!convd_learner_takes(l, e, f)) return false;
     const size_t maps = convd_net_front_count(l->net),
                  target = e->class < 0 ? count_of(e->shape) : 0;
     if (!check_bytes(l, (maps + target) * sizeof(float), f)) return false;
@@ -236,14 +241,15 @@ bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
 
 /* ---- all examples together ---- */
 
-static bool check_classes(const struct convd_learner *l, struct convd_faults *f)
+bool convd_learner_fits(const struct convd_learner *l, size_t n, struct convd_faults *f)
 {
     const struct convd_shape y = convd_learner_shape(l);
-    const ptrdiff_t classes = l->data.classes;
+    const ptrdiff_t classes = (ptrdiff_t)n;
+    if (classes == 0) return true;
     if (classes == 1) {
         convd_fault_expected(f, CONVD_MISSING, NULL,
                              "examples of two classes or more: a folder for each",
-                             "all %zu examples are of one class", l->data.n);
+                             "all examples are of one class");
         return false;
     }
     if (y.c == classes && y.h == 1 && y.w == 1) return true;
@@ -276,17 +282,26 @@ static bool check_augment(const struct convd_learner *l, struct convd_faults *f)
     return true;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+enum { EPOCHS_LEAST = 30, EPOCHS_MOST = 5000 };
+
 /* What was left out: few examples are seen more often. A filter that is learned from pixels as they are needs many steps:
  * neighbours are so alike that the loss falls a thousand times slower along some directions than along others. */
 static void settle_epochs(struct convd_learner *l)
 {
-    enum { CLASSES = 2000, TARGETS = 15000, LEAST = 30, MOST = 5000 };
+    enum { CLASSES = 2000, TARGETS = 15000 };
     struct convd_learn_settings *s = &l->settings;
     const size_t wanted = l->data.classes ? CLASSES : TARGETS,
                  each = (l->data.n_learn + l->batch - 1) / l->batch,
                  epochs = (wanted + each - 1) / each;
     if (s->epochs < 1)
-        s->epochs = epochs < LEAST ? LEAST : epochs > MOST ? MOST : (ptrdiff_t)epochs;
+        s->epochs = epochs < EPOCHS_LEAST  ? EPOCHS_LEAST
+                    : epochs > EPOCHS_MOST ? EPOCHS_MOST
+                                           : (ptrdiff_t)epochs;
     if (s->step_size < 1) s->step_size = s->epochs < 3 ? 1 : s->epochs / 3;
 }
 
@@ -296,7 +311,7 @@ static bool take(struct convd_learner *l, struct convd_faults *f)
     const size_t learn = l->data.n_learn, states = convd_optimizer_states(s);
     l->batch = (size_t)s->batch_size < learn ? (size_t)s->batch_size : learn;
     settle_epochs(l);
-    l->most = l->batch > CONVD_MEASURE_BATCH ? l->batch : CONVD_MEASURE_BATCH;
+    l->most = larger(l->batch, CONVD_MEASURE_BATCH);
     l->items = convd_arena_array(&l->mem, l->most, sizeof *l->items);
     l->answers = convd_arena_array(&l->mem, l->most, sizeof *l->answers);
     l->curve = convd_arena_array(&l->mem, (size_t)s->epochs, sizeof *l->curve);
@@ -308,10 +323,33 @@ static bool take(struct convd_learner *l, struct convd_faults *f)
                : no_memory(f);
 }
 
+static bool augments(const struct convd_augment *a)
+{
+    return a->flip != CONVD_MIRROR_NONE || a->shift > 0 || a->noise > 0;
+}
+
+size_t convd_learner_needs(const struct convd_learner *l, size_t n, bool targets)
+{
+    enum { EXAMPLE = 512, SLACK = 4 << 20 }; /* beside an example's numbers; half-used chunks */
+    const struct convd_learn_settings *s = &l->settings;
+    const size_t numbers = convd_net_front_count(l->net) +
+                           (targets ? count_of(convd_learner_shape(l)) : 0),
+                 batch = (size_t)s->batch_size < n ? (size_t)s->batch_size : n,
+                 most = larger(batch, CONVD_MEASURE_BATCH),
+                 epochs = (size_t)(s->epochs < 1 ? EPOCHS_MOST : s->epochs);
+    size_t examples, net = convd_net_needs(l->net, l->threads, (ptrdiff_t)batch, (ptrdiff_t)most,
+                                           augments(&s->augment));
+    if (!convd_mul(numbers, sizeof(float), &examples) ||
+        !convd_mul(examples + EXAMPLE, n, &examples) || !convd_add(examples, net, &examples))
+        return SIZE_MAX;
+    return examples + convd_learner_bytes(l) + epochs * sizeof *l->curve +
+           convd_optimizer_states(s) * l->weights.learned * sizeof(float) +
+           most * sizeof *l->items + convd_plan_workspace(l->plan) + SLACK;
+}
+
 bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f)
 {
     const struct convd_learn_settings *s = &l->settings;
-    const struct convd_augment *a = &s->augment;
     if (l->data.n == 0) {
         convd_fault_expected(
             f, CONVD_MISSING, NULL,
@@ -321,13 +359,12 @@ bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f)
     }
     if (l->settings.loss == CONVD_LOSS_BY_DATA)
         l->settings.loss = l->data.classes ? CONVD_CROSS_ENTROPY : CONVD_MSE;
-    if ((l->data.classes && !check_classes(l, f)) || !check_augment(l, f)) return false;
+    if (!convd_learner_fits(l, (size_t)l->data.classes, f) || !check_augment(l, f)) return false;
     if (!convd_data_split(&l->data, s->validation, (uint64_t)s->seed)) return no_memory(f);
     if (!take(l, f)) return false;
-    const bool changes = a->flip != CONVD_MIRROR_NONE || a->shift > 0 || a->noise > 0;
     const size_t limit = convd_learner_limit(l), taken = l->data.mem.taken + l->mem.taken;
-    l->ready = convd_net_room(l->net, l->threads, (ptrdiff_t)l->batch, (ptrdiff_t)l->most, changes,
-                              taken < limit ? limit - taken : 0, f);
+    l->ready = convd_net_room(l->net, l->threads, (ptrdiff_t)l->batch, (ptrdiff_t)l->most,
+                              augments(&s->augment), taken < limit ? limit - taken : 0, f);
     return l->ready;
 }
 
@@ -336,6 +373,16 @@ bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f)
 size_t convd_learner_examples(const struct convd_learner *l)
 {
     return l->data.n;
+}
+
+size_t convd_learner_learns(const struct convd_learner *l)
+{
+    return l->data.n_learn;
+}
+
+const struct convd_learn_settings *convd_learner_settings(const struct convd_learner *l)
+{
+    return &l->settings;
 }
 
 size_t convd_learner_classes(const struct convd_learner *l)

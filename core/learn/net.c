@@ -260,19 +260,50 @@ static void *take(struct convd_net *net, size_t count, size_t size)
     return convd_arena_array(&net->room, count ? count : 1, size);
 }
 
+static size_t workers_of(size_t workers, ptrdiff_t most)
+{
+    workers = workers < 1 ? 1 : workers > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST : workers;
+    return workers > (size_t)most ? (size_t)most : workers;
+}
+
+/* A set of maps a worker, or a sample where all of a batch meet. */
+static size_t lanes_of(const struct convd_net *net, size_t workers, ptrdiff_t n)
+{
+    return net->n_joins && (size_t)n > workers ? (size_t)n : workers;
+}
+
+/* Where the copies end that augmentation makes of the maps that enter and of the target. */
+static size_t copies_end(const struct convd_net *net)
+{
+    return align(net->lane + net->front_count + numbers(site_of(net, net->node)->y));
+}
+
+size_t convd_net_needs(const struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_t most,
+                       bool augment)
+{
+    workers = workers_of(workers, most);
+    const size_t lane = augment ? copies_end(net) : net->lane;
+    size_t maps, sums;
+    if (!convd_mul(lanes_of(net, workers, n), lane * sizeof(float) + 64, &maps) ||
+        !convd_mul(workers + 1, align(net->weights->learned) * sizeof(float), &sums) ||
+        !convd_add(maps, sums, &maps))
+        return SIZE_MAX;
+    return maps + workers * (net->scratch + net->digest + 128) +
+           (size_t)most * (sizeof(double) + sizeof(ptrdiff_t)) + net->n_keep * sizeof(double) +
+           4 * (size_t)n * sizeof(float *);
+}
+
 bool convd_net_room(struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_t most,
                     bool augment, size_t limit, struct convd_faults *f)
 {
-    net->workers = workers < 1 ? 1 : workers > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST : workers;
+    net->workers = workers_of(workers, most);
     net->n = (size_t)n;
-    if (net->workers > (size_t)most) net->workers = (size_t)most;
-    const size_t lanes = net->n_joins && net->n > net->workers ? net->n : net->workers,
-                 learned = align(net->weights->learned);
+    const size_t lanes = lanes_of(net, net->workers, n), learned = align(net->weights->learned);
     size_t lane = net->lane;
     if (augment) {
         net->copies = lane;
         net->target_copy = lane + net->front_count;
-        lane = align(net->target_copy + numbers(site_of(net, net->node)->y));
+        lane = copies_end(net);
     }
     net->lane = lane;
     size_t bytes;

@@ -37,6 +37,8 @@ void convd_net_free(struct convd_net *net);
 /* The nodes whose maps enter: i-th, -1 past the end; its shape. Numbers of all of them together. */
 int convd_net_front(const struct convd_net *net, size_t i, struct convd_shape *shape);
 size_t convd_net_front_count(const struct convd_net *net);
+/* About what convd_net_room takes. */
+size_t convd_net_needs(const struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_t most, bool augment);
 /* Takes what batches of up to n samples need to learn, of up to `most` to be measured; augment: room for changed copies too. */
 bool convd_net_room(struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_t most, bool augment, size_t limit,
                     struct convd_faults *f);

@@ -110,6 +110,38 @@ static const char *type_at(const void *unused, size_t i)
     return job_types[i] ? job_types[i]->name : NULL;
 }
 
+/* The i-th of blank-separated words, in the arena. */
+struct words {
+    const char *list;
+    struct convd_arena *mem;
+};
+static const char *word_of(const void *arg, size_t i)
+{
+    const struct words *w = arg;
+    const char *s = w->list;
+    while (i-- > 0 && *s) s += strcspn(s, " ") + (s[strcspn(s, " ")] == ' ');
+    return *s ? convd_arena_text(w->mem, s, strcspn(s, " ")) : NULL;
+}
+
+static void check_members(struct job_request *q, const struct job_type *type)
+{
+    struct convd_faults *f = q->faults;
+    const struct words all = {convd_arena_printf(q->mem, "%s%s%s", type->members,
+                                                 type->more ? " " : "",
+                                                 type->more ? type->more : ""),
+                              q->mem};
+    size_t n = 0;
+    while (all.list && word_of(&all, n)) n++;
+    for (uint32_t i = 0; all.list && i < q->spec.n; i++) {
+        const char *name = q->spec.members[i].name;
+        if (!convd_word_in(all.list, name))
+            convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name,
+                                 convd_arena_printf(f->mem, "one of %s", all.list),
+                                 "a job of type %s has no member \"%.64s\"", type->name, name)
+                ->suggestion = convd_nearest(name, word_of, &all, n);
+    }
+}
+
 /* The type, and members that it has. */
 static const struct job_type *type_of(struct job_request *q)
 {
@@ -133,13 +165,7 @@ static const struct job_type *type_of(struct job_request *q)
         convd_fault_expected(f, CONVD_OUT_OF_RANGE, "type", list, "no job is of type \"%.32s\"",
                              word->string)
             ->suggestion = convd_nearest(word->string, type_at, NULL, n);
-    for (uint32_t i = 0; type && i < q->spec.n; i++) {
-        const char *name = q->spec.members[i].name;
-        if (strcmp(name, "type") != 0 && !convd_word_in(type->members, name))
-            convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name,
-                                 convd_arena_printf(f->mem, "one of type %s", type->members),
-                                 "a job of type %s has no member \"%.64s\"", type->name, name);
-    }
+    if (type) check_members(q, type);
     return type;
 }
 

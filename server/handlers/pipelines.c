@@ -7,23 +7,9 @@
 #include <stdio.h>
 #include <xxhash.h>
 
-/* Names that a path of ours begins with would never be reached. */
-static bool is_route(const char *name)
-{
-    size_t n = strlen(name);
-    for (const struct route *r = routes; r->method; r++)
-        if (strncmp(r->pattern + 1, name, n) == 0 &&
-            (r->pattern[n + 1] == 0 || r->pattern[n + 1] == '/'))
-            return true;
-    return false;
-}
-
 static bool may(struct request *rq)
 {
-    if (api_library_may(rq->library, rq->name, &rq->faults) && is_route(rq->name))
-        convd_fault_expected(&rq->faults, API_CONFLICT, NULL, "another name",
-                             "/%s is an address of the server itself", rq->name);
-    if (convd_faults_count(&rq->faults) == 0) return true;
+    if (saved_may(rq->library, rq->name, &rq->faults)) return true;
     reply_faults(rq, &rq->faults);
     return false;
 }

@@ -1,7 +1,6 @@
 /* jobs.c: jobs: accepted, run, watched, cancelled, removed; batches of archives; what survives the process. */
 #include "../t.h"
-#include "lib_server.h"
-#include "server/archive.h"
+#include "lib_jobs.h"
 #include <signal.h>
 #include <unistd.h>
 
@@ -10,86 +9,16 @@ static char data[64];
 
 /* ---- helpers ---- */
 
-static void expect(struct answer a, int status, const char *text)
-{
-    if (a.status != status || (text && !answer_has(&a, text)))
-        T_FAIL("expected %d with %s, got %d: %.400s", status, text ? text : "anything", a.status,
-               a.body ? a.body : "");
-    answer_release(&a);
-}
-
 static struct answer post_job(const char *job, const char *part, const void *bytes, size_t n)
 {
-    return fetch(
-        &s, &(struct fetch){.path = "/v1/jobs",
-                            .parts = {{.name = "job", .data = job, .n = strlen(job)},
-                                      {.name = part, .filename = part, .data = bytes, .n = n}}});
-}
-
-/* The address of an accepted job; static storage of 4 turns. */
-static const char *accepted(struct answer a)
-{
-    static char turns[4][64];
-    static unsigned turn;
-    char *out = turns[turn++ % 4];
-    if (a.status != 202) T_FAIL("not accepted: %d %.400s", a.status, a.body);
-    snprintf(out, 64, "%s", answer_header(&a, "Location"));
-    answer_release(&a);
-    return out;
-}
-
-static bool is_over(const struct answer *a)
-{
-    return !answer_has(a, "\"state\":\"queued\"") && !answer_has(a, "\"state\":\"running\"");
-}
-
-static void wait_for(const char *job, const char *state)
-{
-    char want[40];
-    snprintf(want, sizeof want, "\"state\":\"%s\"", state);
-    for (double end = now() + 60; now() < end; usleep(20000)) {
-        struct answer a = get(&s, job);
-        bool there = answer_has(&a, want), over = is_over(&a);
-        if (over && !there) T_FAIL("%s: %s", job, a.body);
-        answer_release(&a);
-        if (there) return;
-    }
-    T_FAIL("%s does not become %s", job, state);
-}
-
-static const char *at(const char *job, const char *what)
-{
-    static char turns[4][96];
-    static unsigned turn;
-    char *out = turns[turn++ % 4];
-    snprintf(out, 96, "%s/%s", job, what);
-    return out;
-}
-
-static struct answer delete (const char *path)
-{
-    return fetch(&s, &(struct fetch){.method = "DELETE", .path = path});
-}
-
-struct bytes {
-    char *data;
-    size_t n;
-};
-
-static bool put(void *arg, const void *more, size_t n)
-{
-    struct bytes *b = arg;
-    b->data = realloc(b->data, b->n + n);
-    memcpy(b->data + b->n, more, n);
-    b->n += n;
-    return true;
+    return job_post(&s, job, part, bytes, n);
 }
 
 /* An archive of count pictures and one that is none. */
 static struct bytes album(enum archive_kind kind, int count)
 {
     struct bytes b = {0};
-    struct archive_out *out = archive_create(kind, put, &b);
+    struct archive_out *out = archive_create(kind, bytes_put, &b);
     for (int i = 0; i < count; i++) {
         size_t n;
         char name[32];
@@ -111,7 +40,7 @@ static const char *start_slow(void)
 {
     size_t n;
     void *p = ppm(1600, 1600, &n);
-    const char *job = accepted(post_job(slow, "img", p, n));
+    const char *job = job_accepted(post_job(slow, "img", p, n));
     free(p);
     return job;
 }
@@ -122,9 +51,10 @@ TEST(a_run_answers_what_the_route_answers)
 {
     size_t n;
     void *p = ppm(40, 30, &n);
-    const char *job = accepted(post_job("{\"type\":\"run\",\"pipeline\":\"edges\"}", "img", p, n));
-    wait_for(job, "succeeded");
-    struct answer a = get(&s, at(job, "result")),
+    const char *job =
+        job_accepted(post_job("{\"type\":\"run\",\"pipeline\":\"edges\"}", "img", p, n));
+    job_wait(&s, job, "succeeded");
+    struct answer a = get(&s, job_at(job, "result")),
                   b = fetch(&s, &(struct fetch){.path = "/edges", .body = p, .body_n = n});
     EQ(200, a.status);
     STR("image/png", answer_header(&a, "Content-Type"));
@@ -134,9 +64,9 @@ TEST(a_run_answers_what_the_route_answers)
     answer_release(&b);
     expect(get(&s, job), 200, "\"progress\":{\"done\":1,\"total\":1");
     expect(get(&s, "/v1/jobs?limit=1"), 200, job + strlen("/v1/jobs/"));
-    expect(delete (job), 204, NULL);
+    expect(job_delete(&s, job), 204, NULL);
     expect(get(&s, job), 404, "\"code\":\"not-found\"");
-    expect(delete (job), 404, NULL);
+    expect(job_delete(&s, job), 404, NULL);
     free(p);
 }
 
@@ -177,10 +107,10 @@ TEST(what_fails_while_it_runs_answers_with_its_problem)
         answer_release(&a);
         return;
     }
-    const char *job = accepted(a);
-    wait_for(job, "failed");
+    const char *job = job_accepted(a);
+    job_wait(&s, job, "failed");
     expect(get(&s, job), 200, "\"code\":\"bad-image\"");
-    expect(get(&s, at(job, "result")), 400, "\"code\":\"bad-image\"");
+    expect(get(&s, job_at(job, "result")), 400, "\"code\":\"bad-image\"");
 }
 
 /* ---- cancelling ---- */
@@ -188,15 +118,15 @@ TEST(what_fails_while_it_runs_answers_with_its_problem)
 TEST(a_running_job_is_cancelled_at_once_and_stays_readable)
 {
     const char *job = start_slow();
-    wait_for(job, "running");
-    expect(get(&s, at(job, "result")), 409, "\"code\":\"not-finished\"");
+    job_wait(&s, job, "running");
+    expect(get(&s, job_at(job, "result")), 409, "\"code\":\"not-finished\"");
     double begun = now();
-    expect(delete (job), 202, "\"state\":\"cancelled\"");
+    expect(job_delete(&s, job), 202, "\"state\":\"cancelled\"");
     expect(get(&s, job), 200, "\"state\":\"cancelled\"");
-    expect(get(&s, at(job, "result")), 409, NULL);
+    expect(get(&s, job_at(job, "result")), 409, NULL);
     OK(now() - begun < 30);
     OK(becomes(&s, "convd_jobs{type=\"run\",state=\"running\"}", 0, 20));
-    expect(delete (job), 204, NULL);
+    expect(job_delete(&s, job), 204, NULL);
     expect(get(&s, job), 404, NULL);
 }
 
@@ -206,8 +136,8 @@ TEST(events_tell_states_and_progress_and_can_be_resumed)
 {
     struct bytes b = album(ARCHIVE_ZIP, 30);
     const char *job =
-        accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
-    struct answer a = get(&s, at(job, "events")); /* ends with the job */
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
+    struct answer a = get(&s, job_at(job, "events")); /* ends with the job */
     EQ(200, a.status);
     STR("text/event-stream", answer_header(&a, "Content-Type"));
     OK(answer_has(&a, "event: state\nid: "));
@@ -223,8 +153,9 @@ TEST(events_tell_states_and_progress_and_can_be_resumed)
     OK(last != NULL);
     char header[64];
     snprintf(header, sizeof header, "Last-Event-ID: %ld", before);
-    expect(fetch(&s, &(struct fetch){.path = at(job, "events"), .headers = {header}}), 204, NULL);
-    expect(get(&s, at(job, "events")), 200, "\"state\":\"succeeded\"");
+    expect(fetch(&s, &(struct fetch){.path = job_at(job, "events"), .headers = {header}}), 204,
+           NULL);
+    expect(get(&s, job_at(job, "events")), 200, "\"state\":\"succeeded\"");
     answer_release(&a);
     free(b.data);
 }
@@ -242,8 +173,8 @@ TEST(listeners_that_leave_are_let_go)
         EQ(1, read(fds[i], got, 1));
     }
     for (int i = 0; i < 20; i++) close(fds[i]);
-    expect(delete (job), 202, NULL);
-    expect(get(&s, at(job, "events")), 200, "\"state\":\"cancelled\"");
+    expect(job_delete(&s, job), 202, NULL);
+    expect(get(&s, job_at(job, "events")), 200, "\"state\":\"cancelled\"");
     expect(get(&s, "/healthz"), 200, NULL);
 }
 
@@ -253,10 +184,10 @@ static void check_album(enum archive_kind kind)
 {
     struct bytes b = album(kind, 25);
     const char *job =
-        accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"invert\"}", "data", b.data, b.n));
-    wait_for(job, "succeeded");
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"invert\"}", "data", b.data, b.n));
+    job_wait(&s, job, "succeeded");
     expect(get(&s, job), 200, "\"done\":26,\"total\":26");
-    struct answer a = get(&s, at(job, "result"));
+    struct answer a = get(&s, job_at(job, "result"));
     EQ(200, a.status);
     STR(archive_media[kind], answer_header(&a, "Content-Type"));
     EQ(kind, archive_kind_of(a.body, a.body_n));
@@ -300,7 +231,7 @@ TEST(zip_tar_and_tar_gz_come_back_as_they_came)
 TEST(names_that_would_be_one_keep_their_extension_and_no_name_leads_out)
 {
     struct bytes b = {0};
-    struct archive_out *out = archive_create(ARCHIVE_ZIP, put, &b);
+    struct archive_out *out = archive_create(ARCHIVE_ZIP, bytes_put, &b);
     size_t n;
     void *p = ppm(9, 9, &n);
     static const char *const names[] = {"a.jpg",     "a.ppm",   "a.jpg.gif",    "../up.ppm",
@@ -308,9 +239,9 @@ TEST(names_that_would_be_one_keep_their_extension_and_no_name_leads_out)
     for (size_t i = 0; i < 7; i++) OK(archive_add(out, names[i], p, n));
     OK(archive_end(out, true));
     const char *job =
-        accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
-    wait_for(job, "succeeded");
-    struct answer a = get(&s, at(job, "result"));
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
+    job_wait(&s, job, "succeeded");
+    struct answer a = get(&s, job_at(job, "result"));
     struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24};
     struct archive_in *in = archive_open(a.body, a.body_n, &limits);
     struct archive_entry_info e;
@@ -329,16 +260,16 @@ TEST(names_that_would_be_one_keep_their_extension_and_no_name_leads_out)
 TEST(bombs_fail_with_words)
 {
     struct bytes b = {0};
-    struct archive_out *out = archive_create(ARCHIVE_TAR_GZ, put, &b);
+    struct archive_out *out = archive_create(ARCHIVE_TAR_GZ, bytes_put, &b);
     void *zeros = calloc(1, 30 << 20);
     for (int i = 0; i < 4; i++) OK(archive_add(out, "zeros.ppm", zeros, 30 << 20));
     OK(archive_end(out, true));
     free(zeros);
     const char *job =
-        accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
-    wait_for(job, "failed");
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
+    job_wait(&s, job, "failed");
     expect(get(&s, job), 200, "come out of");
-    expect(get(&s, at(job, "result")), 422, "too-much-work");
+    expect(get(&s, job_at(job, "result")), 422, "too-much-work");
     free(b.data);
 }
 
@@ -356,9 +287,9 @@ TEST(kept_pictures_may_be_named)
                       .headers = {"Content-Type: application/json"},
                       .body = job,
                       .body_n = strlen(job)};
-    const char *address = accepted(fetch(&s, &f));
-    wait_for(address, "succeeded");
-    expect(get(&s, at(address, "result")), 200, "PK");
+    const char *address = job_accepted(fetch(&s, &f));
+    job_wait(&s, address, "succeeded");
+    expect(get(&s, job_at(address, "result")), 200, "PK");
     f.body = "{\"type\":\"batch\",\"pipeline\":\"edges\",\"images\":[\"0123\"]}";
     f.body_n = strlen(f.body);
     expect(fetch(&s, &f), 422, "\"pointer\":\"/images/0\"");
@@ -371,19 +302,19 @@ TEST(kept_pictures_may_be_named)
 TEST(a_drain_puts_running_jobs_back_and_the_next_process_finishes_them)
 {
     struct bytes b = album(ARCHIVE_ZIP, 400);
-    const char *job = accepted(
+    const char *job = job_accepted(
                    post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n)),
                *long_one = start_slow();
-    wait_for(long_one, "running");
+    job_wait(&s, long_one, "running");
     EQ(0, server_stop(&s));
     s = SERVER("--data", data);
-    wait_for(job, "succeeded");
-    wait_for(long_one, "running");
+    job_wait(&s, job, "succeeded");
+    job_wait(&s, long_one, "running");
     kill(s.pid, SIGKILL);
     server_wait(&s, 10);
     s = SERVER("--data", data);
-    wait_for(long_one, "running");
-    expect(delete (long_one), 202, NULL);
+    job_wait(&s, long_one, "running");
+    expect(job_delete(&s, long_one), 202, NULL);
     free(b.data);
 }
 
