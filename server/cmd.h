@@ -16,7 +16,7 @@ struct cmd_option {
     const char *words; /* what completion offers for it, blank-separated, or NULL  */
 };
 
-enum cmd_words { CMD_NO_WORDS, CMD_PIPELINE, CMD_PIPELINE_FILES, CMD_OP, CMD_KERNEL, CMD_SAVED };
+enum cmd_words { CMD_NO_WORDS, CMD_PIPELINE, CMD_PIPELINE_FILES, CMD_OP, CMD_KERNEL, CMD_SAVED, CMD_JOBS };
 
 struct cmd_line;
 struct cmd {

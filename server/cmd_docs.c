@@ -277,7 +277,7 @@ static void errors_page(FILE *out)
 static void settings_page(FILE *out)
 {
     fputs("# Settings\n\nOf `convd serve`; those about images, steps and memory also of `run` and "
-          "`explain`. Each is a flag and a "
+          "`explain`, `--url` and `--key` of `jobs`. Each is a flag and a "
           "variable of the environment; flags win. Numbers take k M G (1000) and Ki Mi Gi (1024), "
           "durations ms s m h. "
           "`GET /v1/limits` shows the limits in force.\n\n",

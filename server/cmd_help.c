@@ -120,7 +120,7 @@ void cmd_man(FILE *out)
     for (size_t i = 0; cmds[i]; i++) man_command(cmds[i], out);
     fputs(".SH SETTINGS\nTaken by \\fBconvd serve\\fR; those about images, steps and memory by "
           "\\fBrun\\fR and "
-          "\\fBexplain\\fR too. Flags win over the environment.\n",
+          "\\fBexplain\\fR too, --url and --key by \\fBjobs\\fR alone. Flags win over the environment.\n",
           out);
     man_settings(out);
     fputs(".SH ENVIRONMENT\n", out);
@@ -274,6 +274,9 @@ void cmd_complete(size_t n, char *const *words, FILE *out)
         break;
     case CMD_SAVED:
         offer_pipelines(last, out);
+        break;
+    case CMD_JOBS:
+        if (n == 2) offer_words(last, "list show wait cancel", out);
         break;
     case CMD_NO_WORDS:
         break;

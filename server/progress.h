@@ -14,5 +14,7 @@ struct progress {
 void progress_init(struct progress *p, size_t total);
 /* One piece is done: IN -> OUT; OUT is NULL for one that failed (cmd_say has said why, over the bar). */
 void progress_step(struct progress *p, const char *in, const char *out);
+/* So many of so many; left: words behind the bar, "" for none. Where there is no bar: a line for each tenth. */
+void progress_at(struct progress *p, size_t done, size_t total, const char *left);
 void progress_end(struct progress *p);
 #endif

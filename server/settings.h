@@ -13,7 +13,7 @@ enum settings_type {
     SETTINGS_WORD,     /* int: index into the words of unit ("text|json")        */
     SETTINGS_LIST,     /* struct settings_list: separated by commas              */
 };
-enum settings_use { SETTINGS_SERVE = 1, SETTINGS_LIMIT = 2, SETTINGS_LIMIT_SERVE = 4, SETTINGS_DATA = 8 };
+enum settings_use { SETTINGS_SERVE = 1, SETTINGS_LIMIT = 2, SETTINGS_LIMIT_SERVE = 4, SETTINGS_DATA = 8, SETTINGS_CLIENT = 16 };
 enum { LOG_TEXT, LOG_JSON }; /* log_format */
 
 struct settings_list {

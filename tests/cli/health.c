@@ -7,23 +7,6 @@
 
 #include "lib_child.h"
 
-/* Reads err until the line that says where the server listens; "HOST:PORT" to where. */
-static bool wait_ready(int fd, char *where, size_t room)
-{
-    char text[4096];
-    size_t n = 0;
-    static const char mark[] = "listening on http://";
-    for (ssize_t got; n + 1 < sizeof text && (got = read(fd, text + n, sizeof text - 1 - n)) > 0;) {
-        text[n += (size_t)got] = 0;
-        const char *at = strstr(text, mark);
-        if (!at || !strchr(at, '\n')) continue;
-        at += sizeof mark - 1;
-        snprintf(where, room, "%.*s", (int)strcspn(at, "/\r\n "), at);
-        return true;
-    }
-    return false;
-}
-
 TEST(a_server_is_healthy_until_it_is_told_to_stop)
 {
     int err;
@@ -31,7 +14,7 @@ TEST(a_server_is_healthy_until_it_is_told_to_stop)
                                                   "--drain-delay", "10ms", NULL},
                             &err);
     char where[128];
-    OK(wait_ready(err, where, sizeof where));
+    OK(child_ready(err, where, sizeof where));
     struct child c = CONVD("healthcheck", "--listen", where);
     STR("", c.err);
     EQ(0, c.code);

@@ -83,6 +83,22 @@ pid_t child_start(const char *const *argv, int *err_fd)
     return pid;
 }
 
+bool child_ready(int fd, char *where, size_t room)
+{
+    char text[4096];
+    size_t n = 0;
+    static const char mark[] = "listening on http://";
+    for (ssize_t got; n + 1 < sizeof text && (got = read(fd, text + n, sizeof text - 1 - n)) > 0;) {
+        text[n += (size_t)got] = 0;
+        const char *at = strstr(text, mark);
+        if (!at || !strchr(at, '\n')) continue;
+        at += sizeof mark - 1;
+        snprintf(where, room, "%.*s", (int)strcspn(at, "/\r\n "), at);
+        return true;
+    }
+    return false;
+}
+
 /* ---- files ---- */
 
 static char dir[64];

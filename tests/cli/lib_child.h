@@ -19,6 +19,8 @@ void child_release(struct child *c);
 
 /* Starts argv and goes on; stderr comes out of *err_fd. */
 pid_t child_start(const char *const *argv, int *err_fd);
+/* Reads what a server says until it listens; "HOST:PORT" to where. */
+bool child_ready(int err_fd, char *where, size_t room);
 
 /* Runs argv with a pseudo-terminal as stdout and stderr and waits: the exit code, and in text what it wrote (ends in NUL). */
 int child_on_terminal(const char *const *argv, char *text, size_t room);
