@@ -1,4 +1,4 @@
-/* cmd_learn.c: convd learn: weights of a pipeline from a directory of examples. */
+/* cmd_learn.c: convd learn: weights of a pipeline from examples, in a directory or an archive. */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 #include "cmd_work.h"
 #include "curve.h"
 #include "examples.h"
+#include "saved.h"
 #include "settings_number.h"
 
 static const struct cmd_option options[];
@@ -35,6 +36,8 @@ struct learning {
     struct convd_pool *pool;
     struct convd_bytes saved; /* after the last epoch */
     const char *root, *checkpoint;
+    const char *name;    /* --save, or NULL           */
+    struct store *store; /* held while it learns      */
     size_t threads;
 };
 
@@ -85,13 +88,33 @@ static bool read_threads(const struct cmd_line *line, size_t *threads)
     return true;
 }
 
-static void *read_file(const struct learning *l, size_t i, size_t *n)
+/* ---- examples ---- */
+
+/* Whoever unpacks an archive here knows it: nothing is too much but the disk. */
+static bool unpack(struct learning *l)
 {
-    char *path = NULL;
-    if (asprintf(&path, "%s/%s", l->root, l->files.names[i]) < 0) return NULL;
-    void *data = cmd_read(path, n, l->work.most);
-    free(path);
-    return data;
+    const struct archive_limits limits = {
+        .entries = SIZE_MAX, .unpacked = SIZE_MAX, .ratio = SIZE_MAX, .entry = l->work.most};
+    const char *dir = getenv("TMPDIR");
+    size_t n;
+    void *data = cmd_read(l->root, &n, SIZE_MAX / 2);
+    struct convd_faults *f = convd_faults_new();
+    if (!dir || !*dir) dir = "/tmp";
+    const bool fine = data && f && examples_unpack(&l->files, data, n, &limits, 0, dir, &stop, f);
+    if (l->files.full) cmd_say(NULL, "cannot unpack %s to %s: %s", l->root, dir, strerror(errno));
+    if (f) cmd_say_faults(f, l->root);
+    convd_faults_free(f);
+    free(data);
+    return fine;
+}
+
+static bool list(struct learning *l)
+{
+    struct stat st;
+    if (strcmp(l->root, "-") != 0 && stat(l->root, &st) != 0)
+        return cmd_say(NULL, "cannot read %s: %s", l->root, strerror(errno)), false;
+    return strcmp(l->root, "-") != 0 && S_ISDIR(st.st_mode) ? examples_list(&l->files, l->root)
+                                                            : unpack(l);
 }
 
 static bool add_examples(struct learning *l)
@@ -101,12 +124,14 @@ static bool add_examples(struct learning *l)
     for (size_t i = 0; i < x->n_examples; i++) {
         const struct api_learn_example *e = &x->examples[i];
         size_t n = 0, target_n = 0;
-        void *picture = read_file(l, e->picture, &n);
-        void *target = e->target == SIZE_MAX ? NULL : read_file(l, e->target, &target_n);
+        const void *picture = examples_get(&l->files, e->picture, &n, l->work.most);
+        const void *target = e->target == SIZE_MAX
+                                 ? NULL
+                                 : examples_get(&l->files, e->target, &target_n, l->work.most);
         const bool fine = picture && (target || e->target == SIZE_MAX) &&
                           api_learn_add(x, i, picture, n, target, target_n, l->pool);
-        free(picture);
-        free(target);
+        examples_give(&l->files, picture);
+        examples_give(&l->files, target);
         if (!fine) return false;
         if (atomic_load(&stop)) return cmd_say(NULL, "stopped while reading"), false;
         curve_reading(&l->curve, i + 1, x->n_examples);
@@ -206,24 +231,77 @@ static bool say_result(struct learning *l)
     return true;
 }
 
+static bool check_name(const struct learning *l)
+{
+    struct convd_faults *f = convd_faults_new();
+    const bool may = f && saved_may(l->work.library, l->name, f);
+    if (f) cmd_say_faults(f, "--save");
+    convd_faults_free(f);
+    return may;
+}
+
+/* Opens what the pipeline will be saved in before anything is learned. */
+static bool open_store(struct learning *l, const struct cmd_line *line)
+{
+    char dir[4096], why[256] = "neither --data nor XDG_STATE_HOME nor HOME says where";
+    snprintf(dir, sizeof dir, "%s", line->settings.data);
+    if (dir[0] || store_default_dir(dir, sizeof dir)) l->store = store_sqlite_open(dir, 0, why);
+    if (l->store) return true;
+    cmd_say(NULL, "--save: %s; a daemon that runs takes POST /v1/jobs", why);
+    return false;
+}
+
+static bool save(struct learning *l)
+{
+    struct convd_bytes spec = {.memory = NULL}, weights = {.memory = NULL};
+    struct convd_faults *f = convd_faults_new();
+    struct saved saved;
+    bool replaced = false;
+    enum store_status status = STORE_STATE;
+    if (f && api_learn_spec(&l->learn, &spec) && api_learn_weights(&l->learn, &weights)) {
+        struct api_save put = {.name = l->name,
+                               .text = (const char *)spec.data,
+                               .n = spec.n,
+                               .tensors = l->work.tensors,
+                               .n_tensors = l->work.n_tensors,
+                               .weights = weights.data,
+                               .weights_n = weights.n,
+                               .limits = l->work.limits};
+        saved_init(&saved, api_library_hold(l->work.library));
+        status = saved_put(&saved, l->store, &put, &replaced, f);
+        saved_release(&saved);
+    }
+    if (f) cmd_say_faults(f, "--save");
+    if (status == STORE_OK)
+        fprintf(stderr, "saved: convd run %s PICTURE\n", l->name);
+    else if (status >= STORE_FULL)
+        cmd_say(NULL, "--save: the store did not take it%s",
+                status == STORE_FULL ? ": the disk is full" : "");
+    convd_faults_free(f);
+    convd_bytes_release(&spec);
+    convd_bytes_release(&weights);
+    return status == STORE_OK;
+}
+
 static bool write_results(struct learning *l, const struct cmd_line *line)
 {
     const char *weights = cmd_value(line, "--output"), *result = cmd_value(line, "--result");
     struct convd_bytes out = {.memory = NULL};
-    bool fine = true;
+    bool fine = !l->name || save(l);
     if (weights) {
-        fine = api_learn_weights(&l->learn, &out) ? cmd_write(weights, out.data, out.n)
-                                                  : (cmd_say(NULL, "no memory"), false);
+        fine &= api_learn_weights(&l->learn, &out) ? cmd_write(weights, out.data, out.n)
+                                                   : (cmd_say(NULL, "no memory"), false);
         if (fine && strcmp(weights, "-") != 0)
             fprintf(stderr, "to use it: convd run %.200s --tensor w=%s PICTURE\n", line->words[0],
                     weights);
     }
     out.n = 0;
-    if (fine && result)
-        fine = api_learn_result(&l->learn, NULL, l->pool, &out)
-                   ? cmd_write(result, out.data, out.n)
-                   : (cmd_say(NULL, "no memory"), false);
-    if (!weights && !result) cmd_say(NULL, "the weights are not kept: add -o weights.safetensors");
+    if (result)
+        fine &= api_learn_result(&l->learn, l->name, l->pool, &out)
+                    ? cmd_write(result, out.data, out.n)
+                    : (cmd_say(NULL, "no memory"), false);
+    if (!weights && !l->name)
+        cmd_say(NULL, "the weights are not kept: add --save NAME, or -o weights.safetensors");
     convd_bytes_release(&out);
     return fine;
 }
@@ -248,19 +326,13 @@ static bool work(struct learning *l, const struct cmd_line *line, const struct c
 
 static int run(struct cmd_line *line)
 {
-    struct learning l = {.root = line->words[1], .checkpoint = cmd_value(line, "--checkpoint")};
+    struct learning l = {.root = line->words[1],
+                         .checkpoint = cmd_value(line, "--checkpoint"),
+                         .name = cmd_value(line, "--save")};
     struct convd_arg args[32];
     const size_t n_args = read_settings(line, args);
-    struct stat st;
     if (!check_settings(args, n_args) || !read_threads(line, &l.threads)) return CMD_USAGE;
-    if (stat(l.root, &st) != 0)
-        return cmd_say(NULL, "cannot read %s: %s", l.root, strerror(errno)), CMD_FAILED;
-    if (!S_ISDIR(st.st_mode))
-        return cmd_say(NULL,
-                       "%s is no directory: learning wants one with a folder for each class, or "
-                       "with input/ and target/",
-                       l.root),
-               CMD_USAGE;
+    if (l.name && !open_store(&l, line)) return CMD_FAILED;
     int code = cmd_work_open(&l.work, line);
     if (code == CMD_OK) {
         code = CMD_FAILED;
@@ -271,9 +343,10 @@ static int run(struct cmd_line *line)
         curve_init(&l.curve);
         if (l.threads > 1 && !l.pool)
             cmd_say(NULL, "cannot start %zu threads", l.threads);
-        else if (examples_list(&l.files, l.root) && work(&l, line, args, n_args))
+        else if ((!l.name || check_name(&l)) && list(&l) && work(&l, line, args, n_args))
             code = CMD_OK;
     }
+    if (l.store) l.store->calls->close(l.store);
     api_learn_release(&l.learn);
     curve_release(&l.curve);
     examples_release(&l.files);
@@ -292,6 +365,9 @@ static const struct cmd_option options[] = {
     {.flag = "--augment",
      .unit = "flip=none,shift=0,noise=0",
      .help = "change examples at random: flip x, y or xy; shift by pixels; add noise"},
+    {.flag = "--save",
+     .unit = "NAME",
+     .help = "save the pipeline with its weights under --data: convd run NAME, POST /NAME"},
     {.flag = "--output",
      .letter = "-o",
      .unit = "FILE",
@@ -312,9 +388,10 @@ static const struct cmd_option options[] = {
 
 const struct cmd cmd_learn = {
     .name = "learn",
-    .usage = "PIPELINE EXAMPLES [-o weights.safetensors] [settings]",
+    .usage = "PIPELINE EXAMPLES [--save NAME] [-o weights.safetensors] [settings]",
     .summary = "learn a pipeline's weights from examples",
-    .help = "EXAMPLES is a directory. With one folder for each class the pipeline learns to tell "
+    .help = "EXAMPLES is a directory or an archive (zip, tar, tar.gz). With one folder for each "
+            "class the pipeline learns to tell "
             "them apart: it ends in one "
             "number a class.\nWith folders input/ and target/ that hold files of equal names it "
             "learns what turns the one into "
@@ -333,6 +410,8 @@ const struct cmd cmd_learn = {
             "   \"relu\", {\"op\":\"max_pool\",\"kernel_size\":2}, \"global_avg_pool\",\n"
             "   {\"op\":\"linear\",\"weight\":{\"init\":\"he_normal\",\"out_features\":2}}]\n"
             "\n"
+            "  convd learn @net.json stripes.zip --save stripes\n"
+            "  convd run stripes picture.png\n"
             "  convd learn @net.json stripes/ -o w.safetensors --validation 0.2\n"
             "  convd run @net.json --tensor w=w.safetensors picture.png\n"
             "  convd learn @net.json more/ --tensor w=w.safetensors -o w2.safetensors --lr 0.001\n"
@@ -343,7 +422,7 @@ const struct cmd cmd_learn = {
             "seed, examples, machine type "
             "and threads give the same bytes.\n",
     .options = options,
-    .settings = SETTINGS_LIMIT,
+    .settings = SETTINGS_LIMIT | SETTINGS_DATA,
     .min_words = 2,
     .max_words = 2,
     .words = CMD_PIPELINE_FILES,

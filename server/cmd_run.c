@@ -8,6 +8,7 @@
 
 #include "cmd_stats.h"
 #include "cmd_work.h"
+#include "examples.h"
 #include "progress.h"
 #include "settings_number.h"
 
@@ -17,10 +18,11 @@ struct batch {
     struct progress progress;
     struct convd_pool *pool;
     size_t threads, n;
-    const char *const *inputs;
-    char **stems;    /* of result files in a directory, all different */
-    const char *out; /* file, "-", or the directory                   */
-    bool directory;
+    char **inputs;
+    const char **names; /* of the inputs, as their results are called: below their directory */
+    char **stems;       /* of result files in a directory, all different */
+    const char *out;    /* file, "-", or the directory                   */
+    bool directory;     /* results go to one                             */
     const char *format; /* NULL: the pipeline's own choice               */
     bool stats;
     atomic_size_t failed;
@@ -34,16 +36,15 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* "photos/a.png" -> "a"; "a-2" when an earlier input has taken "a". */
+/* "a.png" -> "a"; "a-2" when an earlier input has taken "a". */
 static char *stem_of(const struct batch *b, size_t index)
 {
-    const char *base = strcmp(b->inputs[index], "-") == 0 ? "stdin" : base_name(b->inputs[index]);
-    const char *dot = strrchr(base, '.');
-    int n = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
+    const char *name = b->names[index], *base = base_name(name), *dot = strrchr(base, '.');
+    int n = dot && dot > base ? (int)(dot - name) : (int)strlen(name);
     for (size_t copy = 1;; copy++) {
         char *stem = NULL;
-        int rc = copy == 1 ? asprintf(&stem, "%.*s", n, base)
-                           : asprintf(&stem, "%.*s-%zu", n, base, copy);
+        int rc = copy == 1 ? asprintf(&stem, "%.*s", n, name)
+                           : asprintf(&stem, "%.*s-%zu", n, name, copy);
         if (rc < 0) return NULL;
         size_t i = 0;
         while (i < index && strcmp(b->stems[i], stem) != 0) i++;
@@ -81,6 +82,17 @@ static bool is_binary(const char *media)
     return strncmp(media, "application/json", 16) != 0 && strncmp(media, "text/", 5) != 0;
 }
 
+/* Makes the folders of a result's name that are below the directory. */
+static bool make_folders(const struct batch *b, char *path)
+{
+    for (char *s = path + strlen(b->out) + 1; (s = strchr(s, '/')); *s++ = '/') {
+        *s = 0;
+        if (mkdir(path, 0777) != 0 && !is_directory(path))
+            return cmd_say(NULL, "cannot make the directory %s: %s", path, strerror(errno)), false;
+    }
+    return true;
+}
+
 static bool deliver(struct batch *b, size_t i, const struct api_work *w)
 {
     char path[4096];
@@ -89,6 +101,7 @@ static bool deliver(struct batch *b, size_t i, const struct api_work *w)
         int n = snprintf(path, sizeof path, "%s/%s.%s", b->out, b->stems[i], w->extension);
         if (n >= (int)sizeof path)
             return cmd_say(NULL, "%s: the name of its result is too long", b->inputs[i]), false;
+        if (!make_folders(b, path)) return false;
     }
     if (strcmp(path, "-") == 0 && is_binary(w->media) && isatty(STDOUT_FILENO)) {
         cmd_say(NULL,
@@ -141,16 +154,62 @@ static bool read_threads(const struct cmd_line *line, size_t *threads)
     return true;
 }
 
+static bool add_input(struct batch *b, size_t *room, char *input, size_t name)
+{
+    if (input && b->n == *room) {
+        *room = *room ? 2 * *room : 64;
+        char **inputs = realloc(b->inputs, *room * sizeof *inputs);
+        if (inputs) b->inputs = inputs;
+        const char **names = realloc(b->names, *room * sizeof *names);
+        if (names) b->names = names;
+        if (!inputs || !names) {
+            free(input);
+            input = NULL;
+        }
+    }
+    if (!input) return cmd_say(NULL, "no memory"), false;
+    b->inputs[b->n] = input;
+    b->names[b->n++] = strcmp(input, "-") == 0 ? "stdin" : input + name;
+    return true;
+}
+
+/* A directory stands for the files below it. */
+static bool list_inputs(struct batch *b, const char *const *words, size_t n)
+{
+    size_t room = 0;
+    bool fine = true;
+    for (size_t i = 0; i < n && fine; i++) {
+        struct examples e;
+        if (!is_directory(words[i])) {
+            fine = add_input(b, &room, strdup(words[i]), (size_t)(base_name(words[i]) - words[i]));
+            continue;
+        }
+        b->directory = true;
+        fine = examples_list(&e, words[i]);
+        for (size_t k = 0; k < e.n && fine; k++) {
+            char *path = NULL;
+            int length = asprintf(&path, "%s/%s", words[i], e.names[k]);
+            fine = add_input(b, &room, length < 0 ? NULL : path, strlen(words[i]) + 1);
+        }
+        examples_release(&e);
+    }
+    if (fine && b->n == 0) cmd_say(NULL, "run: there are no files in %s", words[0]);
+    return fine && b->n > 0;
+}
+
 /* Settles where results go. */
 static bool read_output(struct batch *b, const struct cmd_line *line)
 {
     const char *out = cmd_value(line, "--output");
     b->out = out ? out : "-";
     size_t n = strlen(b->out);
-    b->directory = b->n > 1 || is_directory(b->out) || (n > 0 && b->out[n - 1] == '/');
+    b->directory |= b->n > 1;
     b->format = cmd_value(line, "--format");
-    if (b->n > 1 && !out)
-        return cmd_say(NULL, "run: %zu pictures go to a directory: add -o DIR", b->n), false;
+    if (b->directory && !out)
+        return cmd_say(NULL, "run: %zu %s to a directory: add -o DIR", b->n,
+                       b->n == 1 ? "picture goes" : "pictures go"),
+               false;
+    b->directory |= is_directory(b->out) || (n > 0 && b->out[n - 1] == '/');
     if (!b->directory) {
         if (!b->format) b->format = format_of(b->out);
         return true;
@@ -166,10 +225,8 @@ static bool read_output(struct batch *b, const struct cmd_line *line)
 static int run(struct cmd_line *line)
 {
     static const char *const standard[] = {"-"};
-    struct batch b = {.inputs = line->words + 1,
-                      .n = line->n_words - 1,
-                      .stats = cmd_value(line, "--stats") != NULL};
-    if (b.n == 0) b.inputs = standard, b.n = 1;
+    struct batch b = {.stats = cmd_value(line, "--stats") != NULL};
+    const bool given = line->n_words > 1;
     if (line->n_words == 1 && isatty(STDIN_FILENO)) {
         cmd_say(NULL, "run: no picture: name a file, or pipe one in");
         return CMD_USAGE;
@@ -177,6 +234,9 @@ static int run(struct cmd_line *line)
     if (!read_threads(line, &b.threads)) return CMD_USAGE;
     int code = cmd_work_open(&b.work, line);
     if (code != CMD_OK) goto out;
+    code = CMD_FAILED;
+    if (!list_inputs(&b, given ? line->words + 1 : standard, given ? line->n_words - 1 : 1))
+        goto out;
     code = CMD_USAGE;
     if (!read_output(&b, line)) goto out;
     code = CMD_FAILED;
@@ -192,8 +252,13 @@ static int run(struct cmd_line *line)
     code = b.failed ? CMD_FAILED : CMD_OK;
 out:
     if (b.pool) convd_pool_free(b.pool);
-    for (size_t i = 0; b.stems && i < b.n; i++) free(b.stems[i]);
+    for (size_t i = 0; i < b.n; i++) {
+        if (b.stems) free(b.stems[i]);
+        free(b.inputs[i]);
+    }
     free(b.stems);
+    free(b.inputs);
+    free(b.names);
     cmd_work_close(&b.work);
     return code;
 }
@@ -217,16 +282,19 @@ const struct cmd cmd_run = {
     .name = "run",
     .usage = "PIPELINE [INPUT...] [-o OUT|DIR] [options]",
     .summary = "run a pipeline on pictures",
-    .help = "PIPELINE is a chain, a built-in or saved name, a JSON spec, or @FILE with one. Without INPUT "
+    .help = "PIPELINE is a chain, a built-in or saved name, a JSON spec, or @FILE with one. "
+            "Without INPUT "
             "the picture comes\n"
             "from standard input; without -o the result goes to standard output. Several pictures "
-            "need -o DIR.\n"
+            "need -o DIR. A directory stands for all files below it, "
+            "whose results keep their places in DIR.\n"
             "\n"
             "  convd run edges photo.png -o edges.png\n"
             "  convd run grayscale/sobel_x/abs/max_pool:2 <photo.jpg >out.png\n"
             "  convd run orientation stripes.png --format json\n"
             "  convd run @spec.json --tensor bank=weights.npy photo.png -o maps.npy\n"
-            "  convd run blur photos/*.jpg -o blurred/\n",
+            "  convd run blur photos/*.jpg -o blurred/\n"
+            "  convd run edges photos/ -o edges/\n",
     .options = options,
     .settings = SETTINGS_LIMIT | SETTINGS_DATA,
     .min_words = 1,

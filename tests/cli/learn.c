@@ -1,10 +1,11 @@
-/* convd learn: a directory of examples in, weights out, and what is said on the way. */
+/* convd learn: a directory or an archive of examples in, weights or a saved pipeline out, and what is said on the way. */
 #include "../t.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib_child.h"
+#include "server/archive.h"
 
 enum { SIDE = 12 };
 
@@ -204,6 +205,60 @@ TEST(bad_examples_are_refused_with_words)
     refuse("[{\"op\":\"conv\",\"weight\":{\"init\":\"he_normal\",\"out_channels\":5,\"kernel_"
            "size\":3}},\"global_avg_pool\"]",
            "bad", "the pipeline puts out 5x1x1 numbers, and there are 2 classes");
+}
+
+static bool append(void *arg, const void *data, size_t n)
+{
+    return fwrite(data, 1, n, arg) == n;
+}
+
+/* set.tar.gz of the files in set/. */
+static void pack(int n)
+{
+    FILE *f = fopen(child_path("set.tar.gz"), "wb");
+    OK(f);
+    struct archive_out *out = archive_create(ARCHIVE_TAR_GZ, append, f);
+    for (int i = 2 * n; i-- > 0;) { /* in another order than that of the names */
+        char name[32];
+        size_t size;
+        snprintf(name, sizeof name, "set/%c/%d.ppm", "xy"[i % 2], i / 2);
+        void *data = t_file(child_path(name), &size);
+        OK(archive_add(out, name, data, size));
+        free(data);
+    }
+    OK(archive_end(out, true));
+    EQ(0, fclose(f));
+}
+
+TEST(an_archive_teaches_the_same_and_what_is_saved_answers)
+{
+    classes("set", 12);
+    pack(12);
+    const char *set = child_path("set"), *file = child_path("set.tar.gz"),
+               *data = child_path("data"), *a = child_path("a.safetensors"),
+               *b = child_path("b.safetensors");
+    struct child c = CONVD("learn", net, set, "-o", a, "--epochs", "40", "--lr", "0.03");
+    EQ(0, c.code);
+    child_release(&c);
+    c = CONVD("learn", net, file, "-o", b, "--epochs", "40", "--lr", "0.03", "--save", "stripes",
+              "--data", data);
+    if (c.code) T_FAIL("%s", c.err);
+    OK(strstr(c.err, "saved: convd run stripes PICTURE"));
+    child_release(&c);
+    same_files(a, b, true);
+    for (int y = 0; y < 2; y++) {
+        c = CONVD("run", "stripes", child_path(y ? "set/y/3.ppm" : "set/x/3.ppm"), "--data", data);
+        EQ(0, c.code);
+        OK(strstr(c.out, "\"labels\":[\"x\",\"y\"]"));
+        OK(strstr(c.out, y ? "\"answer\":\"y\"" : "\"answer\":\"x\""));
+        child_release(&c);
+    }
+    c = CONVD("learn", "stripes", file, "--save", "edges", "--data", data);
+    EQ(1, c.code);
+    OK(strstr(c.err, "convd: --save: a built-in pipeline is called edges already"));
+    child_release(&c);
+    child_file(file, "nothing", 7);
+    refuse(net, "set.tar.gz", "set.tar.gz: this is no archive that is read here");
 }
 
 TEST(settings_that_make_no_sense_are_all_named)

@@ -169,6 +169,35 @@ TEST(many_pictures_go_to_a_directory_and_a_bad_one_fails_alone)
     OK(!exists(child_path("out/b.ppm")));
 }
 
+TEST(a_directory_stands_for_the_files_below_it)
+{
+    mkdir(child_path("tree"), 0777);
+    mkdir(child_path("tree/deep"), 0777);
+    picture("tree/a.ppm");
+    picture("tree/a.pnm");
+    picture("tree/deep/b.ppm");
+    struct child c =
+        CONVD("run", "edges", child_path("tree"), "-o", child_path("leaves"), "--format", "ppm");
+    if (c.code) T_FAIL("%s", c.err);
+    child_release(&c);
+    static const char *const names[] = {"leaves/a.ppm", "leaves/a-2.ppm", "leaves/deep/b.ppm"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t n;
+        void *data = contents(child_path(names[i]), &n);
+        check_edges(data, n);
+        free(data);
+    }
+    c = CONVD("run", "edges", child_path("tree/deep"));
+    EQ(2, c.code);
+    STR("convd: run: 1 picture goes to a directory: add -o DIR\n", c.err);
+    child_release(&c);
+    mkdir(child_path("empty"), 0777);
+    c = CONVD("run", "edges", child_path("empty"), "-o", child_path("leaves"));
+    EQ(1, c.code);
+    OK(strstr(c.err, "there are no files in"));
+    child_release(&c);
+}
+
 TEST(one_picture_goes_into_a_directory_that_is_there)
 {
     const char *in = picture("in.ppm"), *dir = child_path("there");
