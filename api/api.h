@@ -160,6 +160,10 @@ bool api_work_check(struct api_work *w);
 /* False after faults (in w->faults; pointers as the client wrote it). */
 bool api_work_prepare(struct api_work *w);
 bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool *cancel);
+/* In place of run, to see how long running takes: decodes once, runs once and then `rounds` times over the same memory,
+ * encodes nothing. After each of those each() finds timing.run_ms and step_ns of that round alone. */
+bool api_work_rounds(struct api_work *w, struct convd_pool *pool, size_t rounds,
+                     void (*each)(void *self, size_t round), void *self);
 void api_work_release(struct api_work *w); /* also after a failed prepare */
 
 /* ---- the same up to the plan, for explain; size instead of a picture ---- */

@@ -500,14 +500,11 @@ static bool decode(struct api_work *w, struct held *h)
     return fine;
 }
 
-static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
-                const atomic_bool *cancel)
+/* Over maps that are there. */
+static bool run_once(struct api_work *w, const struct held *h, struct convd_pool *pool,
+                     const atomic_bool *cancel)
 {
     double from = api_now_ms();
-    if (!take_maps(w, h)) {
-        convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory to run");
-        return false;
-    }
     const struct convd_run r = {.input = h->pixels,
                                 .outputs = w->output->maps,
                                 .workspace = h->workspace,
@@ -517,6 +514,28 @@ static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
                                 .step_ns = w->step_ns};
     bool fine = w->grad ? api_gradient_run(w, &r) : convd_plan_run(w->plan, &r, w->faults);
     w->timing.run_ms = api_now_ms() - from;
+    return fine;
+}
+
+static bool run(struct api_work *w, struct held *h, struct convd_pool *pool,
+                const atomic_bool *cancel)
+{
+    if (take_maps(w, h)) return run_once(w, h, pool, cancel);
+    convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory to run");
+    return false;
+}
+
+bool api_work_rounds(struct api_work *w, struct convd_pool *pool, size_t rounds,
+                     void (*each)(void *self, size_t round), void *self)
+{
+    struct held h = {0};
+    bool fine = decode(w, &h) && run(w, &h, pool, NULL); /* touches all memory; does not count */
+    for (size_t i = 0; i < rounds && fine; i++) {
+        memset(w->step_ns, 0, w->graph->n_nodes * sizeof *w->step_ns);
+        fine = run_once(w, &h, pool, NULL);
+        if (fine) each(self, i);
+    }
+    give_rest(w, &h);
     return fine;
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "settings_number.h"
+
 const struct cmd *const cmds[] = {
 #define CMD(NAME) &cmd_##NAME,
 #include "cmds.def"
@@ -16,6 +18,19 @@ const char *cmd_value(const struct cmd_line *line, const char *flag)
     for (size_t i = line->n_given; i-- > 0;)
         if (strcmp(line->given[i].option->flag, flag) == 0) return line->given[i].value;
     return NULL;
+}
+
+bool cmd_whole(const struct cmd_line *line, const char *flag, size_t most, size_t *x)
+{
+    const char *text = cmd_value(line, flag);
+    double given = 0;
+    if (!text) return true;
+    if (!settings_number(text, &given) || given < 1 || given > (double)most ||
+        given != (double)(size_t)given)
+        return cmd_say(NULL, "%s: \"%.80s\" is not a whole number from 1 to %zu", flag, text, most),
+               false;
+    *x = (size_t)given;
+    return true;
 }
 
 static const char *cmd_name(const void *unused, size_t i)

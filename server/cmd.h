@@ -49,6 +49,8 @@ struct cmd_line {
 };
 /* The value given last, or NULL. */
 const char *cmd_value(const struct cmd_line *line, const char *flag);
+/* The value as a whole number from 1 to most; *x stays as it is where none was given. False after a line on stderr. */
+bool cmd_whole(const struct cmd_line *line, const char *flag, size_t most, size_t *x);
 
 /* Reads and runs; returns the exit code. */
 int cmd_main(int argc, char **argv, char **environment);

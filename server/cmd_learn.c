@@ -12,7 +12,6 @@
 #include "curve.h"
 #include "examples.h"
 #include "saved.h"
-#include "settings_number.h"
 
 static const struct cmd_option options[];
 
@@ -73,19 +72,6 @@ static bool check_settings(const struct convd_arg *args, size_t n)
     }
     convd_faults_free(f);
     return fine;
-}
-
-static bool read_threads(const struct cmd_line *line, size_t *threads)
-{
-    const char *text = cmd_value(line, "--threads");
-    double x = (double)convd_usable_threads();
-    if (text &&
-        (!settings_number(text, &x) || x < 1 || x > CONVD_SLOTS_MOST || x != (double)(size_t)x))
-        return cmd_say(NULL, "--threads: \"%.80s\" is not a whole number from 1 to %d", text,
-                       CONVD_SLOTS_MOST),
-               false;
-    *threads = (size_t)x;
-    return true;
 }
 
 /* ---- examples ---- */
@@ -327,11 +313,14 @@ static bool work(struct learning *l, const struct cmd_line *line, const struct c
 static int run(struct cmd_line *line)
 {
     struct learning l = {.root = line->words[1],
+                         .threads = convd_usable_threads(),
                          .checkpoint = cmd_value(line, "--checkpoint"),
                          .name = cmd_value(line, "--save")};
     struct convd_arg args[32];
     const size_t n_args = read_settings(line, args);
-    if (!check_settings(args, n_args) || !read_threads(line, &l.threads)) return CMD_USAGE;
+    if (!check_settings(args, n_args) ||
+        !cmd_whole(line, "--threads", CONVD_SLOTS_MOST, &l.threads))
+        return CMD_USAGE;
     if (l.name && !open_store(&l, line)) return CMD_FAILED;
     int code = cmd_work_open(&l.work, line);
     if (code == CMD_OK) {

@@ -10,7 +10,6 @@
 #include "cmd_work.h"
 #include "examples.h"
 #include "progress.h"
-#include "settings_number.h"
 
 /* One command: what it works on and where its results go. */
 struct batch {
@@ -143,17 +142,6 @@ static void one(void *arg, size_t i, size_t slot)
 
 /* ---- the command ---- */
 
-static bool read_threads(const struct cmd_line *line, size_t *threads)
-{
-    const char *text = cmd_value(line, "--threads");
-    double x = (double)convd_usable_threads();
-    if (text && (!settings_number(text, &x) || x < 1 || x > 1024 || x != (double)(size_t)x))
-        return cmd_say(NULL, "--threads: \"%.80s\" is not a whole number from 1 to 1024", text),
-               false;
-    *threads = (size_t)x;
-    return true;
-}
-
 static bool add_input(struct batch *b, size_t *room, char *input, size_t name)
 {
     if (input && b->n == *room) {
@@ -225,13 +213,14 @@ static bool read_output(struct batch *b, const struct cmd_line *line)
 static int run(struct cmd_line *line)
 {
     static const char *const standard[] = {"-"};
-    struct batch b = {.stats = cmd_value(line, "--stats") != NULL};
+    struct batch b = {.threads = convd_usable_threads(),
+                      .stats = cmd_value(line, "--stats") != NULL};
     const bool given = line->n_words > 1;
     if (line->n_words == 1 && isatty(STDIN_FILENO)) {
         cmd_say(NULL, "run: no picture: name a file, or pipe one in");
         return CMD_USAGE;
     }
-    if (!read_threads(line, &b.threads)) return CMD_USAGE;
+    if (!cmd_whole(line, "--threads", 1024, &b.threads)) return CMD_USAGE;
     int code = cmd_work_open(&b.work, line);
     if (code != CMD_OK) goto out;
     code = CMD_FAILED;

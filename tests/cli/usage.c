@@ -4,8 +4,8 @@
 #include "../../server/cmd.h"
 #include "lib_child.h"
 
-static const char *const names[] = {"serve",   "run",       "explain",     "ops",
-                                    "kernels", "pipelines", "healthcheck", "version"};
+static const char *const names[] = {"serve",   "run",       "explain", "bench",       "ops",
+                                    "kernels", "pipelines", "jobs",    "healthcheck", "version"};
 enum { NAMES = sizeof names / sizeof *names };
 
 /* The first line of text is exactly this. */
