@@ -12,10 +12,10 @@ LISTEN  ?= 127.0.0.1:8080
 VARIANT ?=
 
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
-PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libspng-dev libdeflate-dev libjpeg-dev \
+PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev nettle-dev curl
-PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev python3-jsonschema strace
-PACKAGES_FUZZ := $(PACKAGES_RUN) clang libclang-rt-dev
+PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev libspng-dev python3-jsonschema strace
+PACKAGES_FUZZ := $(PACKAGES_RUN) libspng-dev clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -66,11 +66,11 @@ LIBRARIES  := $(B)/libconvd.a $(B)/libconvd.so
 # ---- flags -----------------------------------------------------------------------------------------------------------
 PKG_CONFIG ?= pkg-config
 pkg         = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
-CORE_LIBS   = $(call pkg,--libs spng libdeflate libjpeg libwebp)
+CORE_LIBS   = $(call pkg,--libs libdeflate libjpeg libwebp)
 API_LIBS    = $(call pkg,--libs libcjson libxxhash)
 SERVER_LIBS = $(call pkg,--libs libmicrohttpd sqlite3 nettle) -larchive
 TEST_LIBS   = $(call pkg,--libs cmocka libcurl)
-PKG_CFLAGS := $(call pkg,--cflags spng libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd nettle) \
+PKG_CFLAGS := $(call pkg,--cflags libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd nettle) \
               $(patsubst -I%,-isystem %,$(call pkg,--cflags stb))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes
@@ -312,7 +312,7 @@ fuzz: install-packages-fuzz
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SECONDS ?= 20
 $(FUZZERS): %: %.o $(B)/api.a $(B)/libconvd.a
-	@echo '  LD      $@' && $(CC) -o $@ $^ -fsanitize=fuzzer $(LINK) $(API_LIBS) $(CORE_LIBS) -lm
+	@echo '  LD      $@' && $(CC) -o $@ $^ -fsanitize=fuzzer $$(sed -n 's,^/[*] link: \(.*\) [*]/$$,\1,p' $(@:$(B)/%=%).c) $(LINK) $(API_LIBS) $(CORE_LIBS) -lm
 run-fuzz: $(FUZZERS)
 	@tools/run-fuzz $(SECONDS) $^
 
@@ -328,7 +328,7 @@ run-soak: all $(B)/tests/bench/soak
 
 ## bench: build/bench-engine, which runs the workloads of $BENCH_DIR/workloads.tsv through the library alone
 bench: $(B)/bench-engine
-$(B)/bench-engine: $(B)/tests/bench/engine.o $(B)/libconvd.a
+$(B)/bench-engine: $(B)/tests/bench/engine.o $(B)/tests/bench/codecs.o $(B)/libconvd.a
 	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(CORE_LIBS) -lm
 
 ## clean: remove what was built

@@ -552,6 +552,32 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
             }
 }
 
+/* Rows of every filter and of runs of Paeth, of every pixel size; memory of exactly the sizes. */
+TEST(rows_of_png_agree_with_ref)
+{
+    static const size_t sizes[] = {1, 2, 3, 4, 6, 8};
+    struct t_rng r = t_rng(9);
+    const struct convd_simd *s, *ref = convd_simd_at(0);
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t q = 0; q < sizeof sizes / sizeof *sizes; q++)
+            for (size_t pixels = 1; pixels < 70; pixels++) {
+                const size_t n = pixels * sizes[q], rows = (size_t)t_between(&r, 1, 9);
+                uint8_t *x = malloc(rows * (n + 1)), *above = malloc(n), *y = malloc(rows * n), *want = malloc(rows * n);
+                const unsigned mask = t_between(&r, 0, 1) ? 255 : 3;
+                for (size_t i = 0; i < rows * (n + 1); i++) x[i] = (uint8_t)(t_random(&r) & mask);
+                for (size_t i = 0; i < n; i++) above[i] = (uint8_t)t_random(&r);
+                for (size_t i = 0; i < rows; i++)
+                    x[i * (n + 1)] = (uint8_t)(t_between(&r, 0, 1) ? 4 : t_between(&r, 0, 3));
+                OK(ref->png_rows(x, rows, n, sizes[q], above, want));
+                OK(s->png_rows(x, rows, n, sizes[q], above, y));
+                if (memcmp(y, want, rows * n) != 0)
+                    T_FAIL("%s: %zu rows of %zu pixels of %zu bytes", s->name, rows, pixels, sizes[q]);
+                x[(rows - 1) * (n + 1)] = 5;
+                OK(!s->png_rows(x, rows, n, sizes[q], above, y) && !ref->png_rows(x, rows, n, sizes[q], above, want));
+                free(x), free(above), free(y), free(want);
+            }
+}
+
 TEST(a_variant_is_chosen_by_name_and_never_missing)
 {
     const struct convd_simd *s, *best = convd_simd_choose(NULL);

@@ -1,23 +1,18 @@
-/* png.c: PNG in by libspng, row by row. The header walk is our own: it finds the size, transparency, EXIF and the end, and
- * tells from the bytes of IDAT whether they can hold what IHDR promises. Source: PNG specification, third edition (W3C).
+/* png.c: what the chunks of a PNG say: size, palette, transparency, EXIF, where the pixels are, and whether the bytes of
+ * IDAT can hold what IHDR promises. Source: PNG specification, third edition (W3C). In: png_read.c. Out: png_write.c.
  *
- * Decoding is strict: a wrong CRC anywhere up to IEND, a missing IEND, too few or too many rows are faults. What follows
- * IEND is not looked at. gAMA and iCCP are not applied. Out: png_write.c. */
-#include <spng.h>
+ * Decoding is strict: a wrong CRC anywhere up to IEND, a chunk that must be known and is not, one at a place where it must
+ * not be, a missing IEND, too few or too many rows are faults. What follows IEND is not looked at. What tells of colours,
+ * time or text (gAMA, iCCP, …) is not applied and not judged, its CRC aside. */
+#include <libdeflate.h>
 #include <string.h>
 #include "exif.h"
 #include "png.h"
 #include "row_sink.h"
 
-/* deflate makes at most 258 bytes of 2 bits; with the code's own bits 1032 to 1. Source: zlib's documentation. */
-#define MOST_EXPANSION 1032u
-/* What one chunk other than IDAT may unpack to, and all of them together. */
-#define CHUNK_MOST (8u << 20)
-#define CACHE_MOST (16u << 20)
-
 static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
-static uint32_t get32(const uint8_t *p)
+uint32_t convd_png_get32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
@@ -25,26 +20,14 @@ static bool sniff(const uint8_t *data, size_t n)
 {
     return n >= 8 && memcmp(data, signature, 8) == 0;
 }
-
-struct png {
-    uint32_t width, height;
-    int depth, colour, interlace;
-    bool transparent; /* tRNS before IDAT */
-    int orientation;
-    size_t idat;      /* bytes of all IDAT                           */
-    size_t kept;      /* of other chunks, unpacked: libspng keeps it */
-    size_t end;       /* behind IEND                                 */
-};
-enum { GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGBA = 6 };
-
 static bool good_depth(int colour, int depth)
 {
     switch (colour) {
-    case GRAY: return depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
-    case PALETTE: return depth == 1 || depth == 2 || depth == 4 || depth == 8;
-    case RGB:
-    case GRAY_ALPHA:
-    case RGBA: return depth == 8 || depth == 16;
+    case PNG_GRAY: return depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
+    case PNG_PALETTE: return depth == 1 || depth == 2 || depth == 4 || depth == 8;
+    case PNG_RGB:
+    case PNG_GRAY_ALPHA:
+    case PNG_RGBA: return depth == 8 || depth == 16;
     default: return false;
     }
 }
@@ -53,13 +36,20 @@ static bool bad(struct convd_faults *f, const char *words)
     convd_fault(f, CONVD_BAD_IMAGE, NULL, "PNG: %s", words);
     return false;
 }
-static bool read_ihdr(const uint8_t *data, size_t n, struct png *p, struct convd_faults *f)
+
+/* ---- chunks ------------------------------------------------------------------------------------------------- */
+
+static bool read_ihdr(const uint8_t *data, size_t n, struct convd_png *p, struct convd_faults *f)
 {
-    if (n < 33 || get32(data + 8) != 13 || memcmp(data + 12, "IHDR", 4) != 0)
+    if (n < 33 || convd_png_get32(data + 8) != 13 || memcmp(data + 12, "IHDR", 4) != 0)
         return bad(f, "the file does not begin with a whole IHDR chunk");
     const uint8_t *h = data + 16;
-    *p = (struct png){.width = get32(h), .height = get32(h + 4), .depth = h[8], .colour = h[9], .interlace = h[12]};
-    p->orientation = 1;
+    *p = (struct convd_png){.width = convd_png_get32(h),
+                            .height = convd_png_get32(h + 4),
+                            .depth = h[8],
+                            .colour = h[9],
+                            .interlace = h[12],
+                            .orientation = 1};
     if (!p->width || !p->height || p->width > INT32_MAX || p->height > INT32_MAX)
         return bad(f, "a side is 0 or more than 2^31 - 1");
     if (!good_depth(p->colour, p->depth))
@@ -68,55 +58,100 @@ static bool read_ihdr(const uint8_t *data, size_t n, struct png *p, struct convd
         return bad(f, "unknown compression, filter or interlace method");
     return true;
 }
-/* Bytes that libspng may keep of a chunk. */
-static size_t kept_bytes(const uint8_t *type, size_t length)
+/* A chunk on the way: type, body, bytes of the body; whether the chunk before was an IDAT too. */
+struct chunk {
+    const uint8_t *type, *body;
+    size_t bytes;
+    bool after_idat;
+};
+static bool is(const struct chunk *c, const char *type)
 {
-    bool packed = memcmp(type, "iCCP", 4) == 0 || memcmp(type, "zTXt", 4) == 0 || memcmp(type, "iTXt", 4) == 0;
-    return packed && length > CHUNK_MOST / MOST_EXPANSION ? CHUNK_MOST : packed ? length * MOST_EXPANSION : length;
+    return memcmp(c->type, type, 4) == 0;
 }
-/* Walks the chunks to IEND. */
-static bool walk(const uint8_t *data, size_t n, struct png *p, struct convd_faults *f)
+static bool see_palette(const struct chunk *c, struct convd_png *p, struct convd_faults *f)
+{
+    size_t entries = c->bytes / 3, most = p->colour == PNG_PALETTE ? (size_t)1 << p->depth : 256;
+    if (p->palette || p->clear || p->idats)
+        return bad(f, "a PLTE chunk where none may be");
+    if (c->bytes % 3 || entries < 1 || entries > most)
+        return bad(f, "a PLTE chunk of a wrong size");
+    p->palette = c->body;
+    p->entries = entries;
+    return true;
+}
+static bool see_transparency(const struct chunk *c, struct convd_png *p, struct convd_faults *f)
+{
+    bool fits = p->colour == PNG_GRAY ? c->bytes == 2 : p->colour == PNG_RGB ? c->bytes == 6 : c->bytes <= p->entries;
+    if (p->clear || p->idats || p->colour == PNG_GRAY_ALPHA || p->colour == PNG_RGBA)
+        return bad(f, "a tRNS chunk where none may be");
+    if (!fits || !c->bytes)
+        return bad(f, "a tRNS chunk of a wrong size");
+    p->clear = c->body;
+    p->clear_bytes = c->bytes;
+    return true;
+}
+static bool see_pixels(const struct chunk *c, struct convd_png *p, struct convd_faults *f)
+{
+    if (p->colour == PNG_PALETTE && !p->palette)
+        return bad(f, "the palette is missing");
+    if (p->idats && !c->after_idat)
+        return bad(f, "an IDAT chunk apart from the others");
+    if (!p->idats++)
+        p->idat = c->type - 4;
+    p->idat_bytes += c->bytes;
+    return true;
+}
+static bool see(const struct chunk *c, struct convd_png *p, struct convd_faults *f)
+{
+    if (is(c, "IDAT"))
+        return see_pixels(c, p, f);
+    if (is(c, "PLTE"))
+        return see_palette(c, p, f);
+    if (is(c, "tRNS"))
+        return see_transparency(c, p, f);
+    if (is(c, "IEND"))
+        return (!c->bytes && p->idats) || bad(f, c->bytes ? "an IEND chunk that is not empty" : "there is no IDAT chunk");
+    if (is(c, "IHDR"))
+        return bad(f, "a second IHDR chunk");
+    if (is(c, "eXIf"))
+        p->orientation = convd_exif_orientation(c->body, c->bytes);
+    return c->type[0] & 0x20 || bad(f, "a chunk that is not known must be, by its name");
+}
+/* Walks the chunks to IEND, and asks for their CRCs when check. */
+static bool walk(const uint8_t *data, size_t n, bool check, struct convd_png *p, struct convd_faults *f)
 {
     if (!read_ihdr(data, n, p, f))
         return false;
-    size_t at = 33;
-    while (n - at >= 12) {
-        size_t length = get32(data + at);
-        const uint8_t *type = data + at + 4, *body = data + at + 8;
-        if (length > n - at - 12)
-            return bad(f, "the file is cut off inside a chunk");
-        if (memcmp(type, "IDAT", 4) == 0)
-            p->idat += length;
-        else
-            p->kept += kept_bytes(type, length);
-        if (memcmp(type, "tRNS", 4) == 0 && !p->idat)
-            p->transparent = true;
-        if (memcmp(type, "eXIf", 4) == 0)
-            p->orientation = convd_exif_orientation(body, length);
-        at += 12 + length;
-        if (memcmp(type, "IEND", 4) == 0) {
-            p->end = at;
+    struct chunk c = {.type = data + 12, .body = data + 16, .bytes = 13};
+    for (size_t at = 8;;) {
+        if (check && libdeflate_crc32(0, c.type, 4 + c.bytes) != convd_png_get32(c.body + c.bytes))
+            return bad(f, "the checksum of a chunk is wrong");
+        if (is(&c, "IEND"))
             return true;
-        }
+        at += 12 + c.bytes;
+        if (n - at < 12)
+            return bad(f, "the file ends without IEND");
+        c = (struct chunk){.type = data + at + 4,
+                           .body = data + at + 8,
+                           .bytes = convd_png_get32(data + at),
+                           .after_idat = is(&c, "IDAT")};
+        if (c.bytes > n - at - 12)
+            return bad(f, "the file is cut off inside a chunk");
+        if (!see(&c, p, f))
+            return false;
     }
-    return bad(f, "the file ends without IEND");
 }
 
-/* Samples a pixel after palettes and tRNS are expanded. */
-static int samples(const struct png *p)
+/* ---- the codec ---------------------------------------------------------------------------------------------- */
+
+int convd_png_samples(const struct convd_png *p)
 {
-    bool alpha = p->transparent || p->colour == GRAY_ALPHA || p->colour == RGBA;
-    return (p->colour == GRAY || p->colour == GRAY_ALPHA ? 1 : 3) + alpha;
-}
-/* Bytes of a row as deflate holds it, filter byte aside. */
-static uint64_t packed_row(const struct png *p)
-{
-    static const uint8_t per_pixel[7] = {[GRAY] = 1, [RGB] = 3, [PALETTE] = 1, [GRAY_ALPHA] = 2, [RGBA] = 4};
-    return ((uint64_t)p->width * per_pixel[p->colour] * (uint64_t)p->depth + 7) / 8;
+    bool alpha = p->clear || p->colour == PNG_GRAY_ALPHA || p->colour == PNG_RGBA;
+    return (p->colour == PNG_GRAY || p->colour == PNG_GRAY_ALPHA ? 1 : 3) + alpha;
 }
 static bool info(const uint8_t *data, size_t n, struct convd_image_info *i, struct convd_faults *f)
 {
-    struct png p;
+    struct convd_png p;
     if (!read_ihdr(data, n, &p, f))
         return false;
     i->input.width = (ptrdiff_t)p.width;
@@ -125,119 +160,28 @@ static bool info(const uint8_t *data, size_t n, struct convd_image_info *i, stru
     i->depth = p.depth;
     return true;
 }
-static size_t delivered_row(const struct png *p)
-{
-    return (size_t)p->width * (size_t)samples(p) * (p->depth == 16 ? 2 : 1);
-}
 static bool details(const uint8_t *data, size_t n, struct convd_image_info *i, struct convd_faults *f)
 {
-    struct png p;
-    if (!walk(data, n, &p, f))
+    struct convd_png p;
+    if (!walk(data, n, false, &p, f))
         return false;
-    /* Adam7 cuts the same pixels into more rows: at least the bytes of the pixels alone. */
-    uint64_t raw = (packed_row(&p) + !p.interlace) * p.height;
-    if (p.idat < raw / MOST_EXPANSION) {
-        convd_fault(f, CONVD_BAD_IMAGE, NULL, "PNG: %zu bytes of IDAT cannot hold %u x %u pixels", p.idat, p.width,
+    if (!convd_png_can_hold(&p)) {
+        convd_fault(f, CONVD_BAD_IMAGE, NULL, "PNG: %zu bytes of IDAT cannot hold %u x %u pixels", p.idat_bytes, p.width,
                     p.height);
         return false;
     }
-    i->file_channels = samples(&p);
+    i->file_channels = convd_png_samples(&p);
     i->alpha = i->file_channels == 2 || i->file_channels == 4;
     i->orientation = p.orientation;
-    /* libspng: its state, zlib's window, rows; other chunks. Adam7 needs the picture as delivered. */
-    i->work_bytes = (256u << 10) + (p.kept < CACHE_MOST ? p.kept : CACHE_MOST) + 4 * delivered_row(&p);
-    if (p.interlace)
-        i->work_bytes += delivered_row(&p) * p.height;
+    i->work_bytes = convd_png_work(&p);
     return true;
-}
-
-/* ---- pixels ------------------------------------------------------------------------------------------------- */
-
-/* What libspng is asked for: samples(p) samples of 8 or 16 bits. */
-static int format(const struct png *p)
-{
-    bool key = p->transparent;
-    switch (p->colour) {
-    case GRAY:
-        if (p->depth == 16)
-            return key ? SPNG_FMT_GA16 : SPNG_FMT_PNG;
-        return key ? SPNG_FMT_GA8 : SPNG_FMT_G8;
-    case RGB:
-        if (p->depth == 16)
-            return key ? SPNG_FMT_RGBA16 : SPNG_FMT_PNG;
-        return key ? SPNG_FMT_RGBA8 : SPNG_FMT_PNG;
-    case PALETTE: return key ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8;
-    default: return SPNG_FMT_PNG;
-    }
-}
-static int decode_rows(spng_ctx *ctx, struct convd_row_sink *sink, size_t row)
-{
-    int error = 0;
-    while (!error && sink->done < sink->height) {
-        error = spng_decode_row(ctx, convd_sink_row(sink), row);
-        if (!error || error == SPNG_EOI)
-            convd_sink_put(sink);
-    }
-    return error;
-}
-static int decode_adam7(spng_ctx *ctx, uint8_t *whole, size_t row)
-{
-    struct spng_row_info at;
-    int error;
-    do {
-        error = spng_get_row_info(ctx, &at);
-        if (!error)
-            error = spng_decode_row(ctx, whole + at.row_num * row, row);
-    } while (!error);
-    return error;
 }
 static bool decode(const uint8_t *data, size_t n, const struct convd_image_info *i, struct convd_row_sink *sink,
                    const struct convd_memory *mem, struct convd_faults *f)
 {
     (void)i;
-    struct png p;
-    if (!walk(data, n, &p, f))
-        return false;
-    size_t row = delivered_row(&p), whole_bytes = 0;
-    uint8_t *whole = NULL;
-    bool good = false;
-    spng_ctx *ctx = spng_ctx_new(0);
-    if (ctx && p.interlace && !(whole = convd_sink_whole(sink))) {
-        whole_bytes = row * p.height;
-        whole = convd_take(mem, whole_bytes);
-    }
-    if (!ctx || (p.interlace && !whole)) {
-        convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory to decode a PNG");
-        goto out;
-    }
-    int error = spng_set_image_limits(ctx, p.width, p.height);
-    error = error ? error : spng_set_chunk_limits(ctx, CHUNK_MOST, CACHE_MOST);
-    error = error ? error : spng_set_png_buffer(ctx, data, p.end);
-    error = error ? error
-                  : spng_decode_image(ctx, NULL, 0, format(&p),
-                                      SPNG_DECODE_PROGRESSIVE | (p.transparent ? SPNG_DECODE_TRNS : 0));
-    if (!error)
-        error = p.interlace ? decode_adam7(ctx, whole, row) : decode_rows(ctx, sink, row);
-    if (error == SPNG_EOI)
-        error = spng_decode_chunks(ctx); /* the rest up to IEND, for its CRCs */
-    if (error) {
-        convd_fault(f, CONVD_BAD_IMAGE, NULL, "PNG: %s", spng_strerror(error));
-        goto out;
-    }
-    if (whole && whole_bytes) {
-        for (uint32_t y = 0; y < p.height; y++) {
-            memcpy(convd_sink_row(sink), whole + y * row, row);
-            convd_sink_put(sink);
-        }
-    } else if (whole) {
-        convd_sink_whole_put(sink);
-    }
-    good = true;
-out:
-    if (whole_bytes)
-        convd_give(mem, whole, whole_bytes);
-    spng_ctx_free(ctx);
-    return good;
+    struct convd_png p;
+    return walk(data, n, true, &p, f) && convd_png_read(&p, sink, mem, f);
 }
 
 const struct convd_codec convd_codec_png = {.name = "png",

@@ -192,3 +192,25 @@ void convd_box_i16_ref(const int16_t *x, size_t step, size_t taps, int shift, in
         y[j] = (int16_t)high(sum * (1 << shift), k);
     }
 }
+
+/* PNG specification, third edition, 9.2 to 9.4. */
+static uint8_t nearest_of(int a, int b, int c)
+{
+    const int p = a + b - c, from_a = p < a ? a - p : p - a, from_b = p < b ? b - p : p - b,
+              from_c = p < c ? c - p : p - c;
+    return (uint8_t)(from_a <= from_b && from_a <= from_c ? a : from_b <= from_c ? b : c);
+}
+
+bool convd_png_rows_ref(const uint8_t *x, size_t rows, size_t n, size_t bpp, const uint8_t *above, uint8_t *y)
+{
+    for (size_t i = 0; i < rows; i++, above = y, y += n) {
+        const uint8_t filter = *x++;
+        if (filter > 4) return false;
+        for (size_t j = 0; j < n; j++) {
+            const int a = j < bpp ? 0 : y[j - bpp], b = above[j], c = j < bpp ? 0 : above[j - bpp];
+            const int told[5] = {0, a, b, (a + b) / 2, nearest_of(a, b, c)};
+            y[j] = (uint8_t)(*x++ + told[filter]);
+        }
+    }
+    return true;
+}

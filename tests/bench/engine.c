@@ -6,8 +6,9 @@
  *
  * Workloads are rows of $BENCH_DIR/workloads.tsv: name<TAB>kind<TAB>key=value …<TAB>words. A sample is SAMPLE_MS (15) of
  * calls that do not count, then the mean over calls that fill as much again; a call over 200 ms is a sample by itself.
- * Input, output and workspace are there before the clock starts. */
+ * Input, output and workspace are there before the clock starts. Pictures in and out are in codecs.c. */
 #include "../../core/convd.h"
+#include "codecs.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,9 @@ static size_t n_rows;
 
 /* A workload made ready to run. */
 struct ready {
-    char name[80];
+    char name[80], peer[80];
     size_t threads;
+    struct codec_work *codec; /* or all that follows */
     struct convd_faults *faults;
     struct convd_graph *graph;
     struct convd_plan *plan;
@@ -225,6 +227,7 @@ static const struct kind *kind_of(const struct row *r)
 
 static void release(struct ready *w)
 {
+    if (w->codec) codec_work_free(w->codec);
     convd_plan_free(w->plan);
     convd_graph_free(w->graph);
     convd_faults_free(w->faults);
@@ -252,28 +255,46 @@ static void describe(struct ready *w, const struct row *r, enum source source)
     w->out.pixels = w->in.pixels;
 }
 
+static void picture_path(char *path, size_t room, ptrdiff_t width, ptrdiff_t height)
+{
+    const char *dir = getenv("BENCH_DIR");
+    snprintf(path, room, "%s/build/img/%tdx%td", dir ? dir : ".", width, height);
+}
+
 /* The picture of that size where the harness has one, else noise. */
 static void *input_of(const struct convd_input *in, enum source source)
 {
     const size_t n = (size_t)in->n * (size_t)in->stored * (size_t)in->height * (size_t)in->width;
     if (in->pixels == CONVD_F32_NCHW) return floats(n);
     unsigned char *x = aligned_alloc(64, (n + 63) / 64 * 64);
-    const char *dir = getenv("BENCH_DIR");
     char path[1024];
     for (size_t i = 0; x && i < n; i++) x[i] = (unsigned char)((uniform() + 0.5f) * 255.9f);
-    snprintf(path, sizeof path, "%s/build/img/%tdx%td.rgb", dir ? dir : ".", in->width, in->height);
+    picture_path(path, sizeof path - 4, in->width, in->height);
+    strcat(path, ".rgb");
     FILE *f = source == PICTURE ? fopen(path, "re") : NULL;
     if (f && x && fread(x, 1, n, f) != n) fprintf(stderr, "%s is short\n", path);
     if (f) fclose(f);
     return x;
 }
 
-static bool make(struct ready *w, const struct row *r, size_t threads)
+static bool make_codec(struct ready *w, const struct row *r)
+{
+    char path[1024];
+    const ptrdiff_t width = number(r, "w"), height = number(r, "h");
+    picture_path(path, sizeof path, width, height);
+    snprintf(w->why, sizeof w->why, "no such picture");
+    w->codec = codec_work_new(r->kind, path, width, height, codec_level(w->peer), w->threads);
+    return w->codec != NULL;
+}
+
+static bool make(struct ready *w, const struct row *r, const char *peer, size_t threads)
 {
     const struct kind *kind = kind_of(r);
     snprintf(w->name, sizeof w->name, "%s", r->name);
+    snprintf(w->peer, sizeof w->peer, "%s", peer);
     snprintf(w->why, sizeof w->why, "no memory");
     w->threads = threads;
+    if (!kind) return make_codec(w, r);
     w->faults = convd_faults_new();
     w->graph = w->faults ? convd_graph_new(NULL, w->faults) : NULL;
     if (!w->graph) return false;
@@ -306,6 +327,10 @@ static double now_ms(void)
 
 static void run(struct ready *w)
 {
+    if (w->codec) {
+        codec_work_run(w->codec);
+        return;
+    }
     convd_plan_run(w->plan,
                    &(struct convd_run){.input = w->input,
                                        .outputs = (void *[]){w->output},
@@ -332,24 +357,43 @@ static double sample(struct ready *w)
     return (now_ms() - start) / (double)n;
 }
 
-static void answer(struct ready *w, const char *name, size_t threads)
+static bool runs(const struct row *r)
+{
+    return kind_of(r) || codec_kind(r->kind);
+}
+
+static void answer(struct ready *w, const char *name, const char *peer, size_t threads)
 {
     const struct row *r = NULL;
     for (size_t i = 0; i < n_rows; i++)
-        if (strcmp(rows[i].name, name) == 0 && kind_of(&rows[i])) r = &rows[i];
+        if (strcmp(rows[i].name, name) == 0 && runs(&rows[i])) r = &rows[i];
     if (!r || threads < 1 || threads > MOST_THREADS) {
         puts("!no such workload, or not that many threads");
         return;
     }
-    if (strcmp(w->name, name) != 0 || w->threads != threads) {
+    if (strcmp(w->name, name) != 0 || strcmp(w->peer, peer) != 0 || w->threads != threads) {
         release(w);
-        if (!make(w, r, threads)) {
+        if (!make(w, r, peer, threads)) {
             printf("!%s\n", w->why);
             release(w);
             return;
         }
     }
-    printf("%.6f\t\n", sample(w));
+    const double ms = sample(w);
+    if (w->codec)
+        printf("%.6f\tbytes=%zu\n", ms, codec_work_bytes(w->codec));
+    else
+        printf("%.6f\t\n", ms);
+}
+
+static void list(void)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        if (runs(&rows[i])) printf("%s\tconvd\t%d\n", rows[i].name, MOST_THREADS);
+        if (strncmp(rows[i].kind, "pngenc", 6) == 0)
+            for (int level = 1; level < 7; level += 5)
+                printf("%s\tconvd-L%d\t%d\n", rows[i].name, level, MOST_THREADS);
+    }
 }
 
 int main(int argc, char **argv)
@@ -359,13 +403,12 @@ int main(int argc, char **argv)
     size_t threads;
     read_rows();
     if (argc > 1 && strcmp(argv[1], "list") == 0) {
-        for (size_t i = 0; i < n_rows; i++)
-            if (kind_of(&rows[i])) printf("%s\tconvd\t%d\n", rows[i].name, MOST_THREADS);
+        list();
         return 0;
     }
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "%79[^\t]\t%79[^\t]\t%zu", name, peer, &threads) == 3)
-            answer(&w, name, threads);
+            answer(&w, name, peer, threads);
         else
             puts("!workload<TAB>peer<TAB>threads wanted");
         fflush(stdout);

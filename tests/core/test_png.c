@@ -1,4 +1,5 @@
 /* PNG written here, read by two other readers; PNG files that break single rules; odd but legal ones. */
+/* link: -lspng */
 #include "picture.h"
 #include <spng.h>
 #pragma GCC diagnostic ignored "-Wunused-function"
