@@ -228,6 +228,17 @@ static struct refusal read_query(struct target *t, const char *s, struct convd_a
     return (struct refusal){0};
 }
 
+/* "http://host/path" as proxies send it, from its path on (RFC 9112 3.2.2 wants it taken). */
+static const char *without_origin(const char *raw)
+{
+    size_t scheme = strncasecmp(raw, "http://", 7) == 0    ? 7
+                    : strncasecmp(raw, "https://", 8) == 0 ? 8
+                                                           : 0;
+    if (!scheme) return raw;
+    raw += scheme + strcspn(raw + scheme, "/?#");
+    return *raw ? raw : "/";
+}
+
 struct refusal target_read(struct target *t, const char *raw, const char *method,
                            struct convd_arena *mem)
 {
@@ -241,6 +252,8 @@ struct refusal target_read(struct target *t, const char *raw, const char *method
         t->chain = "";
         return (struct refusal){0};
     }
+    raw = without_origin(raw);
+    n = strlen(raw);
     if (raw[0] != '/')
         return refuse(CONVD_BAD_REQUEST, "a request target that is no path", "/PATH?QUERY");
     for (size_t i = 0; i < n; i++)

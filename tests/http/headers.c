@@ -105,12 +105,26 @@ TEST(targets_are_taken_apart)
     EQ(0, target_read(&t, "/?&&", "GET", &mem).code);
 }
 
+TEST(an_origin_before_the_path_is_left_out)
+{
+    static const char *const same[][2] = {{"http://x/y", "/y"},
+                                          {"HTTPS://x.example:8080/y/z", "/y/z"},
+                                          {"http://x", "/"},
+                                          {"http://[::1]:80/y?a=http://b/", "/y"}};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        EQ(0, target_read(&t, same[i][0], "GET", &mem).code);
+        STR(same[i][1], t.path);
+    }
+    STR("http://b/", target_query(&t, "a"));
+}
+
 TEST(bad_targets_are_refused)
 {
     static const char *const wrong[] = {"",
                                         "*",
                                         "a",
-                                        "http://x/y",
+                                        "ftp://x/y",
+                                        "http:/x",
                                         "/%",
                                         "/%4",
                                         "/%zz",
