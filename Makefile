@@ -229,6 +229,17 @@ PYTHON ?= $(firstword $(foreach p,python3 /usr/bin/python3,$(shell $p -c 'import
 test-code: all
 	@CONVD=$(abspath $(B)/convd) $(PYTHON) tests/code/agree.py
 
+.PHONY: test-web
+## test-web: the page in Chromium (chromium, nodejs, npm; npm brings playwright-core into the build folder)
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
+test-web: install-packages-run
+	@$(MAKE) $(JOBS) --no-print-directory all
+	@command -v node >/dev/null && command -v npm >/dev/null && [ -n "$(CHROMIUM)" ] || tools/install-packages chromium nodejs npm
+	@[ -d $(B)/web/node_modules/playwright-core ] || { mkdir -p $(B)/web && cd $(B)/web && npm install --no-audit --no-fund \
+	    --silent --prefix . playwright-core@1; }
+	@CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) CHROMIUM=$(or $(CHROMIUM),chromium) \
+	    node tests/web/learn.mjs
+
 .PHONY: test-learn run-test-learn
 ## test-learn: what learning reaches with untouched defaults (a minute or two)
 test-learn: install-packages-test

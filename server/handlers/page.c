@@ -6,6 +6,7 @@
 
 EMBED(web_html, "server/web/index.html");
 EMBED(web_script, "server/web/app.js");
+EMBED(web_learn, "server/web/learn.js");
 EMBED(web_style, "server/web/style.css");
 
 /* Nothing from elsewhere, no inline code; pictures also from memory, for what was dropped and what came back. */
@@ -31,6 +32,11 @@ bool page_html(struct request *rq)
 bool page_script(struct request *rq)
 {
     return file(rq, "text/javascript; charset=utf-8", web_script, web_script_size);
+}
+
+bool page_learn(struct request *rq)
+{
+    return file(rq, "text/javascript; charset=utf-8", web_learn, web_learn_size);
 }
 
 bool page_style(struct request *rq)

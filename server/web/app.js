@@ -1,3 +1,5 @@
+import { isArchive, learnFrom, setUpLearning } from "./learn.js";
+
 // The page's program. It knows the public API and nothing else: every answer it shows is one that curl gets.
 
 const $ = (id) => document.getElementById(id);
@@ -28,7 +30,7 @@ function curlLine() {
 
 async function run() {
   $("curl").textContent = curlLine();
-  for (const chip of $("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.name === chain.value.trim()));
+  for (const chip of document.querySelectorAll(".chips button")) chip.setAttribute("aria-pressed", String(chip.dataset.name === chain.value.trim()));
   if (!picture || !chain.value.trim()) return;
   running?.abort();
   const mine = (running = new AbortController());
@@ -152,14 +154,18 @@ function faultItem(fault) {
   return item;
 }
 
-function showProblem(problem) {
+function problemItems(problem) {
   const title = document.createElement("h2"), list = document.createElement("ul");
   title.textContent = problem.title + (problem.status ? ` (${problem.status} ${problem.code ?? ""})` : "");
   for (const fault of [problem, ...(problem.errors ?? [])]) list.append(faultItem(fault));
-  error.replaceChildren(title, list);
+  if (problem.status === 401) $("key-row").hidden = false;
+  return [title, list];
+}
+
+function showProblem(problem) {
+  error.replaceChildren(...problemItems(problem));
   error.hidden = false;
   if (problem.status === 401) {
-    $("key-row").hidden = false;
     key.focus();
   }
   $("facts").replaceChildren();
@@ -169,6 +175,10 @@ function showProblem(problem) {
 
 async function take(blob) {
   if (!blob) return;
+  if (isArchive(blob)) {
+    learnFrom(blob);
+    return;
+  }
   picture = blob.name ? blob : new File([blob], "pasted." + (blob.type.split("/")[1] ?? "png"), { type: blob.type });
   const dimensions = await showImage("before", picture);
   $("invite").hidden = Boolean(dimensions);
@@ -243,11 +253,11 @@ function listen() {
     $("copy").textContent = "Copied";
     setTimeout(() => ($("copy").textContent = "Copy"), 1500);
   });
-  const drop = $("drop");
+  const drops = [$("drop"), $("archive-drop")];
   for (const name of ["dragover", "dragleave", "drop"])
     document.addEventListener(name, (e) => {
       e.preventDefault();
-      drop.classList.toggle("over", name === "dragover");
+      for (const drop of drops) drop.classList.toggle("over", name === "dragover");
       if (name === "drop") take(e.dataTransfer.files[0]);
     });
   document.addEventListener("paste", (e) => {
@@ -263,21 +273,32 @@ async function fillNames() {
     return response.ok ? (await response.json())[member] : [];
   };
   const [pipelines, ops, kernels] = await Promise.all([read("/v1/pipelines", "pipelines"), read("/v1/ops", "ops"), read("/v1/kernels", "kernels")]);
-  $("chips").replaceChildren(
-    ...pipelines.map((p) => {
-      const chip = Object.assign(document.createElement("button"), { type: "button", textContent: p.name, title: p.summary ?? "" });
-      chip.dataset.name = p.name;
-      chip.setAttribute("aria-pressed", String(p.name === chain.value));
-      chip.addEventListener("click", () => {
-        chain.value = p.name;
-        run();
-      });
-      return chip;
-    })
-  );
+  const chip = (p) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: p.name, title: p.summary ?? "" });
+    button.dataset.name = p.name;
+    button.setAttribute("aria-pressed", String(p.name === chain.value));
+    button.addEventListener("click", () => {
+      chain.value = p.name;
+      run();
+    });
+    return button;
+  };
+  const saved = pipelines.filter((p) => !p.built_in);
+  $("chips").replaceChildren(...pipelines.filter((p) => p.built_in).map(chip));
+  $("saved").replaceChildren(...saved.map(chip));
+  $("saved").hidden = !saved.length;
   $("names").replaceChildren(...options([...pipelines, ...ops, ...kernels].map((x) => x.name)));
 }
 
 listen();
 $("curl").textContent = curlLine();
 fillNames();
+setUpLearning({
+  keyHeader,
+  problemItems,
+  learned: (name) => {
+    chain.value = name;
+    fillNames();
+    run();
+  },
+});

@@ -7,6 +7,7 @@ static struct server s;
 
 static const char *const readable[] = {"/",
                                        "/app.js",
+                                       "/learn.js",
                                        "/style.css",
                                        "/healthz",
                                        "/readyz",
@@ -223,11 +224,11 @@ TEST(keys_are_asked_for_where_they_should_be)
     OK(fd >= 0 && write(fd, "first-key\nsecond-key\n", 21) == 21);
     close(fd);
     struct server keyed = SERVER("--api-keys", path);
-    static const char *const open[] = {"/",        "/app.js", "/style.css",
+    static const char *const open[] = {"/",        "/app.js", "/style.css", "/learn.js",
                                        "/healthz", "/readyz", "/version"};
     static const char *const locked[] = {"/metrics", "/v1/ops", "/v1/pipelines/edges",
                                          "/v1/limits"};
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
         struct answer a = get(&keyed, open[i]);
         EQ(200, a.status);
         answer_release(&a);
