@@ -147,6 +147,8 @@ struct api_work {
     size_t bytes;                      /* most memory the run takes: decoded picture, workspace, outputs, encoding */
     char etag[40];                     /* with its quotes */
 
+    struct convd_pool *pool;           /* run's, for the codecs                                              */
+
     /* made by run */
     struct convd_bytes body;
     const char *media;                 /* Content-Type */

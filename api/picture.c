@@ -150,8 +150,8 @@ bool api_picture_write(struct api_work *w, const struct api_target *t, const voi
         composite_any(data, pixels, 3, NULL, back, p.depth);
         p.channels = 3;
     }
-    const struct convd_encode_options e = {.quality = o->o.quality,
-                                           .compression = o->o.compression};
+    const struct convd_encode_options e = {
+        .quality = o->o.quality, .compression = o->o.compression, .pool = w->pool};
     p.data = data;
     if (fine)
         fine = convd_image_encode(o->codec, &p, &e, out, w->faults);

@@ -542,6 +542,7 @@ bool api_work_rounds(struct api_work *w, struct convd_pool *pool, size_t rounds,
 bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool *cancel)
 {
     struct held h = {0};
+    w->pool = pool;
     bool fine = decode(w, &h) && run(w, &h, pool, cancel);
     give_back(w, &h);
     if (fine && cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {

@@ -568,6 +568,12 @@ TEST(rows_of_png_agree_with_ref)
                 for (size_t i = 0; i < n; i++) above[i] = (uint8_t)t_random(&r);
                 for (size_t i = 0; i < rows; i++)
                     x[i * (n + 1)] = (uint8_t)(t_between(&r, 0, 1) ? 4 : t_between(&r, 0, 3));
+                for (int filter = 0; filter < 5; filter++) {
+                    ref->png_row(filter, x, above, n, sizes[q], want);
+                    s->png_row(filter, x, above, n, sizes[q], y);
+                    if (memcmp(y, want, n) != 0)
+                        T_FAIL("%s: filter %d of %zu pixels of %zu bytes", s->name, filter, pixels, sizes[q]);
+                }
                 OK(ref->png_rows(x, rows, n, sizes[q], above, want));
                 OK(s->png_rows(x, rows, n, sizes[q], above, y));
                 if (memcmp(y, want, rows * n) != 0)

@@ -185,7 +185,9 @@ bool convd_image_encode(const struct convd_codec *codec, const struct convd_pict
                     p->width, p->channels, p->depth);
         return false;
     }
-    struct convd_encode_options opts = {.quality = o && o->quality ? o->quality : 90, .compression = o ? o->compression : -1};
+    struct convd_encode_options opts = {.quality = o && o->quality ? o->quality : 90,
+                                        .compression = o ? o->compression : -1,
+                                        .pool = o ? o->pool : NULL};
     return codec->encode(p, &opts, out, f);
 }
 size_t convd_image_encode_bound(const struct convd_codec *codec, ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int depth)

@@ -57,6 +57,7 @@ struct convd_picture {
 struct convd_encode_options {
     int quality;     /* 1..100, JPEG and WebP; 0: 90 */
     int compression; /* 0..9, PNG; -1: the default   */
+    struct convd_pool *pool; /* whose idle workers may help; NULL: the calling thread alone. The bytes are the same */
 };
 /* Appends the encoded picture. A codec that cannot write this depth or alpha says so beforehand by its row: the caller
  * converts (8 bits; composited). */

@@ -1,15 +1,11 @@
-/* literals.c: deflate (RFC 1951) with Huffman codes and no matches. The edges of a photo, and most photos after a filter, are
+/* literals.c: blocks of deflate (RFC 1951) with Huffman codes and no matches. The edges of a photo, and most photos after a filter, are
  * noise to a matcher: it looks for repeats at each byte and finds hardly any. Counting the bytes of a block and writing a
  * code for each is several times as fast and within a few percent of the size. README.md has the figures; png_write.c
  * decides when. */
-#include <libdeflate.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "literals.h"
 
 enum {
-    BLOCK = 128 << 10,    /* bytes that share a code                                             */
     END = 256,            /* end of block                                                        */
     LITERALS = 257,
     LITERAL_BITS = 14,    /* longest code: four of them and 7 waiting bits fit into 64           */
@@ -50,10 +46,19 @@ struct leaf {
     uint32_t weight;
     uint16_t symbol;
 };
-static int by_weight(const void *a, const void *b)
+/* By weight, then as they stand: by one byte of the weight after the other, the lowest first. */
+static void sort(struct leaf *leaf, int n)
 {
-    const struct leaf *x = a, *y = b;
-    return x->weight != y->weight ? (x->weight < y->weight ? -1 : 1) : x->symbol - y->symbol;
+    struct leaf other[LITERALS];
+    uint32_t all = 0;
+    for (int i = 0; i < n; i++) all |= leaf[i].weight;
+    for (int shift = 0; shift < 32 && all >> shift; shift += 8) {
+        int place[257] = {0};
+        for (int i = 0; i < n; i++) place[(leaf[i].weight >> shift & 255) + 1]++;
+        for (int k = 0; k < 256; k++) place[k + 1] += place[k];
+        for (int i = 0; i < n; i++) other[place[leaf[i].weight >> shift & 255]++] = leaf[i];
+        memcpy(leaf, other, (size_t)n * sizeof *leaf);
+    }
 }
 /* Depths of Huffman's tree over leaves sorted by weight: the two lightest nodes become one, again and again; new nodes
  * come out by weight too, so that the lightest is always first of one of two queues. */
@@ -108,7 +113,7 @@ static void make_codes(const uint32_t *freq, int symbols, int most, struct code 
     for (int i = 0; n < 2; i++)
         if (!freq[i])
             leaf[n++] = (struct leaf){0, (uint16_t)i};
-    qsort(leaf, (size_t)n, sizeof *leaf, by_weight);
+    sort(leaf, n);
     depths(leaf, n, depth);
     count_lengths(depth, n, most, count);
     memset(code, 0, (size_t)symbols * sizeof *code);
@@ -227,23 +232,25 @@ static void put_block(struct bits *b, const uint8_t *x, size_t n, bool last)
     put_literals(b, x, n, code);
 }
 
-/* ---- the stream --------------------------------------------------------------------------------------------- */
+/* ---- the fragment ------------------------------------------------------------------------------------------- */
 
 size_t convd_literals_bound(size_t n)
 {
-    enum { ZLIB = 6, SPARE = 16 }; /* header and checksum; what flush writes ahead */
-    return n + 6 * (n / STORED + n / BLOCK + 2) + ZLIB + SPARE;
+    enum { SPARE = 24 }; /* the block's head where it is not stored, the empty block behind, what flush writes ahead */
+    return n + 5 * (n / STORED + 1) + SPARE;
 }
-size_t convd_literals_pack(const uint8_t *x, size_t n, uint8_t *y)
+size_t convd_literals_pack(const uint8_t *x, size_t n, bool last, uint8_t *y)
 {
     struct bits b = {.y = y};
-    put(&b, 0x0178, 16); /* RFC 1950: deflate, window of 32 KiB, fastest */
-    if (!n)
-        put(&b, 3, 10); /* an empty block of the fixed code */
-    for (size_t k = 0; k < n; k += BLOCK) put_block(&b, x + k, n - k < BLOCK ? n - k : BLOCK, n - k <= BLOCK);
+    if (n)
+        put_block(&b, x, n, last);
+    if (!last || !n) { /* an empty stored block, which ends with a byte */
+        put(&b, last, 3);
+        put(&b, 0, (8 - b.n) & 7);
+        put(&b, 0, 16);
+        put(&b, 0xffff, 16);
+    }
     put(&b, 0, (8 - b.n) & 7);
-    uint32_t sum = libdeflate_adler32(1, x, n);
-    for (int i = 3; i >= 0; i--) put(&b, sum >> 8 * i & 255, 8);
     return (size_t)(b.y - y);
 }
 
@@ -255,7 +262,7 @@ static uint32_t get32(const uint8_t *x)
     memcpy(&v, x, 4);
     return v;
 }
-/* Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits and a match about 20. */
+/* n at most 65535. Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits and a match about 20. */
 static double saved_bits(const uint8_t *x, size_t n, double literal)
 {
     enum { HASH = 12, LONGEST = 258 };
@@ -277,23 +284,27 @@ static double saved_bits(const uint8_t *x, size_t n, double literal)
     }
     return saved;
 }
-double convd_literals_loss(const uint8_t *x, size_t n)
+/* Base 2, a hundredth off at most; 0 of 0. A straight line from power to power, and a parabola on it. */
+static float log_of(uint32_t v)
 {
-    enum { MOST = 4, WINDOW = 16 << 10, EACH = 128 << 10 };
-    double all = 0, saved = 0;
-    size_t windows = n / EACH < 1 ? 1 : n / EACH < MOST ? n / EACH : MOST, k = n < WINDOW ? n : WINDOW;
-    for (size_t i = 0; i < windows; i++) { /* in the middle of equal parts */
-        const uint8_t *at = x + (n - k) / (2 * windows) * (2 * i + 1);
-        uint32_t freq[LITERALS];
-        double bits = 0;
-        count_bytes(at, k, freq);
-        for (int c = 0; c < 256; c++)
-            if (freq[c])
-                bits -= freq[c] * log2((double)freq[c] / (double)k);
-        /* No code is shorter than a bit. */
-        bits = bits > (double)k ? bits : (double)k;
-        all += bits;
-        saved += saved_bits(at, k, bits / (double)k);
-    }
-    return all > 0 ? saved / all : 0;
+    const float x = (float)v;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const float over = (float)(bits & 0x7fffff) * 0x1p-23f;
+    return (float)((int)(bits >> 23) - 127) + over + 0.344f * over * (1 - over);
+}
+double convd_literals_bits(const uint8_t *x, size_t n)
+{
+    uint32_t freq[LITERALS];
+    float sum = 0;
+    count_bytes(x, n, freq);
+    for (int c = 0; c < 256; c++) sum += (float)freq[c] * log_of(freq[c]);
+    double bits = (double)n * (double)log_of((uint32_t)n) - (double)sum;
+    return bits > (double)n ? bits : (double)n; /* no code is shorter than a bit */
+}
+void convd_literals_look(const uint8_t *x, size_t n, struct convd_repeats *r)
+{
+    double bits = convd_literals_bits(x, n);
+    r->bits += bits;
+    r->saved += n ? saved_bits(x, n, bits / (double)n) : 0;
 }

@@ -1,4 +1,4 @@
-/* literals.h: zlib streams of literals alone. For png_write.c. */
+/* literals.h: pieces of a deflate stream, of literals alone. For png_write.c. */
 #ifndef CONVD_LITERALS_H
 #define CONVD_LITERALS_H
 #include <stdbool.h>
@@ -7,9 +7,14 @@
 
 /* Most bytes that n become. */
 size_t convd_literals_bound(size_t n);
-/* Packs n bytes; y has convd_literals_bound(n). Returns how many were made. */
-size_t convd_literals_pack(const uint8_t *x, size_t n, uint8_t *y);
-/* The share of the packed size that looking for repeats would save, about: 0 for noise, near 1 for flat pictures. From one
- * to four windows of 16 KiB. */
-double convd_literals_loss(const uint8_t *x, size_t n);
+/* Packs n bytes with one code, to whole bytes, so that pieces make a stream when they are put one after another; the last
+ * one ends it. y has convd_literals_bound(n). Returns how many were made. */
+size_t convd_literals_pack(const uint8_t *x, size_t n, bool last, uint8_t *y);
+/* What n bytes take at least with a code of their own, about: their entropy, and a bit for each. */
+double convd_literals_bits(const uint8_t *x, size_t n);
+/* Adds what n bytes, at most 65535, take, and how much less it would be if repeats were looked for, about. */
+struct convd_repeats {
+    double bits, saved;
+};
+void convd_literals_look(const uint8_t *x, size_t n, struct convd_repeats *r);
 #endif

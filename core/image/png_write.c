@@ -1,13 +1,22 @@
-/* png_write.c: PNG out. One zlib stream over rows of one filter; 8 and 16 bits, gray, gray+alpha, RGB, RGBA. By default
- * literals alone where repeats are few (edges, most photos), else libdeflate's level 1; a compression that was asked for is
- * libdeflate's level. This is where most of the time of a request goes, so that the choices were measured: README.md. */
+/* png_write.c: PNG out; 8 and 16 bits, gray, gray+alpha, RGB, RGBA. This is where most of the time of a request goes, so that
+ * the choices were measured: README.md.
+ *
+ * By default the rows are cut into stripes, and idle workers take them. Each stripe has the filter under which its bytes,
+ * guessed from some, have the least entropy; they become a code of their own without repeats (literals.c), to whole bytes,
+ * so that the stripes are one zlib stream when they are put one after another. Where stripes begin depends on the
+ * picture's size alone: one worker and eight make the same bytes. Where repeats pay (flat pictures), and where a
+ * compression was asked for, all rows go through filter Up and one call of libdeflate. */
 #include <libdeflate.h>
+#include <stdlib.h>
 #include <string.h>
+#include "../simd/simd.h"
+#include "../threads.h"
 #include "literals.h"
 #include "png.h"
 
 #define IDAT_MOST INT32_MAX
 #define LOSS_MOST 0.2 /* share of the size that a fifth of the time is worth */
+enum { NONE, SUB, UP, AVERAGE, PAETH, FILTERS }; /* PNG 9.2 */
 
 static uint8_t *put32(uint8_t *p, uint32_t v)
 {
@@ -34,95 +43,225 @@ static uint8_t *ihdr(uint8_t *p, const struct convd_picture *x)
     return chunk(p, "IHDR", 13);
 }
 
-
 /* ---- rows --------------------------------------------------------------------------------------------------- */
 
-#define UP 2 /* PNG 9.2: the difference to the byte above */
+struct writer {
+    const struct convd_picture *p;
+    const struct convd_simd *simd;
+    size_t row, bpp;            /* bytes of a row, of a pixel             */
+    size_t height, stripe;      /* rows, and rows of a stripe             */
+    uint8_t *scratch;           /* scratch_bytes for each slot            */
+    uint8_t *out;               /* piece_bound for each stripe            */
+    struct piece {
+        size_t bytes;
+        uint32_t adler;         /* of what they unpack to                 */
+    } *pieces;
+};
+/* A slot's: rows as bytes where they are not (two), zeros above the first, a stripe's filtered rows. */
+static size_t scratch_bytes(const struct writer *w)
+{
+    return (3 * w->row + w->stripe * (w->row + 1) + 63) & ~(size_t)63;
+}
+/* Row i as its file has it: u16 with the high byte first. Of two rows that are asked for in turn both stay. */
+static const uint8_t *row_at(const struct writer *w, size_t i, uint8_t *scratch)
+{
+    const uint8_t *x = (const uint8_t *)w->p->data + i * w->row;
+    if (w->p->depth == 8)
+        return x;
+    uint8_t *y = scratch + (i & 1) * w->row;
+    const uint16_t *v = (const uint16_t *)(const void *)x;
+    for (size_t k = 0; k < w->row / 2; k++) {
+        y[2 * k] = (uint8_t)(v[k] >> 8);
+        y[2 * k + 1] = (uint8_t)v[k];
+    }
+    return y;
+}
+static const uint8_t *row_above(const struct writer *w, size_t i, uint8_t *scratch)
+{
+    return i ? row_at(w, i - 1, scratch) : memset(scratch + 2 * w->row, 0, w->row);
+}
+/* Rows [first, end) to y, each after its filter. */
+static uint8_t *filter_rows(const struct writer *w, int filter, size_t first, size_t end, uint8_t *scratch, uint8_t *y)
+{
+    const uint8_t *above = row_above(w, first, scratch);
+    for (size_t i = first; i < end; i++) {
+        const uint8_t *x = row_at(w, i, scratch);
+        *y++ = (uint8_t)filter;
+        w->simd->png_row(filter, x, above, w->row, w->bpp, y);
+        above = x;
+        y += w->row;
+    }
+    return y;
+}
 
-static void filter_up(const uint8_t *restrict x, const uint8_t *restrict above, uint8_t *restrict y, size_t n)
+/* ---- the filter of a stripe --------------------------------------------------------------------------------- */
+
+/* What costs least is guessed from pieces of some rows. */
+enum { SAMPLES = 4, SAMPLE = 512 };
+
+/* The cheapest of all filters for rows [first, end). */
+static int choose_filter(const struct writer *w, size_t first, size_t end, uint8_t *scratch)
 {
-    for (size_t k = 0; k < n; k++) y[k] = (uint8_t)(x[k] - above[k]);
-}
-/* u16 in host order to bytes, high one first; differences of bytes are taken after that. */
-static void filter_up16(const uint16_t *restrict x, const uint16_t *restrict above, uint8_t *restrict y, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        y[2 * k] = (uint8_t)((x[k] >> 8) - (above[k] >> 8));
-        y[2 * k + 1] = (uint8_t)(x[k] - above[k]);
+    uint8_t y[FILTERS][SAMPLES * SAMPLE];
+    size_t n = 0, length = w->row < SAMPLE ? w->row : SAMPLE / w->bpp * w->bpp;
+    for (size_t k = 0; k < SAMPLES; k++, n += length) {
+        size_t i = first + (end - first) * (2 * k + 1) / (2 * SAMPLES);
+        size_t at = (w->row - length) / w->bpp * (k + 1) / (SAMPLES + 1) * w->bpp;
+        const uint8_t *above = row_above(w, i, scratch), *x = row_at(w, i, scratch);
+        for (int t = 0; t < FILTERS; t++) w->simd->png_row(t, x + at, above + at, length, w->bpp, y[t] + n);
     }
-}
-static void filter_rows(const struct convd_picture *p, uint8_t *y, uint8_t *zero)
-{
-    size_t samples = (size_t)p->width * (size_t)p->channels, row = samples * (size_t)(p->depth / 8);
-    const uint8_t *x = p->data, *above = zero;
-    memset(zero, 0, row);
-    for (ptrdiff_t i = 0; i < p->height; i++, above = x, x += row) {
-        *y++ = UP;
-        if (p->depth == 16)
-            filter_up16((const uint16_t *)(const void *)x, (const uint16_t *)(const void *)above, y, samples);
-        else
-            filter_up(x, above, y, row);
-        y += row;
+    int best = NONE;
+    double least = convd_literals_bits(y[NONE], n);
+    for (int t = SUB; t < FILTERS; t++) {
+        double bits = convd_literals_bits(y[t], n);
+        if (bits < least) {
+            least = bits;
+            best = t;
+        }
     }
+    return best;
+}
+
+/* ---- stripes ------------------------------------------------------------------------------------------------ */
+
+/* Sixteen of them, but 32 to 128 KiB each: so that workers have enough, and codes are worth their description. */
+static size_t stripe_rows(size_t row, size_t height)
+{
+    enum { MANY = 16, LEAST = 32 << 10, MOST = 128 << 10 };
+    size_t bytes = row * height / MANY;
+    bytes = bytes < LEAST ? LEAST : bytes > MOST ? MOST : bytes;
+    return row + 1 < bytes ? bytes / (row + 1) : 1;
+}
+static size_t piece_bound(const struct writer *w)
+{
+    return convd_literals_bound(w->stripe * (w->row + 1));
+}
+static void pack_stripe(void *arg, size_t k, size_t slot)
+{
+    const struct writer *w = arg;
+    size_t first = k * w->stripe, end = first + w->stripe < w->height ? first + w->stripe : w->height;
+    uint8_t *scratch = w->scratch + slot * scratch_bytes(w), *filtered = scratch + 3 * w->row;
+    int filter = choose_filter(w, first, end, scratch);
+    size_t n = (size_t)(filter_rows(w, filter, first, end, scratch, filtered) - filtered);
+    w->pieces[k] = (struct piece){
+        .adler = libdeflate_adler32(1, filtered, n),
+        .bytes = convd_literals_pack(filtered, n, end == w->height, w->out + k * piece_bound(w)),
+    };
+}
+/* Adler-32 of x and y one after another, where y has n bytes (RFC 1950, 8.2): the second sum has grown by the first at each
+ * byte of y, and both began at 1. */
+static uint32_t joined_adler(uint32_t x, uint32_t y, size_t n)
+{
+    const uint32_t prime = 65521;
+    uint32_t low = ((x & 0xffff) + (y & 0xffff) + prime - 1) % prime, grown = (uint32_t)((n % prime) * ((x & 0xffff) + prime - 1) % prime);
+    return low | ((x >> 16) + (y >> 16) + grown) % prime << 16;
+}
+/* zlib's head, the stripes, the checksum; returns how many bytes. */
+static size_t pack_stripes(struct writer *w, size_t stripes, size_t slots, struct convd_pool *pool, uint8_t *y)
+{
+    w->out = y + 2;
+    convd_pool_for(pool, stripes, slots, pack_stripe, w);
+    uint8_t *at = y;
+    *at++ = 0x78; /* deflate, window of 32 KiB */
+    *at++ = 0x01; /* fastest */
+    uint32_t adler = 1;
+    for (size_t k = 0; k < stripes; k++) {
+        size_t rows = k + 1 < stripes ? w->stripe : w->height - k * w->stripe;
+        memmove(at, w->out + k * piece_bound(w), w->pieces[k].bytes);
+        at += w->pieces[k].bytes;
+        adler = joined_adler(adler, w->pieces[k].adler, rows * (w->row + 1));
+    }
+    return (size_t)(put32(at, adler) - y);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
-enum { FIXED = 8 + 25 + 12 + 12 }; /* signature, IHDR, IDAT without body, IEND */
+enum { FIXED = 8 + 25 + 12 + 12, ZLIB = 2 + 4, COMPRESSOR = 2 << 20 }; /* signature, IHDR, IDAT without body, IEND; … */
+enum { SLOTS = 16 };                                                   /* workers in a picture                       */
 
-/* Filtered bytes and the row of zeros that stands above the first. */
-static bool filtered_bytes(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int depth, size_t *filtered, size_t *row)
+struct sizes {
+    size_t filtered;         /* all rows, each after its filter */
+    size_t stripes, slots;
+    size_t scratch, packed;  /* work memory; room for the stream */
+};
+static bool sizes_of(struct writer *w, struct sizes *s)
 {
-    size_t line;
-    return convd_mul((size_t)w, (size_t)channels * (size_t)(depth / 8), row) && convd_add(*row, 1, &line) &&
-           convd_mul(line, (size_t)h, filtered);
+    if (!convd_mul(w->row + 1, w->height, &s->filtered) || s->filtered > SIZE_MAX / 8)
+        return false;
+    w->stripe = stripe_rows(w->row, w->height);
+    s->stripes = (w->height + w->stripe - 1) / w->stripe;
+    s->slots = s->stripes < SLOTS ? s->stripes : SLOTS;
+    size_t pieces = s->stripes * sizeof *w->pieces, one = s->filtered + 3 * w->row, all = s->slots * scratch_bytes(w) + pieces;
+    s->scratch = one > all ? one : all;
+    size_t a = libdeflate_zlib_compress_bound(NULL, s->filtered), b = s->stripes * piece_bound(w) + ZLIB;
+    s->packed = a > b ? a : b;
+    return true;
 }
-static size_t packed_bound(size_t n)
+static struct writer writer_of(const struct convd_picture *p)
 {
-    size_t a = libdeflate_zlib_compress_bound(NULL, n), b = convd_literals_bound(n);
-    return a > b ? a : b;
+    size_t pixel = (size_t)p->channels * (size_t)(p->depth / 8);
+    return (struct writer){.p = p, .row = (size_t)p->width * pixel, .bpp = pixel, .height = (size_t)p->height};
 }
-/* Returns 0 without memory. */
-static size_t pack(const uint8_t *x, size_t n, uint8_t *y, size_t room, int compression)
+size_t convd_png_bound(ptrdiff_t width, ptrdiff_t height, ptrdiff_t channels, int depth)
 {
-    if (compression < 0 && convd_literals_loss(x, n) < LOSS_MOST)
-        return convd_literals_pack(x, n, y);
-    struct libdeflate_compressor *c = libdeflate_alloc_compressor(compression < 0 ? 1 : compression);
-    size_t made = c ? libdeflate_zlib_compress(c, x, n, y, room) : 0;
+    struct writer w = writer_of(&(struct convd_picture){.width = width, .height = height, .channels = channels, .depth = depth});
+    struct sizes s;
+    return sizes_of(&w, &s) ? s.scratch + s.packed + FIXED + COMPRESSOR : SIZE_MAX;
+}
+/* Whether looking for repeats pays: from as many rows as have 16 KiB, at one place in each 128 KiB, but at most four. */
+static bool repeats_pay(const struct writer *w, const struct sizes *s)
+{
+    enum { PLACES = 4, WINDOW = 16 << 10, EACH = 128 << 10 };
+    size_t places = s->filtered / EACH < 1 ? 1 : s->filtered / EACH < PLACES ? s->filtered / EACH : PLACES;
+    size_t rows = WINDOW / (w->row + 1) < 1 ? 1 : WINDOW / (w->row + 1);
+    struct convd_repeats all = {0};
+    for (size_t k = 0; k < places; k++) {
+        size_t middle = w->height * (2 * k + 1) / (2 * places), first = middle > rows / 2 ? middle - rows / 2 : 0;
+        size_t end = first + rows < w->height ? first + rows : w->height;
+        uint8_t *y = w->scratch + 3 * w->row;
+        size_t n = (size_t)(filter_rows(w, UP, first, end, w->scratch, y) - y);
+        convd_literals_look(y, n < WINDOW ? n : WINDOW, &all);
+    }
+    return all.saved >= LOSS_MOST * all.bits;
+}
+/* The zlib stream at y; 0 without memory. */
+static size_t pack(struct writer *w, const struct sizes *s, const struct convd_encode_options *o, uint8_t *y)
+{
+    if (o->compression < 0 && !repeats_pay(w, s)) {
+        w->pieces = (struct piece *)(void *)(w->scratch + s->slots * scratch_bytes(w));
+        return pack_stripes(w, s->stripes, s->slots, o->pool, y);
+    }
+    uint8_t *filtered = w->scratch + 3 * w->row;
+    filter_rows(w, UP, 0, w->height, w->scratch, filtered);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(o->compression < 0 ? 1 : o->compression);
+    size_t made = c ? libdeflate_zlib_compress(c, filtered, s->filtered, y, s->packed) : 0;
     libdeflate_free_compressor(c);
     return made;
-}
-size_t convd_png_bound(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int depth)
-{
-    enum { COMPRESSOR = 2 << 20 };
-    size_t filtered, row;
-    if (!filtered_bytes(w, h, channels, depth, &filtered, &row))
-        return SIZE_MAX;
-    return filtered + row + packed_bound(filtered) + FIXED + COMPRESSOR;
 }
 bool convd_png_encode(const struct convd_picture *p, const struct convd_encode_options *o, struct convd_bytes *out,
                       struct convd_faults *f)
 {
-    size_t n, row;
-    if (!filtered_bytes(p->width, p->height, p->channels, p->depth, &n, &row) || n > IDAT_MOST || p->width > INT32_MAX) {
+    struct writer w = writer_of(p);
+    struct sizes s;
+    if (!sizes_of(&w, &s) || s.filtered > IDAT_MOST || p->width > INT32_MAX) {
         convd_fault(f, CONVD_OUT_OF_RANGE, NULL, "%td x %td pixels are more than this PNG writer puts into one IDAT",
                     p->width, p->height);
         return false;
     }
-    uint8_t *x = convd_take(out->memory, row + n); /* zeros above the first row, filtered rows */
-    size_t room = packed_bound(n), made = 0;
-    if (x && convd_bytes_reserve(out, FIXED + room)) {
-        filter_rows(p, x + row, x);
+    w.simd = convd_simd_choose(getenv("CONVD_ISA"));
+    w.scratch = convd_take(out->memory, s.scratch);
+    size_t made = 0;
+    if (w.scratch && convd_bytes_reserve(out, FIXED + s.packed)) {
         uint8_t *y = out->data + out->n;
         memcpy(y, "\x89PNG\r\n\x1a\n", 8);
         y = ihdr(y + 8, p);
-        made = pack(x + row, n, y + 8, room, o->compression);
+        made = pack(&w, &s, o, y + 8);
         y = chunk(chunk(y, "IDAT", made), "IEND", 0);
         if (made)
             out->n = (size_t)(y - out->data);
     }
     if (!made)
         convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory to write a PNG");
-    convd_give(out->memory, x, row + n);
+    convd_give(out->memory, w.scratch, s.scratch);
     return made > 0;
 }

@@ -1,7 +1,7 @@
-/* png.tmpl.c: rows of a PNG back from their filters (PNG specification, third edition, 9.2). What a pixel is told by its left
- * neighbour cannot be vectors along the row: a vector holds the samples of a pixel, in 16 bits. Paeth is most of
- * what photos have and waits for the pixel before it the longest, so two rows of it are read at once, the lower
- * one a pixel behind the upper one, whose pixels are what lies above it. */
+/* png.tmpl.c: rows of a PNG through their filters and back (PNG specification, third edition, 9.2). On the way back what a
+ * pixel is told by its left neighbour cannot be vectors along the row: a vector holds the samples of a pixel, in 16
+ * bits. Paeth is most of what photos have and waits for the pixel before it the longest, so two rows of it are read
+ * at once, the lower one a pixel behind the upper one, whose pixels are what lies above it. */
 #include "isa.h"
 
 typedef uint8_t px_bytes __attribute__((vector_size(8)));
@@ -170,4 +170,41 @@ bool FN(png_rows)(const uint8_t *x, size_t rows, size_t n, size_t bpp, const uin
     case 6: return rows_of(x, rows, n, above, y, 6, 8);
     default: return rows_of(x, rows, n, above, y, 8, 8);
     }
+}
+
+/* ---- the other way, where every byte is known --------------------------------------------------------------- */
+
+/* In 16 bits, which vectors of bytes become without loss; left and corner: bpp bytes before x and above. */
+INLINE uint8_t guess(int16_t a, int16_t b, int16_t c)
+{
+    const int16_t to_b = (int16_t)(a - c), to_a = (int16_t)(b - c), to_c = (int16_t)(to_a + to_b);
+    const int16_t from_a = (int16_t)(to_a < 0 ? -to_a : to_a), from_b = (int16_t)(to_b < 0 ? -to_b : to_b),
+                  from_c = (int16_t)(to_c < 0 ? -to_c : to_c), least = from_b < from_c ? from_b : from_c;
+    const int16_t other = from_b <= from_c ? b : c;
+    return (uint8_t)(from_a <= least ? a : other);
+}
+INLINE void filter_on(int filter, const uint8_t *restrict x, const uint8_t *restrict left,
+                      const uint8_t *restrict above, const uint8_t *restrict corner, size_t n, uint8_t *restrict y)
+{
+    switch (filter) {
+    case NONE: __builtin_memcpy(y, x, n); return;
+    case SUB:
+        for (size_t j = 0; j < n; j++) y[j] = (uint8_t)(x[j] - left[j]);
+        return;
+    case UP:
+        for (size_t j = 0; j < n; j++) y[j] = (uint8_t)(x[j] - above[j]);
+        return;
+    case AVERAGE:
+        for (size_t j = 0; j < n; j++) y[j] = (uint8_t)(x[j] - (uint8_t)((left[j] + above[j]) >> 1));
+        return;
+    default:
+        for (size_t j = 0; j < n; j++) y[j] = (uint8_t)(x[j] - guess(left[j], above[j], corner[j]));
+    }
+}
+
+void FN(png_row)(int filter, const uint8_t *x, const uint8_t *above, size_t n, size_t bpp, uint8_t *y)
+{
+    static const uint8_t none[8];
+    filter_on(filter, x, none, above, none, bpp, y);
+    filter_on(filter, x + bpp, x, above + bpp, above, n - bpp, y + bpp);
 }

@@ -169,6 +169,7 @@ const struct convd_simd convd_simd_ref = {
     .best_i16 = convd_best_i16_ref,
     .pick_u8 = convd_pick_u8_ref,
     .median_u8 = convd_median_u8_ref,
+    .png_row = convd_png_row_ref,
     .png_rows = convd_png_rows_ref,
     .best_rows = convd_best_rows_ref,
     .best_twos = convd_best_twos_ref,

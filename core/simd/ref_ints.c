@@ -201,15 +201,27 @@ static uint8_t nearest_of(int a, int b, int c)
     return (uint8_t)(from_a <= from_b && from_a <= from_c ? a : from_b <= from_c ? b : c);
 }
 
+static int told(int filter, int a, int b, int c)
+{
+    const int all[5] = {0, a, b, (a + b) / 2, nearest_of(a, b, c)};
+    return all[filter];
+}
+
+void convd_png_row_ref(int filter, const uint8_t *x, const uint8_t *above, size_t n, size_t bpp, uint8_t *y)
+{
+    for (size_t j = 0; j < n; j++)
+        y[j] = (uint8_t)(x[j] - (j < bpp ? told(filter, 0, above[j], 0)
+                                         : told(filter, x[j - bpp], above[j], above[j - bpp])));
+}
+
 bool convd_png_rows_ref(const uint8_t *x, size_t rows, size_t n, size_t bpp, const uint8_t *above, uint8_t *y)
 {
     for (size_t i = 0; i < rows; i++, above = y, y += n) {
         const uint8_t filter = *x++;
         if (filter > 4) return false;
         for (size_t j = 0; j < n; j++) {
-            const int a = j < bpp ? 0 : y[j - bpp], b = above[j], c = j < bpp ? 0 : above[j - bpp];
-            const int told[5] = {0, a, b, (a + b) / 2, nearest_of(a, b, c)};
-            y[j] = (uint8_t)(*x++ + told[filter]);
+            const int a = j < bpp ? 0 : y[j - bpp], c = j < bpp ? 0 : above[j - bpp];
+            y[j] = (uint8_t)(*x++ + told(filter, a, above[j], c));
         }
     }
     return true;

@@ -47,6 +47,7 @@
  *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]
  *   median_u8  y[j] = the middle one of rows[a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even
+ *   png_row    a row of n bytes through one of PNG's filters, 0 to 4; bpp: the bytes to the left neighbour, at most n
  *   png_rows   rows of n bytes as PNG filters them, each after the byte that names its filter, back to y, row upon row; bpp:
  *              the bytes to the left neighbour, 1, 2, 3, 4, 6 or 8; above: the row over the first. False: no such filter */
 #ifndef CONVD_SIMD_H

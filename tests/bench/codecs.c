@@ -83,7 +83,7 @@ struct codec_work *codec_work_new(const char *kind, const char *path, ptrdiff_t 
     w->faults = convd_faults_new();
     w->pool = threads > 1 ? convd_pool_new(threads - 1) : NULL; /* the caller is one of them */
     w->decode = (struct convd_decode_options){.channels = CONVD_RGB, .background = {255, 255, 255}};
-    w->encode = (struct convd_encode_options){.compression = level, .quality = strcmp(kind, "webpenc") == 0 ? 80 : 90};
+    w->encode = (struct convd_encode_options){.compression = level, .quality = strcmp(kind, "webpenc") == 0 ? 80 : 90, .pool = w->pool};
     w->picture = (struct convd_picture){.width = width, .height = height, .channels = w->kind->channels, .depth = 8};
     w->in = slurp(path, w->kind->input, &w->in_bytes);
     if (!w->faults || !w->in || (threads > 1 && !w->pool) || !try(w)) {
