@@ -15,6 +15,7 @@ VARIANT ?=
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev nettle-dev curl
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev libspng-dev python3-jsonschema strace
+PACKAGES_BENCH := $(PACKAGES_RUN) git procps python3 python3-numpy python3-pil
 PACKAGES_FUZZ := $(PACKAGES_RUN) libspng-dev clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
@@ -113,7 +114,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all help run test test-code test-crash run-tests programs asan tsan format lint lint-checks layers layers-check man docs fuzz run-fuzz soak run-soak bench install uninstall clean docker
-.PHONY: install-packages-run install-packages-test install-packages-fuzz install-packages-lint
+.PHONY: install-packages-run install-packages-test install-packages-bench install-packages-fuzz install-packages-lint
 
 ## all: build the program and the library (what plain `make` does)
 all: $(LIBRARIES) $(PROGRAM)
@@ -196,6 +197,8 @@ install-packages-run:
 	@tools/install-packages $(PACKAGES_RUN)
 install-packages-test:
 	@tools/install-packages $(PACKAGES_TEST)
+install-packages-bench:
+	@tools/install-packages $(PACKAGES_BENCH)
 install-packages-fuzz:
 	@tools/install-packages $(PACKAGES_FUZZ)
 install-packages-lint:
@@ -337,8 +340,10 @@ $(B)/tests/bench/soak: $(B)/tests/bench/soak.o $(patsubst %.c,$(B)/%.o,$(call TE
 run-soak: all $(B)/tests/bench/soak
 	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) $(B)/tests/bench/soak $(SOAK)
 
-## bench: build/bench-engine, which runs the workloads of $BENCH_DIR/workloads.tsv through the library alone
-bench: $(B)/bench-engine
+## bench: convd beside the libraries that are installed; writes docs/benchmarks.md (BENCH="PREFIX..." only some, minutes)
+bench: install-packages-bench
+	@$(MAKE) $(JOBS) --no-print-directory all $(B)/bench-engine
+	@tests/bench/run $(BENCH)
 $(B)/bench-engine: $(B)/tests/bench/engine.o $(B)/tests/bench/codecs.o $(B)/libconvd.a
 	@echo '  LD      $@' && $(CC) -o $@ $^ $(LINK) $(CORE_LIBS) -lm
 
