@@ -14,7 +14,7 @@ VARIANT ?=
 # Debian packages: to build and serve, and on top of them to test. The only place where they are listed.
 PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libdeflate-dev libjpeg-dev \
                  libwebp-dev libstb-dev libxxhash-dev libsqlite3-dev libarchive-dev nettle-dev curl
-PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev libspng-dev python3-jsonschema strace
+PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev libspng-dev python3-jsonschema
 PACKAGES_BENCH := $(PACKAGES_RUN) git procps python3 python3-numpy python3-pil
 PACKAGES_FUZZ := $(PACKAGES_RUN) libspng-dev clang libclang-rt-dev
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
@@ -179,6 +179,11 @@ $(foreach t,$(TEST_SRC) $(ASKED_SRC),$(eval $(call TEST_RULE,$t)))
 $(SCRIPTS): $(B)/%: %.py
 	@mkdir -p $(@D) && install -m 755 $< $@
 
+# Preloaded into the daemon by a test.
+SHIMS := $(patsubst %.c,$(B)/%.so,$(wildcard tests/http/shim/*.c))
+$(SHIMS): $(B)/%.so: %.c %.h $(FLAGS)
+	@mkdir -p $(@D) && echo '  LD      $@' && $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -O1 -fPIC -shared -o $@ $< -ldl
+
 # A user's program: the library and nothing else.
 $(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
 	@mkdir -p $(@D) && echo '  CC      $@' && $(CC) -std=gnu11 $(WARNINGS) $(SANITIZE) $(CFLAGS) -Icore -o $@ $< $(B)/libconvd.a \
@@ -187,7 +192,7 @@ $(B)/tests/core/embed: tests/core/embed.c $(B)/libconvd.a $(FLAGS)
 # run, test and the like build with every processor unless -j says otherwise.
 JOBS = $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
-programs: $(TESTS) $(EMBED) $(SCRIPTS) $(ASKED)
+programs: $(TESTS) $(EMBED) $(SCRIPTS) $(ASKED) $(SHIMS)
 
 run-tests: all programs
 	@CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) MUTANTS=$(if $(VARIANT),1000,10000) \
@@ -217,11 +222,13 @@ test: install-packages-test
 asan: install-packages-test
 	@$(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
 
-## test-crash: 500 jobs, 60 kills, and a kill and an error at each of the first writes, fsyncs, renames and unlinks
+## test-crash: 500 jobs and 60 kills; a kill and a failing disk at every call of a story; 10,000 jobs in the store (15 minutes)
+DISK_TESTS := before_any within_any full_at broken_at full_from broken_from
 test-crash: install-packages-test
-	@$(MAKE) $(JOBS) --no-print-directory $(B)/convd $(B)/tests/http/crash
-	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) CRASH_JOBS=500 CRASH_KILLS=60 CRASH_POINTS=40 \
-	    $(B)/tests/http/crash
+	@$(MAKE) $(JOBS) --no-print-directory $(B)/convd $(B)/tests/http/crash $(B)/tests/http/disk $(SHIMS)
+	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) CRASH_JOBS=500 CRASH_KILLS=60 CRASH_FILL=10000 $(B)/tests/http/crash
+	@for t in $(DISK_TESTS); do \
+	    CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) DISK_POINTS=0 DISK_TESTS="*$$t*" $(B)/tests/http/disk || exit 1; done
 
 ## tsan: every test under ThreadSanitizer
 tsan: install-packages-test

@@ -59,6 +59,9 @@ bool api_library_may(const struct api_library *lib, const char *name, struct con
  * kept in any case. */
 struct api_library *api_library_save(const struct api_library *lib, struct api_save *save, struct convd_faults *f);
 struct api_library *api_library_without(const struct api_library *lib, const char *name);
+/* The names of saved pipelines that cannot be read without the one called name: "a, b", in mem. NULL: there are none. */
+const char *api_library_users(const struct api_library *lib, const char *name, const struct api_limits *limits,
+                              struct convd_arena *mem);
 
 /* ---- codes and statuses: problem.def ---- */
 enum api_code {

@@ -189,6 +189,33 @@ static struct api_library *save_all(struct saving *s, struct convd_faults *f)
     return next;
 }
 
+/* Whether the library's pipeline of that name can be read. */
+static bool reads(const struct api_library *lib, const char *name, const struct api_limits *limits)
+{
+    struct api_work w = {.library = lib,
+                         .limits = *limits,
+                         .form = API_PIPELINE,
+                         .pipeline = name,
+                         .pipeline_n = strlen(name)};
+    bool fine = api_work_check(&w);
+    api_work_release(&w);
+    return fine;
+}
+
+const char *api_library_users(const struct api_library *lib, const char *name,
+                              const struct api_limits *limits, struct convd_arena *mem)
+{
+    const char *list = NULL;
+    const struct api_pipeline *p;
+    struct api_library *without = api_library_without(lib, name);
+    for (size_t i = 0; without && (p = api_library_at(without, i)); i++)
+        if (!p->built_in && api_library_mentions(p->spec, name) && reads(lib, p->name, limits) &&
+            !reads(without, p->name, limits))
+            list = list ? convd_arena_printf(mem, "%s, %s", list, p->name) : p->name;
+    api_library_free(without);
+    return list;
+}
+
 struct api_library *api_library_save(const struct api_library *lib, struct api_save *save,
                                      struct convd_faults *f)
 {

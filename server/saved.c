@@ -157,11 +157,18 @@ enum store_status saved_put(struct saved *s, struct store *store, struct api_sav
     return status;
 }
 
-enum store_status saved_delete(struct saved *s, struct store *store, const char *name)
+enum store_status saved_delete(struct saved *s, struct store *store, const char *name,
+                               const struct api_limits *limits, struct convd_faults *f)
 {
+    enum store_status status = STORE_STATE;
     pthread_mutex_lock(&s->changing);
     struct api_library *next = api_library_without(s->library, name);
-    enum store_status status = next ? store->calls->pipeline_delete(store, name) : STORE_AWAY;
+    const char *users = api_library_users(s->library, name, limits, f->mem);
+    if (users)
+        convd_fault_expected(f, API_CONFLICT, NULL, "DELETE of those first, or PUT without it",
+                             "%s is a step of %s", name, users);
+    else
+        status = next ? store->calls->pipeline_delete(store, name) : STORE_AWAY;
     bool damaged = status == STORE_NONE && api_library_find(s->library, name);
     if (next && (status == STORE_OK || damaged))
         exchange(s, next);

@@ -28,5 +28,7 @@ void saved_load(struct saved *s, struct store *store, const struct api_limits *l
 /* Saves; *replaced: there was one. A store status, or STORE_STATE with faults in f: nothing was saved. */
 enum store_status saved_put(struct saved *s, struct store *store, struct api_save *save,
                             bool *replaced, struct convd_faults *f);
-enum store_status saved_delete(struct saved *s, struct store *store, const char *name);
+/* STORE_STATE with faults in f: another saved pipeline names it. */
+enum store_status saved_delete(struct saved *s, struct store *store, const char *name,
+                               const struct api_limits *limits, struct convd_faults *f);
 #endif

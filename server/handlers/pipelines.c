@@ -118,9 +118,12 @@ bool pipeline_delete(struct request *rq)
 {
     struct store *store = jobs_store(rq);
     if (!store || !find(rq)) return true;
-    enum store_status status = saved_delete(&rq->server->saved, store, rq->name);
+    enum store_status status =
+        saved_delete(&rq->server->saved, store, rq->name, &rq->server->limits, &rq->faults);
     if (status == STORE_OK)
         reply_empty(rq, 204);
+    else if (status == STORE_STATE)
+        reply_faults(rq, &rq->faults);
     else
         jobs_refuse(rq, status, "pipeline");
     return true;

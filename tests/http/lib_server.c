@@ -55,24 +55,31 @@ char *server_log(const struct server *s)
     return t_file(s->log, NULL);
 }
 
-struct server server_start(const char *const *words)
+bool server_try(struct server *s, const char *const *words)
 {
-    struct server s = {.log = "/tmp/convd-http-XXXXXX"};
-    int fd = mkstemp(s.log);
+    *s = (struct server){.log = "/tmp/convd-http-XXXXXX"};
+    int fd = mkstemp(s->log);
     if (fd < 0) T_FAIL("no temporary file");
     close(fd);
     fflush(NULL);
-    s.pid = fork();
-    if (s.pid == 0) become(&s, words);
-    for (int i = 0; i < 1000 && !s.port; i++) { /* a sanitizer's build takes its time */
-        pause_ms(20);
-        char *log = server_log(&s), *line = strstr(log, "listening on http://127.0.0.1:");
+    s->pid = fork();
+    if (s->pid == 0) become(s, words);
+    siginfo_t info = {0}; /* looked at, and left for server_wait */
+    for (int i = 0; i < 4000 && !s->port && !info.si_pid; i++) { /* a sanitizer's build takes its time */
+        pause_ms(5);
+        char *log = server_log(s), *line = strstr(log, "listening on http://127.0.0.1:");
         if (line && strchr(line, '\n'))
-            s.port = atoi(line + strlen("listening on http://127.0.0.1:"));
+            s->port = atoi(line + strlen("listening on http://127.0.0.1:"));
         free(log);
-        if (waitpid(s.pid, NULL, WNOHANG) == s.pid) break;
+        waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT);
     }
-    if (!s.port) {
+    return s->port != 0;
+}
+
+struct server server_start(const char *const *words)
+{
+    struct server s;
+    if (!server_try(&s, words)) {
         char *log = server_log(&s);
         print_error("%s", log);
         free(log);

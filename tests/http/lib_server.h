@@ -15,6 +15,7 @@ struct server {
 /* $CONVD (else build/convd) serve --listen 127.0.0.1:0 and these words. Fails the test when it does not come
  * up. */
 struct server server_start(const char *const *words);
+bool server_try(struct server *s, const char *const *words); /* false: it ended before it listened */
 #define SERVER(...) server_start((const char *const[]){__VA_ARGS__, NULL})
 /* SIGTERM, then waits. Returns the exit code; 128 + n for signal n. */
 int server_stop(struct server *s);

@@ -204,6 +204,23 @@ TEST(weights_by_step_take_the_place_of_what_an_init_made)
     free(odd);
 }
 
+TEST(one_that_others_name_stays)
+{
+    expect(put("/v1/pipelines/base", "abs"), 201, NULL);
+    expect(put("/v1/pipelines/user-a", "base/invert"), 201, NULL);
+    expect(put("/v1/pipelines/user-b",
+               "[{\"op\":\"residual\",\"steps\":[{\"op\":\"pipeline\",\"name\":\"base\"}]}]"),
+           201, NULL);
+    expect(put("/v1/pipelines/bystander", "[{\"id\":\"base\",\"op\":\"abs\"}]"), 201, NULL);
+    expect(delete ("/v1/pipelines/base"), 409, "base is a step of user-a, user-b");
+    expect(delete ("/v1/pipelines/user-a"), 204, NULL);
+    expect(delete ("/v1/pipelines/base"), 409, "base is a step of user-b");
+    expect(post("/user-b"), 200, NULL);
+    expect(put("/v1/pipelines/user-b", "invert"), 200, NULL);
+    expect(delete ("/v1/pipelines/base"), 204, NULL);
+    expect(get(&s, "/v1/pipelines/bystander"), 200, NULL);
+}
+
 TEST(a_page_of_another_origin_changes_nothing)
 {
     struct fetch f = {.method = "PUT",
