@@ -120,7 +120,7 @@ static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptr
                  bool copy)
 {
     const struct convd_plan *p = e->p;
-    struct convd_rows own = convd_band_rows(y->h, b, e->stage->bands);
+    struct convd_rows own = convd_band_rows(y->h, b, e->stage->bands, e->stage->grain);
     struct convd_view part = *y;
     part.data = convd_row(y, 0, own.y0);
     part.y0 = own.y0;

@@ -28,7 +28,6 @@ struct convd_grad {
     struct grad_node *nodes;
     struct convd_wrt *wrt;
     size_t n_wrt, wrt_room;
-    size_t *wrt_at;        /* offsets of the gradients in the workspace */
     size_t n_outputs;
     size_t partial;        /* offset of the workers' own weight gradients */
     size_t wanted;         /* offset of a flag for each node: its gradient leads to one that a run wants */
@@ -265,23 +264,12 @@ static void place_workers(struct convd_grad *d, size_t v)
 static bool place_all(struct convd_grad *d)
 {
     size_t at = 0, partial = 0, scratch = 0;
-    d->wrt_at = convd_arena_array(&d->mem, d->n_wrt, sizeof *d->wrt_at);
-    if (!d->wrt_at)
-        return false;
-    for (size_t i = 0; i < d->n_wrt; i++)
-        d->wrt_at[i] = reserve(&at, d->wrt[i].count, sizeof(float));
     for (size_t v = 0; v < d->graph->n_nodes; v++) {
         struct grad_node *x = &d->nodes[v];
         const size_t count = numbers(d->plan->nodes[v].site.y);
         x->map = x->output != NONE ? reserve(&at, count, sizeof(float)) : NONE;
         x->grad = NONE;
-        if (!x->flows || !x->reaches)
-            continue;
-        if (!is_step(d, v)) {
-            const struct convd_tensor *t = d->graph->nodes[v].tensor;
-            x->grad = d->wrt_at[v == CONVD_IMAGE ? 0 : find_tensor(d, t->name)];
-            continue;
-        }
+        if (!x->flows || !x->reaches || !is_step(d, v)) continue;
         x->grad = reserve(&at, count, sizeof(float));
         place_workers(d, v);
         partial = x->partial_stride > partial ? x->partial_stride : partial;
@@ -382,6 +370,7 @@ struct sweep {
     const struct convd_grad *d;
     float *const *gradients; /* NULL in it: not wanted */
     bool *wanted;            /* for each node: its gradient leads to one that is */
+    const float *upstream;   /* or NULL: ones */
     char *workspace;
     int v;
     ptrdiff_t sample; /* of a sweep in parts */
@@ -412,10 +401,22 @@ static struct convd_view map_view(const struct sweep *s, int v, ptrdiff_t n)
     return view_of(data, s->d->plan->nodes[v].site.y, n);
 }
 
+/* dL/d what the image or a tensor holds: the caller's own numbers, or NULL. */
+static float *source_gradient(const struct sweep *s, int v)
+{
+    const struct convd_node *node = &s->d->graph->nodes[v];
+    return s->gradients[v == CONVD_IMAGE ? 0 : find_tensor(s->d, node->tensor->name)];
+}
+
 static struct convd_view grad_view(const struct sweep *s, int v, ptrdiff_t n)
 {
     const struct grad_node *x = &s->d->nodes[v];
-    return view_of(x->grad == NONE ? NULL : at(s, x->grad), s->d->plan->nodes[v].site.y, n);
+    float *data = NULL;
+    if (v == s->d->node && s->upstream && is_step(s->d, (size_t)v))
+        data = (float *)(uintptr_t)s->upstream; /* read only: nothing is added to it */
+    else if (x->flows && x->reaches)
+        data = is_step(s->d, (size_t)v) ? at(s, x->grad) : source_gradient(s, v);
+    return view_of(data, s->d->plan->nodes[v].site.y, n);
 }
 
 /* One sample, one part, into the worker's own weight gradients. */
@@ -481,11 +482,10 @@ static void reduce(const struct sweep *s)
         for (size_t r = 0; op->params && op->params[r].name; r++) {
             if (x->wrt[r] == NONE)
                 continue;
-            float *sum = at(s, s->d->wrt_at[x->wrt[r]]);
+            float *sum = s->gradients[x->wrt[r]];
             const float *part = at(s, own);
             size_t count = s->d->wrt[x->wrt[r]].count;
-            for (size_t i = 0; s->gradients[x->wrt[r]] && i < count; i++)
-                sum[i] += part[i];
+            for (size_t i = 0; sum && i < count; i++) sum[i] += part[i];
             own += align(count * sizeof(float));
         }
     }
@@ -514,8 +514,7 @@ static void find_wanted(const struct sweep *s)
         s->wanted[v] = false;
         if (!x->flows || !x->reaches)
             continue;
-        if (n->kind != CONVD_NODE_STEP)
-            s->wanted[v] = s->gradients[v == CONVD_IMAGE ? 0 : find_tensor(s->d, n->tensor->name)] != NULL;
+        if (n->kind != CONVD_NODE_STEP) s->wanted[v] = source_gradient(s, (int)v) != NULL;
         for (size_t i = 0; i < n->n_inputs; i++)
             s->wanted[v] |= s->wanted[n->inputs[i]];
         for (size_t r = 0; n->kind == CONVD_NODE_STEP && n->op->params && n->op->params[r].name; r++)
@@ -548,26 +547,27 @@ static bool backward(const struct convd_grad *d, const struct convd_grad_run *ru
 {
     struct sweep s = {.d = d,
                       .gradients = run->gradients,
+                      .upstream = run->upstream,
                       .wanted = (bool *)(workspace + d->wanted),
                       .workspace = workspace};
     const struct grad_node *last = &d->nodes[d->node];
     find_wanted(&s);
     for (size_t v = 0; v < d->graph->n_nodes; v++)
-        if (is_step(d, v) && s.wanted[v])
+        if (is_step(d, v) && s.wanted[v] && !(s.upstream && (int)v == d->node))
             memset(at(&s, d->nodes[v].grad), 0, numbers(d->plan->nodes[v].site.y) * sizeof(float));
     for (size_t i = 0; i < d->n_wrt; i++)
-        memset(at(&s, d->wrt_at[i]), 0, d->wrt[i].count * sizeof(float));
-    for (size_t i = 0; last->grad != NONE && i < numbers(convd_grad_shape(d)); i++)
-        at(&s, last->grad)[i] = run->upstream ? run->upstream[i] : 1.0f;
+        if (run->gradients[i]) memset(run->gradients[i], 0, d->wrt[i].count * sizeof(float));
+    float *first = is_step(d, (size_t)d->node)
+                       ? s.upstream || last->grad == NONE ? NULL : at(&s, last->grad)
+                       : grad_view(&s, d->node, 0).data;
+    for (size_t i = 0; first && i < numbers(convd_grad_shape(d)); i++)
+        first[i] = run->upstream ? run->upstream[i] : 1.0f;
     for (s.v = d->node; s.v > 0; s.v--) {
         if (stopped(run))
             return false;
         if (is_step(d, (size_t)s.v) && s.wanted[s.v])
             sweep_node(&s, run->pool);
     }
-    for (size_t i = 0; i < d->n_wrt; i++)
-        if (run->gradients[i])
-            memcpy(run->gradients[i], at(&s, d->wrt_at[i]), d->wrt[i].count * sizeof(float));
     return true;
 }
 
@@ -578,7 +578,7 @@ bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run
     char *workspace = run->workspace ? run->workspace : own;
     if (!workspace)
         return no_memory(f);
-    bool done = forward(d, run, workspace, f);
+    bool done = run->kept || forward(d, run, workspace, f);
     if (done && run->output)
         memcpy(run->output, workspace + d->nodes[d->node].map,
                numbers(convd_grad_shape(d)) * sizeof(float));

@@ -31,8 +31,10 @@ struct convd_grad_run {
     const void *input;
     const float *upstream;     /* dL/d output, NULL: ones                          */
     float *output;             /* the output itself, or NULL                       */
-    float *const *gradients;   /* one for each convd_wrt, written; NULL: not wanted */
+    float *const *
+        gradients; /* one for each convd_wrt, written; NULL: not wanted. No two overlap, nor upstream */
     void *workspace;           /* 64-byte aligned, or NULL: taken and given back   */
+    bool kept; /* the workspace holds the maps of a run before, of the same input: only back */
     struct convd_pool *pool;
     const atomic_bool *cancel;
 };

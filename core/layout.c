@@ -1,5 +1,6 @@
 /* layout.c: which nodes run together, in how many bands, and where every buffer lives; see plan_inner.h. */
 #include "plan_inner.h"
+#include <math.h>
 #include <string.h>
 
 #define BAND_TARGET                                                                                \
@@ -7,6 +8,8 @@
 #define BAND_MOST                                                                                  \
     ((size_t)8 << 20) /* grows up to this when windows are tall                         */
 #define BAND_ROWS_LEAST 8
+#define GRAINS_LEAST    16      /* of a band, where rows come in groups                           */
+#define COSTLY          256.0   /* multiply-adds a number beyond which it is not computed twice   */
 #define EXTRA_WORK_FINE 1.25    /* rows computed over rows there are                              */
 #define EXTRA_WORK_MOST 1.5     /* beyond this a node ends its stage                              */
 #define TABLE_MOST      200000u /* bands times nodes                                              */
@@ -85,6 +88,25 @@ static void reset(struct convd_plan *p)
     }
 }
 
+/* A number that costs more to compute again where bands overlap than to be written to memory and read. */
+static bool is_costly(const struct convd_plan *p, int v)
+{
+    const struct convd_plan_node *x = &p->nodes[v];
+    while (node_of(p, v)->op && node_of(p, v)->op->in_place &&
+           x->cost.macs < COSTLY) { /* the one before it */
+        v = node_of(p, v)->inputs[0];
+        x = &p->nodes[v];
+    }
+    return x->cost.macs > COSTLY * (double)x->site.y.c * (double)x->site.y.h * (double)x->site.y.w;
+}
+
+static bool overlaps(const struct convd_plan *p, int v)
+{
+    struct convd_window w = {.kh = 1, .sh = 1, .dh = 1};
+    if (node_of(p, v)->op->window) node_of(p, v)->op->window(&p->nodes[v].site, &w);
+    return (w.kh - 1) * w.dh >= w.sh;
+}
+
 /* Numbers the stages, says who has a full buffer and until when. Returns the number of stages. */
 static int number_stages(struct convd_plan *p)
 {
@@ -115,7 +137,8 @@ static int number_stages(struct convd_plan *p)
             struct convd_plan_node *in = &p->nodes[u];
             if (in->given || (u == CONVD_IMAGE && !in->full))
                 continue;
-            bool ends = in->forced || needs_whole(p, (int)v, i);
+            bool ends =
+                in->forced || needs_whole(p, (int)v, i) || (is_costly(p, u) && overlaps(p, (int)v));
             int least = in->stage + (ends ? 1 : 0);
             stage = least > stage ? least : stage;
         }
@@ -157,7 +180,7 @@ static bool list_nodes(struct convd_plan *p, struct convd_stage *s, int number)
     if (!list)
         return false;
     bool image = p->nodes[CONVD_IMAGE].full && number == 0;
-    *s = (struct convd_stage){.nodes = list, .samples = 1};
+    *s = (struct convd_stage){.nodes = list, .samples = 1, .grain = 1};
     for (size_t v = 1; v < p->graph->n_nodes; v++)
         for (size_t i = 0; p->nodes[v].stage == number && i < p->graph->nodes[v].n_inputs; i++)
             image |= p->graph->nodes[v].inputs[i] == CONVD_IMAGE &&
@@ -208,6 +231,21 @@ static void ask_inputs(const struct convd_plan *p, const struct convd_stage *s, 
     }
 }
 
+static ptrdiff_t grain_of(const struct convd_plan *p, int v)
+{
+    const struct convd_op *op = node_of(p, v)->op;
+    return op && op->grain ? op->grain(&p->nodes[v].site) : 1;
+}
+
+/* How many rows v computes where r are wanted. */
+static double rows_computed(const struct convd_plan *p, int v, struct convd_rows r)
+{
+    const ptrdiff_t grain = grain_of(p, v), h = p->nodes[v].site.y.h;
+    if (r.y1 <= r.y0) return 0;
+    ptrdiff_t end = (r.y1 + grain - 1) / grain * grain;
+    return (double)((end < h ? end : h) - r.y0 / grain * grain);
+}
+
 /* Fills the stage's table from its results back. Returns the most any node is computed over; with `force`, a node beyond
  * EXTRA_WORK_MOST ends the stage instead (then *forced: the table is of no use). The image is cheap to unpack again. */
 double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct convd_rows *need,
@@ -222,9 +260,8 @@ double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct con
         double rows = 0;
         for (size_t b = 0; b < s->bands; b++) {
             struct convd_rows *r = &need[b * s->n + k];
-            if (sink)
-                include(r, convd_band_rows(x->site.y.h, b, s->bands));
-            rows += (double)(r->y1 - r->y0);
+            if (sink) include(r, convd_band_rows(x->site.y.h, b, s->bands, s->grain));
+            rows += rows_computed(p, v, *r);
         }
         double work = rows / (double)x->site.y.h;
         if (v == CONVD_IMAGE)
@@ -232,7 +269,7 @@ double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct con
         if (force && work > EXTRA_WORK_MOST) {
             x->forced = *forced = true;
             for (size_t b = 0; b < s->bands; b++)
-                need[b * s->n + k] = convd_band_rows(x->site.y.h, b, s->bands);
+                need[b * s->n + k] = convd_band_rows(x->site.y.h, b, s->bands, s->grain);
         } else if (work > most) {
             most = work;
         }
@@ -261,11 +298,14 @@ static ptrdiff_t reference_height(const struct convd_plan *p, const struct convd
 static size_t band_count(const struct convd_plan *p, const struct convd_stage *s, ptrdiff_t h,
                          double rows)
 {
-    size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64;
+    const size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64,
+                 units = (size_t)((h + s->grain - 1) / s->grain);
     size_t bands =
-        p->forced_bands ? p->forced_bands : (size_t)((double)h / (rows < 1 ? 1 : rows)) + 1;
+        p->forced_bands ? p->forced_bands : (size_t)ceil((double)h / (rows < 1 ? 1 : rows));
+    if (!p->forced_bands && bands > 1 && bands < 8 * p->threads) /* the same for every thread */
+        bands = (bands + p->threads - 1) / p->threads * p->threads;
     bands = bands > most ? most : bands;
-    return bands > (size_t)h ? (size_t)h : bands;
+    return bands > units ? units : bands;
 }
 
 /* Picks the number of bands: maps in cache, work for every thread, little computed twice. False without memory. */
@@ -274,10 +314,15 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
     double bytes;
     ptrdiff_t h = reference_height(p, s, &bytes);
     double per_row = bytes / (double)h, rows = (double)BAND_TARGET / per_row;
-    rows = rows < BAND_ROWS_LEAST ? BAND_ROWS_LEAST : rows;
+    for (size_t k = 0; k < s->n; k++)
+        s->grain = grain_of(p, s->nodes[k]) > s->grain ? grain_of(p, s->nodes[k]) : s->grain;
+    const double least = s->grain > 1 ? GRAINS_LEAST * (double)s->grain : BAND_ROWS_LEAST;
+    const double turns =
+        s->grain > 1 ? 1 : 3; /* bands of each thread: few where they are better large */
+    rows = rows < least ? least : rows;
     if (p->threads > 1 && bytes > (double)BAND_TARGET &&
-        rows * 3.0 * (double)p->threads > (double)h)
-        rows = (double)h / (3.0 * (double)p->threads);
+        rows * turns * (double)p->threads > (double)h)
+        rows = (double)h / (turns * (double)p->threads);
     s->bands = band_count(p, s, h, rows);
     struct convd_rows *need =
         convd_arena_array(&p->mem, s->bands * s->n, sizeof *need); /* later tables are smaller */

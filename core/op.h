@@ -138,6 +138,9 @@ struct convd_op {
     /* Which rows of input i output rows `y` need. False: the whole map. NULL: the same rows (whole where the input is
      * one row high and the output is not: broadcast). */
     bool (*rows)(const struct convd_site *s, size_t i, struct convd_rows y, struct convd_rows *x);
+    /* Rows of y that are computed together, from a multiple of that many on, even where one of them is wanted: bands are cut
+     * between them. NULL: 1. */
+    ptrdiff_t (*grain)(const struct convd_site *s);
     /* Once a plan: weights made, packed, kernels reversed. Returned state lives in mem. NULL after a fault. */
     const void *(*prepare)(const struct convd_site *s, struct convd_arena *mem, struct convd_faults *f);
     /* Bytes of scratch that a call for at most `rows` output rows needs. NULL: none. */

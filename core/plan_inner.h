@@ -48,6 +48,7 @@ struct convd_stage {
     size_t n;
     ptrdiff_t samples;
     size_t bands;
+    ptrdiff_t grain; /* bands are cut at multiples of it                              */
     const struct convd_rows *need; /* [band * n + k]: the rows of nodes[k] that the band computes; empty: none */
     size_t parts;              /* of the channels, where rows are too few for every worker      */
     size_t slots;              /* workers that may be inside at once, each with its own buffers */
@@ -82,10 +83,13 @@ struct convd_plan {
 
 /* Rows of input i that rows y of node v need; never outside the input. False: the op needs the whole map (then x is all). */
 bool convd_edge_rows(const struct convd_plan *p, int v, size_t i, struct convd_rows y, struct convd_rows *x);
-/* Rows of a map of height h that band b of n owns. */
-static inline struct convd_rows convd_band_rows(ptrdiff_t h, size_t b, size_t n)
+/* Rows of a map of height h that band b of n owns, cut at multiples of grain; there may be none. */
+static inline struct convd_rows convd_band_rows(ptrdiff_t h, size_t b, size_t n, ptrdiff_t grain)
 {
-    return (struct convd_rows){(ptrdiff_t)((size_t)h * b / n), (ptrdiff_t)((size_t)h * (b + 1) / n)};
+    const size_t units = (size_t)((h + grain - 1) / grain);
+    const ptrdiff_t y0 = (ptrdiff_t)(units * b / n) * grain,
+                    y1 = (ptrdiff_t)(units * (b + 1) / n) * grain;
+    return (struct convd_rows){y0 < h ? y0 : h, y1 < h ? y1 : h};
 }
 /* True when v is computed inside stage number s (so that its consumers there read a band). */
 bool convd_in_stage(const struct convd_plan *p, int v, int s);

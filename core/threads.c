@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* One convd_pool_for under way, on its caller's stack. Linked into the pool while it may be joined. */
 struct loop {
@@ -14,7 +15,7 @@ struct loop {
     size_t n;
     atomic_size_t next;     /* index not taken yet                         */
     uint64_t free;          /* bit i: slot i is free; under the pool's lock */
-    size_t inside;          /* helpers inside; under the pool's lock       */
+    atomic_size_t inside;   /* helpers inside; written under the lock      */
     struct loop *after;
 };
 
@@ -24,6 +25,7 @@ struct convd_pool {
     pthread_cond_t left;    /* a helper left a loop                        */
     struct convd_task *first, *last;
     struct loop *loops;
+    atomic_size_t news;     /* counts tasks, loops and the stop            */
     atomic_size_t waiting;  /* tasks queued; written under the lock        */
     atomic_size_t busy;     /* workers inside a task                       */
     bool stopping;
@@ -61,6 +63,37 @@ size_t convd_usable_threads(void)
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         n = (size_t)CPU_COUNT(&set);
     return quota && quota < n ? quota : n;
+}
+
+/* ---- waiting ---- */
+
+/* Waking a thread takes about as long as a small band: who just worked looks for more this long before it sleeps. */
+enum { SPIN_NS = 50000 };
+
+static long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long)t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+static void pause_a_little(void)
+{
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Returns when *x is no longer `same`, or after SPIN_NS. */
+static void spin_while(const atomic_size_t *x, size_t same)
+{
+    const long end = now_ns() + SPIN_NS;
+    do
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(x, memory_order_relaxed) != same) return;
+            pause_a_little();
+        }
+    while (now_ns() < end);
 }
 
 /* ---- loops ---- */
@@ -111,6 +144,7 @@ void convd_pool_for(struct convd_pool *pool, size_t n, size_t slots, void (*fn)(
     pthread_mutex_lock(&pool->lock);
     l.after = pool->loops;
     pool->loops = &l;
+    pool->news++;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     take_part(&l, 0, NULL);
@@ -119,6 +153,12 @@ void convd_pool_for(struct convd_pool *pool, size_t n, size_t slots, void (*fn)(
     while (*link != &l)
         link = &(*link)->after;
     *link = l.after;
+    if (l.inside) { /* one at a time leaves; most often there is one */
+        const size_t inside = l.inside;
+        pthread_mutex_unlock(&pool->lock);
+        spin_while(&l.inside, inside);
+        pthread_mutex_lock(&pool->lock);
+    }
     while (l.inside)
         pthread_cond_wait(&pool->left, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
@@ -140,8 +180,15 @@ static void *worker(void *arg)
 {
     struct convd_pool *pool = arg;
     pthread_mutex_lock(&pool->lock);
-    for (;;) {
+    for (bool worked = false;;) {
         struct loop *l;
+        if (!pool->first && !joinable(pool) && worked && !pool->stopping) {
+            const size_t news = pool->news;
+            pthread_mutex_unlock(&pool->lock);
+            spin_while(&pool->news, news);
+            pthread_mutex_lock(&pool->lock);
+        }
+        worked = true;
         if (pool->first) { /* requests before bands: a busy pool gives each request one worker */
             struct convd_task *t = pop(pool);
             pool->busy++;
@@ -155,6 +202,7 @@ static void *worker(void *arg)
             break;
         } else {
             pthread_cond_wait(&pool->work, &pool->lock);
+            worked = false;
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -173,6 +221,7 @@ bool convd_pool_submit(struct convd_pool *pool, struct convd_task *task)
             pool->first = task;
         pool->last = task;
         pool->waiting++;
+        pool->news++;
         pthread_cond_signal(&pool->work);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -203,6 +252,7 @@ void convd_pool_free(struct convd_pool *pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
+    pool->news++;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->n; i++)

@@ -331,6 +331,77 @@ TEST(claims_agree_with_ref)
         }
 }
 
+/* Transforms of tiles: f 0 into, 1 out of, 2 back. Sums of absolute products for base's tolerance: 60 bounds the factors. */
+static void check_tiles(const struct convd_simd *s, struct t_rng *r, size_t n, enum kind kind,
+                        int f)
+{
+    const struct convd_simd *ref = convd_simd_at(0);
+    const size_t step = n + 16 * (size_t)t_between(r, 0, 1),
+                 plane = n + (size_t)t_between(r, 0, 40), lines = f == 0 ? 6 : 4;
+    const size_t in = f == 1 ? 36 * plane : 4 * lines * step,
+                 columns = 4 * n - (size_t)t_between(r, 0, 15);
+    const size_t out = f == 1 ? 4 * columns : 36 * plane;
+    float *x = row_of(r, kind, in), *w = row_of(r, RANDOM, 24 * step),
+          *y[2] = {guarded(out), guarded(out)};
+    double most = 1;
+    for (size_t i = 0; i < in; i++) most = fmax(most, fabs((double)x[i]));
+    for (int k = 0; k < 2; k++) {
+        const struct convd_simd *one = k ? s : ref;
+        for (size_t i = 0; i < out; i++) y[k][i] = 0;
+        if (f == 0) one->wino_in(x, step, n, y[k], plane, w);
+        if (f == 1)
+            one->wino_out(x, plane, 0.5f,
+                          (float *[]){y[k], y[k] + columns, y[k] + 2 * columns, y[k] + 3 * columns},
+                          columns);
+        if (f == 2) one->wino_back(x, step, n, y[k], plane);
+    }
+    for (size_t i = 0; i < out; i++) {
+        const bool near =
+            is_base(s) &&
+            (fabs((double)y[0][i] - (double)y[1][i]) <= 1e-6 * 60 * most || most > 1e35);
+        if (!same(y[0][i], y[1][i]) && !near)
+            T_FAIL("%s: transform %d of %zu tiles, %s: number %zu is %.9g, expected %.9g", s->name,
+                   f, n, kind_words[kind], i, (double)y[1][i], (double)y[0][i]);
+    }
+    check_guards(y[0], 0, out, out, "ref");
+    check_guards(y[1], 0, out, out, "transform");
+    free(x);
+    free(w);
+}
+
+TEST(transforms_of_tiles_agree_with_ref)
+{
+    struct t_rng r = t_rng(11);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 16; n <= 96; n += 16)
+            for (enum kind kind = 0; kind < KINDS; kind++)
+                for (int f = 0; f < 3; f++)
+                    for (int round = 0; round < 4; round++) check_tiles(s, &r, n, kind, f);
+}
+
+TEST(quarters_agree_with_ref)
+{
+    struct t_rng r = t_rng(12);
+    const struct convd_simd *s;
+    for (size_t v = 0; (s = convd_simd_at(v)); v++)
+        for (size_t n = 16; n <= 96; n += 16)
+            for (size_t i = 0; i < 4 * n; i++) {
+                float *x = row_of(&r, RANDOM, 4 * n), *y = guarded(4 * n + 9);
+                const float odd[] = {NAN, INFINITY, -INFINITY, 0x1p64f, -0x1p90f, 0x1.fffffep63f};
+                const size_t k = i % 6;
+                x[i] = odd[k];
+                EQ(k == 5, s->quarters(x, n, y, n + 3));
+                for (size_t j = 0; j < 4 * n; j++)
+                    if (!same(x[j], y[j % 4 * (n + 3) + j / 4]))
+                        T_FAIL("%s: %zu of %zu", s->name, j, n);
+                for (size_t q = 0; q < 3; q++)
+                    for (size_t j = 0; j < 3; j++) EQ(-77, y[q * (n + 3) + n + j]);
+                check_guards(y, 0, 4 * n + 9, 4 * n + 9, "quarters");
+                free(x);
+            }
+}
+
 TEST(one_nonfinite_number_is_found_wherever_it_stands)
 {
     const struct convd_simd *s;

@@ -139,6 +139,19 @@ static bool shape(struct convd_site *s, struct convd_faults *f)
     return fine;
 }
 
+bool convd_conv_wino(const struct convd_corr *r, const struct convd_bank *b)
+{
+    return !b->list && convd_wino_pays(r);
+}
+
+static bool is_wino(const struct convd_site *s)
+{
+    struct convd_bank b;
+    convd_bank_measure(s->params, s->x[0].c, &b);
+    const struct convd_corr r = convd_conv_corr(s, &b);
+    return convd_conv_wino(&r, &b);
+}
+
 static void cost(const struct convd_site *s, struct convd_cost *c)
 {
     const struct convd_conv *p = s->params;
@@ -155,7 +168,7 @@ static void cost(const struct convd_site *s, struct convd_cost *c)
         return;
     }
     c->weights = n + convd_vector_count(&p->bias, b.o);
-    c->state = bytes;
+    c->state = bytes + (is_wino(s) ? n * 4 * sizeof(float) + 64 : 0);
 }
 
 static void window(const struct convd_site *s, struct convd_window *w)
@@ -178,10 +191,16 @@ static bool rows(const struct convd_site *s, size_t i, struct convd_rows y, stru
     struct convd_window w;
     (void)i;
     window(s, &w);
+    if (is_wino(s)) y = convd_wino_rows(y, s->y.h);
     *x = convd_border_rows((enum convd_mode)((const struct convd_conv *)s->params)->padding_mode,
                            y.y0 * w.sh - w.top, (y.y1 - 1) * w.sh - w.top + (w.kh - 1) * w.dh + 1,
                            s->x[0].h);
     return true;
+}
+
+static ptrdiff_t grain(const struct convd_site *s)
+{
+    return is_wino(s) ? convd_wino_rows((struct convd_rows){0, 1}, PTRDIFF_MAX).y1 : 1;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -214,7 +233,14 @@ static const void *prepare(const struct convd_site *s, struct convd_arena *mem,
                     b.kh, b.kw);
         return NULL;
     }
-    *state = (struct convd_conv_state){b, k, bias};
+    *state = (struct convd_conv_state){b, k, bias, NULL};
+    const struct convd_corr r = convd_conv_corr(s, &b);
+    if (convd_conv_wino(&r, &b) &&
+        !(state->u = convd_arena_array(mem, convd_wino_count(&r), sizeof(float)))) {
+        convd_fault(f, CONVD_NO_MEMORY, "weight", "no memory for %tdx%td transformed weights", b.o,
+                    b.c);
+        return NULL;
+    }
     convd_bank_fill(s, state);
     return state;
 }
@@ -225,14 +251,27 @@ static size_t scratch(const struct convd_site *s, ptrdiff_t n)
     (void)n;
     convd_bank_measure(s->params, s->x[0].c, &b);
     const struct convd_corr r = convd_conv_corr(s, &b);
-    return convd_gather_bytes(&r, false);
+    return convd_conv_wino(&r, &b) ? convd_wino_bytes(&r) : convd_gather_bytes(&r, false);
 }
 
 static void forward(const struct convd_call *call)
 {
     const struct convd_conv_state *state = call->site->state;
     const struct convd_corr r = convd_conv_corr(call->site, &state->bank);
-    convd_gather(&r, state->k, state->bias, call->x, call->y, false, call->scratch);
+    if (state->u)
+        convd_wino(&(struct convd_wino_bank){&r, state->k, state->u, state->bias, false}, call->x,
+                   call->y, false, call->scratch);
+    else
+        convd_gather(&r, state->k, state->bias, call->x, call->y, false, call->scratch);
+}
+
+static const char *algorithm(const struct convd_site *s)
+{
+    struct convd_bank b;
+    convd_bank_measure(s->params, s->x[0].c, &b);
+    if (is_wino(s)) return "winograd F(4x4)";
+    if (b.kh == 1 && b.kw == 1) return "1x1";
+    return b.c == 1 && s->x[0].c > 1 ? "depthwise" : "direct";
 }
 
 static void look(const struct convd_site *s, struct convd_place at, struct convd_look *l)
@@ -352,10 +391,12 @@ const struct convd_op convd_op_conv = {
     .params_size = sizeof(struct convd_conv),
     .rules = rules,
     .algorithm = "direct",
+    .algorithm_of = algorithm,
     .shape = shape,
     .cost = cost,
     .window = window,
     .rows = rows,
+    .grain = grain,
     .prepare = prepare,
     .scratch = scratch,
     .forward = forward,

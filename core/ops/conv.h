@@ -26,10 +26,10 @@ struct convd_bank {
     ptrdiff_t o, c, kh, kw;
     bool list; /* 2-D kernels that across spreads */
 };
-/* k: packed for convd_gather. bias: o numbers. */
+/* k: packed for convd_gather. bias: o numbers. u: packed for convd_wino, or NULL. */
 struct convd_conv_state {
     struct convd_bank bank;
-    float *k, *bias;
+    float *k, *bias, *u;
 };
 
 /* The bank for that many input channels; false when the weight has no more than one dimension. */
@@ -47,6 +47,10 @@ void convd_conv_pack(const struct convd_site *s, void *state);
 
 /* The convolution as a correlation of x with y. */
 struct convd_corr convd_conv_corr(const struct convd_site *s, const struct convd_bank *b);
+
+/* Winograd in place of the definition: many channels, and weights that are not 2-D kernels spread over channels, whose
+ * results people know. */
+bool convd_conv_wino(const struct convd_corr *r, const struct convd_bank *b);
 
 size_t convd_conv_back_scratch(const struct convd_site *s);
 void convd_conv_backward(const struct convd_back *call);

@@ -9,15 +9,26 @@ struct room {
     size_t kernels, products, spread, bytes;
 };
 
+/* dL/dx by Winograd, where a forward pass of that shape would use it too. */
+static bool turns(const struct convd_corr *r, const struct convd_bank *b, struct convd_corr *turned)
+{
+    convd_corr_turn(r, turned);
+    return (r->mode == CONVD_MODE_ZEROS || r->mode == CONVD_MODE_CONSTANT) &&
+           convd_conv_wino(turned, b);
+}
+
 static struct room room_of(const struct convd_site *s)
 {
     struct convd_bank b;
     convd_bank_measure(s->params, s->x[0].c, &b);
     const struct convd_corr r = convd_conv_corr(s, &b);
-    struct room m = {.products = convd_products_bytes(&r), .spread = convd_spread_bytes(&r)};
+    struct convd_corr turned;
+    const bool wino = turns(&r, &b, &turned);
+    struct room m = {.products = convd_products_bytes(&r),
+                     .spread = wino ? convd_wino_bytes(&turned) : convd_spread_bytes(&r)};
     const size_t count = convd_corr_count(&r),
                  behind = m.products > m.spread ? m.products : m.spread;
-    if (count == 0 || !convd_room(&m.kernels, count, sizeof(double)) ||
+    if (count == 0 || !convd_room(&m.kernels, count, wino ? 4 * sizeof(float) : sizeof(double)) ||
         !convd_room(&m.kernels, (size_t)b.o, sizeof(double)) ||
         !convd_add(m.kernels, behind, &m.bytes))
         m.bytes = SIZE_MAX;
@@ -49,7 +60,14 @@ static void input(const struct convd_back *call, const struct convd_corr *r, con
     const struct convd_conv_state *state = call->site->state;
     const struct convd_view x =
         rows_of(call->dx, convd_share(call->dx->h, call->part, call->parts));
+    struct convd_corr turned;
     if (x.y0 == x.y1) return;
+    if (turns(r, &state->bank, &turned)) {
+        convd_wino_pack(r, state->k, true, call->scratch);
+        convd_wino(&(struct convd_wino_bank){r, state->k, call->scratch, NULL, true}, call->dy, &x,
+                   true, (char *)call->scratch + m->kernels);
+        return;
+    }
     convd_spread_pack(r, state->k, call->scratch);
     convd_spread(r, call->scratch, call->dy, &x, (char *)call->scratch + m->kernels);
 }

@@ -75,6 +75,7 @@ void convd_bank_fill(const struct convd_site *s, struct convd_conv_state *state)
                     state->k[convd_gather_index(&r, o, c, i, j)] =
                         convd_bank_number(s, b, o, c, i, j);
     convd_vector_fill(&p->bias, b->o, 0, s->position, state->bias);
+    if (state->u) convd_wino_pack(&r, state->k, false, state->u);
 }
 
 void convd_conv_pack(const struct convd_site *s, void *state)

@@ -40,6 +40,34 @@ size_t convd_gather_bytes(const struct convd_corr *r,
 void convd_gather(const struct convd_corr *r, const float *k, const float *bias,
                   const struct convd_view *x, const struct convd_view *y, bool add, void *scratch);
 
+/* The same for columns [from,to) of one group. */
+void convd_gather_part(const struct convd_corr *r, const float *k, const float *bias,
+                       const struct convd_view *x, const struct convd_view *y, bool add,
+                       ptrdiff_t group, struct convd_rows columns, void *scratch);
+
+/* Gather by Winograd's F(4x4, 3x3), and, turned, spread without stride where what is outside is dropped: then the same with
+ * turned kernels, from y to x. It differs from both by a few 1e-6 of the largest number. x holds the rows that windows of
+ * convd_wino_rows see. */
+struct convd_wino_bank {
+    const struct convd_corr *of;
+    const float *k, *u; /* packed for gather; of convd_wino_pack */
+    const float *bias;  /* one number for each output, or NULL   */
+    bool turned;
+};
+bool convd_wino_pays(const struct convd_corr *r); /* where it can be used and is faster           */
+size_t
+convd_wino_count(const struct convd_corr *r); /* numbers in u                                 */
+size_t
+convd_wino_bytes(const struct convd_corr *r); /* of scratch; SIZE_MAX: cannot be counted      */
+struct convd_rows convd_wino_rows(struct convd_rows y,
+                                  ptrdiff_t h); /* that are computed for rows y  */
+void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u);
+/* Writes rows [y->y0,y->y1), or adds to them. */
+void convd_wino(const struct convd_wino_bank *k, const struct convd_view *x,
+                const struct convd_view *y, bool add, void *scratch);
+/* The correlation whose gather is r's spread: from r's y to its x, for windows without stride. */
+void convd_corr_turn(const struct convd_corr *r, struct convd_corr *t);
+
 /* Adds to rows [x->y0,x->y1) all that rows of y give them. k as convd_spread_pack made it, out of gather's; k and y are not
  * looked at where they are not needed: of y the rows whose windows reach x's. */
 void convd_spread_pack(const struct convd_corr *r, const float *gather, float *k);

@@ -59,16 +59,16 @@ static void block(const struct gather *q, ptrdiff_t o, ptrdiff_t m, ptrdiff_t i,
     }
 }
 
-/* All outputs of a group for n columns from output row i on. */
-static void outputs(const struct gather *q, ptrdiff_t group, ptrdiff_t i, ptrdiff_t n)
+/* All outputs of a group for those columns of output row i (in a flat map, from its begin on). */
+static void outputs(const struct gather *q, ptrdiff_t group, ptrdiff_t i, struct convd_rows columns)
 {
     const struct convd_corr *r = q->r;
     const ptrdiff_t end = (group + 1) * r->out,
-                    tile = convd_corr_tile(r->in, r->out, r->window.kh, n);
-    for (ptrdiff_t from = 0; from < n; from += tile)
+                    tile = convd_corr_tile(r->in, r->out, r->window.kh, columns.y1 - columns.y0);
+    for (ptrdiff_t from = columns.y0; from < columns.y1; from += tile)
         for (ptrdiff_t o = group * r->out, m; o < end; o += m) {
             m = least(CONVD_TAPS_OUTS, end - o);
-            block(q, o, m, i, from, least(from + tile, n));
+            block(q, o, m, i, from, least(from + tile, columns.y1));
         }
 }
 
@@ -82,7 +82,7 @@ static bool is_flat(const struct gather *q, const struct convd_view *x)
 }
 
 static void group_rows(const struct gather *q, const struct convd_lines_shape *shape, ptrdiff_t g,
-                       const struct convd_view *x, void *scratch)
+                       struct convd_rows columns, const struct convd_view *x, void *scratch)
 {
     const struct convd_corr *r = q->r;
     struct convd_lines l;
@@ -95,27 +95,42 @@ static void group_rows(const struct gather *q, const struct convd_lines_shape *s
                 for (ptrdiff_t a = 0; a < r->window.kh; a++)
                     for (ptrdiff_t j = 0; j < r->window.kw; j++)
                         q->t[n++] = convd_lines_tap(&l, c, a, j);
-            outputs(q, g, i, r->y.w);
+            outputs(q, g, i, columns);
         }
+}
+
+static void open(struct gather *q, const struct convd_lines_shape *shape, bool add, void *scratch)
+{
+    char *behind = (char *)scratch + convd_lines_bytes(shape);
+    size_t taps = 0;
+    q->t = (const float **)(void *)behind;
+    if (!add) return;
+    convd_room(&taps, (size_t)(q->r->in * q->r->window.kh * q->r->window.kw), sizeof(float *));
+    q->sum = (float *)(void *)(behind + taps);
+}
+
+void convd_gather_part(const struct convd_corr *r, const float *k, const float *bias,
+                       const struct convd_view *x, const struct convd_view *y, bool add,
+                       ptrdiff_t group, struct convd_rows columns, void *scratch)
+{
+    const struct convd_lines_shape shape = lines_shape(r);
+    struct gather q = {.r = r, .k = k, .bias = bias, .y = y};
+    open(&q, &shape, add, scratch);
+    group_rows(&q, &shape, group, columns, x, scratch);
 }
 
 void convd_gather(const struct convd_corr *r, const float *k, const float *bias,
                   const struct convd_view *x, const struct convd_view *y, bool add, void *scratch)
 {
     const struct convd_lines_shape shape = lines_shape(r);
-    char *behind = (char *)scratch + convd_lines_bytes(&shape);
-    struct gather q = {.r = r, .k = k, .bias = bias, .y = y, .t = (const float **)(void *)behind};
-    if (add) {
-        size_t taps = 0;
-        convd_room(&taps, (size_t)(r->in * r->window.kh * r->window.kw), sizeof(float *));
-        q.sum = (float *)(void *)(behind + taps);
-    }
+    struct gather q = {.r = r, .k = k, .bias = bias, .y = y};
+    open(&q, &shape, add, scratch);
     for (ptrdiff_t g = 0; g < r->groups; g++) {
         if (is_flat(&q, x)) {
             for (ptrdiff_t c = 0; c < r->in; c++) q.t[c] = convd_row(x, g * r->in + c, y->y0);
-            outputs(&q, g, y->y0, (y->y1 - y->y0) * y->w);
+            outputs(&q, g, y->y0, (struct convd_rows){0, (y->y1 - y->y0) * y->w});
         } else {
-            group_rows(&q, &shape, g, x, scratch);
+            group_rows(&q, &shape, g, (struct convd_rows){0, r->y.w}, x, scratch);
         }
     }
 }

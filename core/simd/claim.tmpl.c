@@ -24,24 +24,6 @@ void FN(claim)(const float *const *x, size_t taps, const float *y, float *left, 
         }
 }
 
-/* Every second lane of two vectors, and two vectors lane by lane. */
-#if VL == 64
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODDS  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define LOW   0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif VL == 32
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
-#define ODDS  1, 3, 5, 7, 9, 11, 13, 15
-#define LOW   0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH  4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define EVENS 0, 2, 4, 6
-#define ODDS  1, 3, 5, 7
-#define LOW   0, 4, 1, 5
-#define HIGH  2, 6, 3, 7
-#endif
-
 void FN(halves)(const float *x, size_t n, float *even, float *odd)
 {
     size_t i = 0;

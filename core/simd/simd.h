@@ -13,6 +13,12 @@
  *   dots       sums of products along rows, for 1 to 4 rows d and any number of rows t (weight gradients):
  *                  y[i*outs + o] = sum over j of t[i][j] * d[o][j]      0 <= j < n
  *              in 16 parts on every instruction set (ref.c says which number goes where), so that all agree.
+ *   quarters   every fourth number: y[q*step + i] = x[4i + q], i < n; true when all are below 2^64 (and none is NaN)
+ *   wino_in    V of n tiles (winograd.h) from six rows in quarters: quarter q of row i begins at x[(4i + q)*step], number j
+ *              of tile t is number 4t + j of a row. Writes v[(6i + j)*plane + t]. w: room for 24*step numbers. n <= step,
+ *              both multiples of 16; the last tile of the step sees what lies behind its quarters
+ *   wino_out   y[i][j] = bias + outputs of tiles whose M is m[…*plane + t], 4 rows of n columns; m is read up to whole 16s
+ *   wino_back  its adjoint: dL/dM of n tiles (a multiple of 16) from four rows of dL/dy in quarters
  *   copy       y = x; true when all n numbers are finite
  *   finite     true when all n numbers are finite
  *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN

@@ -1,4 +1,4 @@
-/* engine.c: the engine beside others, through core/convd.h alone. Speaks a line protocol that other libraries' benches
+/* engine.c: the engine beside others, through libconvd alone. Speaks a line protocol that other libraries' benches
  * speak too, so that a harness can take samples of all in turn:
  *
  *   bench-engine list     workload<TAB>convd<TAB>most threads, a line for each workload it can run
@@ -7,7 +7,8 @@
  * Workloads are rows of $BENCH_DIR/workloads.tsv: name<TAB>kind<TAB>key=value …<TAB>words. A sample is SAMPLE_MS (15) of
  * calls that do not count, then the mean over calls that fill as much again; a call over 200 ms is a sample by itself.
  * Input, output and workspace are there before the clock starts. Pictures in and out are in codecs.c. */
-#include "../../core/convd.h"
+#include "../../core/grad.h"
+#include "../../core/learn/learn.h"
 #include "codecs.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +32,9 @@ struct ready {
     struct convd_faults *faults;
     struct convd_graph *graph;
     struct convd_plan *plan;
+    struct convd_grad *grad;       /* what goes back, or */
+    struct convd_learner *learner; /* what learns, in place of plan */
+    float *gradients[8], *upstream;
     struct convd_pool *pool;
     struct convd_input in;
     struct convd_output out;
@@ -202,6 +206,18 @@ static int squeeze(struct ready *w, const struct row *r)
     return step(w, "se", CONVD_IMAGE, "%td", number(r, "r"));
 }
 
+/* conv, relu, mean, linear to two classes, learned. */
+static int net(struct ready *w, const struct row *r)
+{
+    const int conv = conv_on(w, r, CONVD_IMAGE, number(r, "ci"), number(r, "co"));
+    const int mean = step(w, "global_avg_pool", step(w, "relu", conv, "%s", ""), "%s", "");
+    tensor(w, 2, 2, number(r, "co"), 0);
+    tensor(w, 1, 2, 0, 0);
+    const int y = step(w, "linear", mean, "%s", "weight=@w2,bias=@w3");
+    if (conv > 0 && y > 0) w->graph->nodes[conv].learn = w->graph->nodes[y].learn = 1;
+    return y;
+}
+
 /* What is handed in: an RGB picture, bytes of c planes, or c planes of floats. */
 enum source { PICTURE, PLANES8, PLANES };
 static const struct kind {
@@ -209,11 +225,12 @@ static const struct kind {
     enum source source;
     int (*make)(struct ready *w, const struct row *r);
 } kinds[] = {
-    {"edges", PICTURE, edges},     {"filter", PICTURE, filter}, {"gauss", PICTURE, gauss},
-    {"box", PICTURE, box},         {"dilate", PICTURE, dilate}, {"median", PICTURE, median},
-    {"pool8", PLANES8, pool},      {"pool", PLANES, pool},      {"gpool", PLANES, global},
-    {"conv", PLANES, conv},        {"chain", PLANES, chain},    {"residual", PLANES, residual},
-    {"se", PLANES, squeeze},
+    {"edges", PICTURE, edges}, {"filter", PICTURE, filter}, {"gauss", PICTURE, gauss},
+    {"box", PICTURE, box},     {"dilate", PICTURE, dilate}, {"median", PICTURE, median},
+    {"pool8", PLANES8, pool},  {"pool", PLANES, pool},      {"gpool", PLANES, global},
+    {"conv", PLANES, conv},    {"chain", PLANES, chain},    {"residual", PLANES, residual},
+    {"se", PLANES, squeeze},   {"convbwd", PLANES, conv},   {"poolbwd", PLANES, pool},
+    {"train", PLANES, net},
 };
 
 static const struct kind *kind_of(const struct row *r)
@@ -229,6 +246,10 @@ static void release(struct ready *w)
 {
     if (w->codec) codec_work_free(w->codec);
     convd_plan_free(w->plan);
+    convd_grad_free(w->grad);
+    convd_learner_free(w->learner);
+    for (size_t i = 0; i < sizeof w->gradients / sizeof *w->gradients; i++) free(w->gradients[i]);
+    free(w->upstream);
     convd_graph_free(w->graph);
     convd_faults_free(w->faults);
     convd_pool_free(w->pool);
@@ -277,6 +298,62 @@ static void *input_of(const struct convd_input *in, enum source source)
     return x;
 }
 
+static bool no_plan(struct ready *w)
+{
+    const struct convd_fault *x = convd_faults_first(w->faults);
+    snprintf(w->why, sizeof w->why, "%s: %s", x ? x->pointer : "", x ? x->detail : "no plan");
+    return false;
+}
+
+static bool pool_of(struct ready *w)
+{
+    w->pool =
+        w->threads > 1 ? convd_pool_new(w->threads - 1) : NULL; /* the caller is one of them */
+    return w->threads < 2 || w->pool;
+}
+
+/* Gradients of all weights, and of the image where it is a map and no picture. One run forward leaves the maps. */
+static bool make_grad(struct ready *w, const struct row *r, const struct convd_limits *limits)
+{
+    const struct convd_wrt *x;
+    w->grad = convd_grad_new(w->graph, &w->in, w->out.node, false, limits, w->threads, w->faults);
+    if (!w->grad) return no_plan(w);
+    for (size_t i = 0; i < 8 && (x = convd_grad_wrt(w->grad, i)); i++)
+        if (x->kind != CONVD_WRT_IMAGE || number(r, "ci") != 3) w->gradients[i] = floats(x->count);
+    const struct convd_shape y = convd_grad_shape(w->grad);
+    w->upstream = floats((size_t)(y.c * y.h * y.w));
+    w->input = input_of(&w->in, PLANES);
+    w->workspace = aligned_alloc(64, (convd_grad_workspace(w->grad) + 127) / 64 * 64);
+    if (!pool_of(w) || !w->upstream || !w->input || !w->workspace) return false;
+    return convd_grad_run(
+        w->grad, &(struct convd_grad_run){.input = w->input, .workspace = w->workspace}, w->faults);
+}
+
+/* One epoch is one step: as many examples as a batch has. */
+static bool make_learner(struct ready *w, const struct row *r, const struct convd_limits *limits)
+{
+    const ptrdiff_t n = number(r, "n");
+    static const double betas[] = {0.9, 0.999};
+    const struct convd_learn_settings s = {.loss = CONVD_CROSS_ENTROPY,
+                                           .optimizer = CONVD_SGD,
+                                           .lr = 0.01,
+                                           .betas = {2, betas},
+                                           .schedule = CONVD_CONSTANT_RATE,
+                                           .epochs = 100000,
+                                           .batch_size = n};
+    w->learner = convd_learner_new(w->graph, w->out.node, &s, limits, w->threads, w->faults);
+    if (!w->learner) return no_plan(w);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        float *x = input_of(&w->in, PLANES);
+        const struct convd_example e = {
+            .name = "made up", .input = w->in, .pixels = x, .class = i % 2};
+        const bool fine = x && convd_learner_add(w->learner, &e, NULL, w->faults);
+        free(x);
+        if (!fine) return no_plan(w);
+    }
+    return convd_learner_ready(w->learner, w->faults) ? pool_of(w) : no_plan(w);
+}
+
 static bool make_codec(struct ready *w, const struct row *r)
 {
     char path[1024];
@@ -300,13 +377,11 @@ static bool make(struct ready *w, const struct row *r, const char *peer, size_t 
     if (!w->graph) return false;
     describe(w, r, kind->source);
     w->out.node = kind->make(w, r);
-    struct convd_limits limits = {.memory = (size_t)16 << 30, .macs = 1e15};
+    const struct convd_limits limits = {.memory = (size_t)16 << 30, .macs = 1e15};
+    if (strcmp(r->kind, "train") == 0) return make_learner(w, r, &limits);
+    if (strstr(r->kind, "bwd")) return make_grad(w, r, &limits);
     w->plan = convd_plan_new(w->graph, &w->in, &w->out, 1, &limits, threads, w->faults);
-    if (!w->plan) {
-        const struct convd_fault *x = convd_faults_first(w->faults);
-        snprintf(w->why, sizeof w->why, "%s: %s", x ? x->pointer : "", x ? x->detail : "no plan");
-        return false;
-    }
+    if (!w->plan) return no_plan(w);
     const struct convd_shape y = convd_plan_shape(w->plan, w->out.node);
     const size_t bytes = (size_t)y.n * (size_t)y.c * (size_t)y.h * (size_t)y.w *
                          (w->out.pixels == CONVD_F32_NCHW ? sizeof(float) : 1);
@@ -314,8 +389,7 @@ static bool make(struct ready *w, const struct row *r, const char *peer, size_t 
     w->input = input_of(&w->in, kind->source);
     w->output = aligned_alloc(64, (bytes + 127) / 64 * 64);
     w->workspace = aligned_alloc(64, (work + 127) / 64 * 64);
-    w->pool = threads > 1 ? convd_pool_new(threads - 1) : NULL; /* the caller is one of them */
-    return w->input && w->output && w->workspace && (threads < 2 || w->pool);
+    return pool_of(w) && w->input && w->output && w->workspace;
 }
 
 static double now_ms(void)
@@ -329,6 +403,21 @@ static void run(struct ready *w)
 {
     if (w->codec) {
         codec_work_run(w->codec);
+        return;
+    }
+    if (w->learner) {
+        convd_learner_epoch(w->learner, &(struct convd_learn_run){.pool = w->pool}, w->faults);
+        return;
+    }
+    if (w->grad) {
+        convd_grad_run(w->grad,
+                       &(struct convd_grad_run){.input = w->input,
+                                                .upstream = w->upstream,
+                                                .gradients = w->gradients,
+                                                .workspace = w->workspace,
+                                                .pool = w->pool,
+                                                .kept = true},
+                       w->faults);
         return;
     }
     convd_plan_run(w->plan,

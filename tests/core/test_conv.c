@@ -239,6 +239,115 @@ TEST(many_channels_and_wide_rows_go_through_all_tiles)
     }
 }
 
+/* ---- winograd -------------------------------------------------------------------------------- */
+
+/* Many channels, 3x3, no stride. */
+static struct conv_case draw_wino(struct t_rng *r)
+{
+    static const ptrdiff_t channels[] = {16, 17, 20, 31, 64};
+    struct conv_case k = {.kh = 3, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    k.groups = t_between(r, 0, 3) ? 1 : 2;
+    k.c = channels[t_between(r, 0, 4)];
+    k.o = k.groups * channels[t_between(r, 0, 4)];
+    k.x = (struct convd_shape){1, k.c * k.groups, t_between(r, 1, 26),
+                               t_between(r, 1, t_between(r, 0, 5) ? 30 : 480)};
+    k.top = t_between(r, 0, 3);
+    k.left = t_between(r, 0, 3);
+    k.bottom = t_between(r, 0, 3);
+    k.right = t_between(r, 0, 3);
+    k.mode = (int)t_between(r, 0, 5);
+    k.flip = t_between(r, 0, 1);
+    k.hwio = t_between(r, 0, 1);
+    k.bias = t_between(r, 0, 1);
+    k.value = t_uniform(r, -2, 2);
+    k.in = numbers(r, k.x.c * k.x.h * k.x.w);
+    k.weight = numbers(r, k.o * k.c * 9);
+    k.offset = numbers(r, k.o);
+    return k;
+}
+
+static bool is_wino(const struct op_site *s)
+{
+    return strncmp(s->op->algorithm_of(&s->site), "winograd", 8) == 0;
+}
+
+/* Against the definition: within 1e-5 of the largest number. */
+static void check_wino(const struct conv_case *k, const struct op_site *s, const float *y)
+{
+    double most = 0, worst = 0;
+    for (ptrdiff_t o = 0; o < k->o; o++)
+        for (ptrdiff_t i = 0; i < s->site.y.h; i++)
+            for (ptrdiff_t j = 0; j < s->site.y.w; j++) {
+                double size;
+                const double want = defined(k, k->top, k->left, o, i, j, &size);
+                most = fmax(most, fabs(want));
+                worst =
+                    fmax(worst, fabs((double)y[(o * s->site.y.h + i) * s->site.y.w + j] - want));
+            }
+    if (!(worst <= 1e-5 * most))
+        T_FAIL("%s x %tdx%tdx%td o %td: off by %g, the largest is %g", s->site.simd->name, k->x.c,
+               k->x.h, k->x.w, k->o, worst, most);
+}
+
+TEST(winograd_is_near_the_definition_and_the_same_everywhere)
+{
+    struct t_rng r = t_rng(36);
+    int met = 0;
+    for (int round = 0; round < 24; round++) {
+        struct conv_case k = draw_wino(&r);
+        float *first = NULL;
+        const struct convd_simd *simd;
+        for (size_t v = 0; (simd = convd_simd_at(v)); v++) {
+            struct op_site s;
+            if (site_open(&s, "conv", args_of(&k), NULL, k.x, simd) && is_wino(&s)) {
+                float *y = site_run(&s, k.in, t_between(&r, -1, 9), t_between(&r, 0, 1));
+                if (!first || strcmp(simd->name, "base") == 0) check_wino(&k, &s, y);
+                if (first && strcmp(simd->name, "base") != 0 &&
+                    memcmp(first, y, site_count(&s) * sizeof *y) != 0)
+                    T_FAIL("%s x %tdx%tdx%td o %td differs from ref or by the cut", simd->name,
+                           k.x.c, k.x.h, k.x.w, k.o);
+                if (first)
+                    free(y);
+                else
+                    first = y;
+                met++;
+            }
+            site_close(&s);
+        }
+        free(first);
+        let_go(&k);
+    }
+    OK(met > 24);
+}
+
+TEST(numbers_without_bounds_stay_in_their_windows_with_winograd)
+{
+    struct t_rng r = t_rng(37);
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 1e30f, 3e38f};
+    for (int round = 0; round < 15; round++) {
+        struct conv_case k = draw_wino(&r);
+        struct op_site s;
+        for (ptrdiff_t i = 0; i < 1 + round % 3; i++)
+            k.in[t_between(&r, 0, k.x.c * k.x.h * k.x.w - 1)] = odd[t_between(&r, 0, 4)];
+        if (site_open(&s, "conv", args_of(&k), NULL, k.x, convd_simd_choose(NULL)) && is_wino(&s)) {
+            float *y = site_run(&s, k.in, t_between(&r, -1, 9), false);
+            for (ptrdiff_t n = 0; n < (ptrdiff_t)site_count(&s); n++) {
+                double size;
+                const ptrdiff_t plane = s.site.y.h * s.site.y.w;
+                const double want = defined(&k, k.top, k.left, n / plane, n % plane / s.site.y.w,
+                                            n % s.site.y.w, &size);
+                if (!(fabs((double)y[n] - want) <= 2e-5 * size + 1e-5) && size < 3e38)
+                    T_FAIL("number %td is %g, expected %g", n, (double)y[n], want);
+                if (isnan(want) != isnan(y[n]) && !(size > 1e37))
+                    T_FAIL("number %td: NaN left its window", n);
+            }
+            free(y);
+        }
+        site_close(&s);
+        let_go(&k);
+    }
+}
+
 /* ---- weights --------------------------------------------------------------------------------- */
 
 static float *run(struct convd_value args, const struct convd_tensor *tensor, struct convd_shape x,

@@ -1,0 +1,321 @@
+/* winograd.c: 3x3 windows without stride by Winograd's F(4x4): 36 products for 16 outputs in place of 144; see correlate.h
+ * and simd/winograd.h.
+ *
+ * A block of tiles, some rows of them, is transformed for all input channels; then each of the 36 numbers is a 1x1
+ * convolution over the block (`taps`), and its sums are transformed back. Tiles stand where the map begins, whatever rows are
+ * asked for, and what lies behind the last window is 0: so every number comes out the same however the rows are cut.
+ * Rows of tiles that see a number beyond 2^64 or none at all are done directly, for a NaN belongs to its windows only. */
+#include "../simd/winograd.h"
+#include "correlate.h"
+#include <string.h>
+
+enum {
+    SIDE = 4,             /* outputs of a tile                                      */
+    NUMBERS = 36,         /* of a tile's transform                                  */
+    VECTOR = 16,          /* tiles that the transforms take together                */
+    TILES = 112,          /* of a block: whole vectors of every set, V in L2        */
+    OUTS = 16,            /* channels whose M is made at a time: then it is in L2   */
+    BUDGET = 4 * 1048576, /* bytes of V                                             */
+};
+
+struct wino {
+    const struct convd_corr *r;
+    ptrdiff_t across, down;  /* tiles of the map                       */
+    ptrdiff_t columns, rows; /* of a block                             */
+    ptrdiff_t step;          /* floats of a quarter of a row           */
+    ptrdiff_t length;        /* floats from one channel's tiles to the next's */
+    size_t line, quarters, w, v, m, t, y, direct, bytes; /* where they are in the scratch */
+};
+
+static ptrdiff_t up(ptrdiff_t n, ptrdiff_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* Cycles of 16 tiles with 16 lanes, counted: transforms are about 200 instructions a channel. */
+bool convd_wino_pays(const struct convd_corr *r)
+{
+    const struct convd_window *w = &r->window;
+    if (w->kh != 3 || w->kw != 3 || w->sh != 1 || w->sw != 1 || w->dh != 1 || w->dw != 1 ||
+        r->shared || r->in < 16 || r->out < 16 ||
+        r->in > 1024) /* errors grow with the root of the channels: 5e-6 there */
+        return false;
+    const double tiles =
+        (double)(up(r->y.h, SIDE) * up(r->y.w, SIDE)) / ((double)r->y.h * (double)r->y.w);
+    const double in = (double)r->in, out = (double)r->out;
+    return tiles * (NUMBERS * in * out + 250 * (in + out)) < 0.9 * 144 * in * out;
+}
+
+size_t convd_wino_count(const struct convd_corr *r)
+{
+    return (size_t)(r->groups * r->in * r->out) * NUMBERS;
+}
+
+/* U = G k G^T of one 3x3 kernel. */
+static void transform(const double *k, double *u)
+{
+    const double a = WINO_A, b = WINO_B, na = 2 * a * a * (a * a - b * b),
+                 nb = 2 * b * b * (b * b - a * a);
+    const double g[6][3] = {{1 / (a * a * b * b), 0, 0},   {1 / na, a / na, a * a / na},
+                            {1 / na, -a / na, a * a / na}, {1 / nb, b / nb, b * b / nb},
+                            {1 / nb, -b / nb, b * b / nb}, {0, 0, 1}};
+    double h[6][3];
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 3; j++)
+            h[i][j] = g[i][0] * k[j] + g[i][1] * k[3 + j] + g[i][2] * k[6 + j];
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++)
+            u[6 * i + j] = h[i][0] * g[j][0] + h[i][1] * g[j][1] + h[i][2] * g[j][2];
+}
+
+void convd_corr_turn(const struct convd_corr *r, struct convd_corr *t)
+{
+    *t = *r;
+    t->mode = CONVD_MODE_ZEROS;
+    t->in = r->out;
+    t->out = r->in;
+    t->x = r->y;
+    t->y = r->x;
+    t->window.top = r->window.kh - 1 - r->window.top;
+    t->window.left = r->window.kw - 1 - r->window.left;
+}
+
+/* Kernel [o,c] of r as gather has it, times what turned says. */
+static void kernel_of(const struct convd_corr *r, const float *gather, ptrdiff_t o, ptrdiff_t c,
+                      bool turned, double *k)
+{
+    for (int i = 0; i < 9; i++)
+        k[turned ? 8 - i : i] = (double)gather[convd_gather_index(r, o, c, i / 3, i % 3)];
+}
+
+void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u)
+{
+    const ptrdiff_t plane = r->in * r->out, outs = turned ? r->in : r->out,
+                    in = turned ? r->out : r->in;
+    for (ptrdiff_t g = 0; g < r->groups; g++, u += NUMBERS * plane)
+        for (ptrdiff_t o = 0; o < r->out; o++)
+            for (ptrdiff_t c = 0; c < r->in; c++) {
+                const ptrdiff_t to = turned ? c : o, from = turned ? o : c,
+                                first = to - to % CONVD_TAPS_OUTS;
+                double k[9], all[NUMBERS];
+                kernel_of(r, gather, g * r->out + o, c, turned, k);
+                transform(k, all);
+                float *at =
+                    u + first * in + from * least(CONVD_TAPS_OUTS, outs - first) + to - first;
+                for (int i = 0; i < NUMBERS; i++) at[i * plane] = (float)all[i];
+            }
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* From one of the 36 numbers to the next; not a multiple of a page, where caches would hold few of them. */
+static ptrdiff_t v_plane(const struct wino *q)
+{
+    return q->r->in * q->length + VECTOR;
+}
+static ptrdiff_t m_plane(const struct wino *q)
+{
+    return least(q->r->out, OUTS) * q->length + VECTOR;
+}
+
+static bool measure(struct wino *q, const struct convd_corr *r)
+{
+    *q = (struct wino){.r = r, .across = up(r->y.w, SIDE) / SIDE, .down = up(r->y.h, SIDE) / SIDE};
+    const ptrdiff_t room = BUDGET / (NUMBERS * r->in * (ptrdiff_t)sizeof(float)) / VECTOR * VECTOR,
+                    tiles = most(least(room, TILES), VECTOR);
+    q->columns = least(q->across, tiles);
+    q->rows = least(most(tiles / q->columns, 1), q->down);
+    q->step = up(q->columns + 1, VECTOR);
+    q->length = up(q->rows * q->columns, VECTOR) + VECTOR;
+    const size_t counts[] = {(size_t)(SIDE * q->step),
+                             (size_t)((SIDE * q->rows + 2) * SIDE * q->step),
+                             (size_t)(6 * SIDE * q->step + VECTOR),
+                             (size_t)(NUMBERS * v_plane(q)),
+                             (size_t)(NUMBERS * m_plane(q)),
+                             (size_t)r->in * sizeof(float *) / sizeof(float),
+                             (size_t)(SIDE * up(r->y.w, VECTOR)),
+                             (size_t)q->rows};
+    size_t *const at[] = {&q->line, &q->quarters, &q->w, &q->v, &q->m, &q->t, &q->y, &q->direct};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        *at[i] = q->bytes;
+        if (!convd_room(&q->bytes, counts[i], sizeof(float))) return false;
+    }
+    return true;
+}
+
+/* Room for blocks, then for turned kernels, then for what is done directly. */
+static bool behind(const struct convd_corr *r, const struct wino *q, size_t *kernels, size_t *bytes)
+{
+    const size_t direct = convd_gather_bytes(r, true);
+    *kernels = *bytes = q->bytes;
+    return convd_room(bytes, convd_corr_count(r), sizeof(float)) &&
+           convd_add(*bytes, direct, bytes);
+}
+
+size_t convd_wino_bytes(const struct convd_corr *r)
+{
+    struct wino q;
+    size_t kernels, bytes;
+    return measure(&q, r) && behind(r, &q, &kernels, &bytes) ? bytes : SIZE_MAX;
+}
+
+struct convd_rows convd_wino_rows(struct convd_rows y, ptrdiff_t h)
+{
+    return (struct convd_rows){y.y0 / SIDE * SIDE, least(up(y.y1, SIDE), h)};
+}
+
+struct block {
+    ptrdiff_t i, j, rows, columns; /* in tiles of the map */
+};
+
+static float *part(void *scratch, size_t at)
+{
+    return (float *)(void *)((char *)scratch + at);
+}
+
+/* V of a block's tiles for channel c of x, the n-th of its group. direct[i]: row i of tiles must be done directly. */
+static void transform_in(const struct wino *q, const struct block *b, const struct convd_view *x,
+                         ptrdiff_t c, ptrdiff_t n, void *scratch, bool *direct)
+{
+    const struct convd_corr *r = q->r;
+    const struct convd_simd *simd = r->simd;
+    const ptrdiff_t first = SIDE * b->i, lines = least(SIDE * b->rows, r->y.h - first) + 2,
+                    width = least(SIDE * b->columns, r->y.w - SIDE * b->j) + 2,
+                    row = SIDE * q->step;
+    float *line = part(scratch, q->line), *quarters = part(scratch, q->quarters);
+    memset(line + width, 0, (size_t)(row - width) * sizeof *line);
+    for (ptrdiff_t i = 0; i < SIDE * b->rows + 2; i++, quarters += row) {
+        const ptrdiff_t v = convd_border_index(r->mode, first + i - r->window.top, r->x.h);
+        if (i >= lines) {
+            memset(quarters, 0, (size_t)row * sizeof *quarters); /* behind the last window */
+            continue;
+        }
+        if (v >= 0 &&
+            n + 1 <
+                r->in) /* rows of one channel are too few for the processor to see them coming */
+            for (ptrdiff_t j = 0; j < r->x.w && j < width; j += VECTOR)
+                __builtin_prefetch(convd_row(x, c + 1, v) + j);
+        convd_border_line(v < 0 ? NULL : convd_row(x, c, v), r->x.w, SIDE * b->j - r->window.left,
+                          1, width, r->mode, r->value, line);
+        if (simd->quarters(line, (size_t)q->step, quarters, (size_t)q->step)) continue;
+        for (ptrdiff_t k = most(i - 5, 0) / SIDE; k <= i / SIDE && k < b->rows; k++)
+            direct[k] |= k * SIDE + 6 > i;
+    }
+    for (ptrdiff_t i = 0; i < b->rows; i++)
+        simd->wino_in(part(scratch, q->quarters) + i * SIDE * row, (size_t)q->step,
+                      (size_t)up(b->columns, VECTOR),
+                      part(scratch, q->v) + n * q->length + i * b->columns, (size_t)v_plane(q),
+                      part(scratch, q->w));
+}
+
+/* M of outputs [first,end), for the whole block. */
+static void multiply(const struct wino *q, const struct block *b, const float *u, ptrdiff_t first,
+                     ptrdiff_t end, void *scratch)
+{
+    static const float none[CONVD_TAPS_OUTS];
+    const struct convd_corr *r = q->r;
+    const float **t = (const float **)(void *)part(scratch, q->t);
+    for (ptrdiff_t i = 0; i < NUMBERS; i++, u += r->in * r->out) {
+        const float *v = part(scratch, q->v) + i * v_plane(q);
+        float *m = part(scratch, q->m) + i * m_plane(q);
+        for (ptrdiff_t c = 0; c < r->in; c++) t[c] = v + c * q->length;
+        for (ptrdiff_t o = first, n; o < end; o += n) {
+            float *y[CONVD_TAPS_OUTS];
+            n = least(CONVD_TAPS_OUTS, end - o);
+            for (ptrdiff_t k = 0; k < n; k++) y[k] = m + (o - first + k) * q->length;
+            r->simd->taps(t, u + o * r->in, (size_t)r->in, none, y, (size_t)n, 0,
+                          (size_t)(b->rows * b->columns));
+        }
+    }
+}
+
+/* Outputs of channel o of y, the n-th of those in M; rows of tiles in `direct` are left alone. */
+static void transform_out(const struct wino *q, const struct block *b, float bias,
+                          const struct convd_view *y, ptrdiff_t o, ptrdiff_t n, bool add,
+                          void *scratch, const bool *direct)
+{
+    const struct convd_corr *r = q->r;
+    const size_t width = (size_t)least(SIDE * b->columns, r->y.w - SIDE * b->j);
+    for (ptrdiff_t i = 0; i < b->rows; i++) {
+        const ptrdiff_t first = SIDE * (b->i + i);
+        float *own[SIDE], *to[SIDE];
+        for (ptrdiff_t k = 0; k < SIDE; k++) {
+            const bool mine = first + k >= y->y0 && first + k < y->y1;
+            own[k] = mine ? convd_row(y, o, first + k) + SIDE * b->j : NULL;
+            to[k] = mine && !add ? own[k] : part(scratch, q->y) + k * up(r->y.w, VECTOR);
+        }
+        if (direct[i]) continue;
+        r->simd->wino_out(part(scratch, q->m) + n * q->length + i * b->columns, (size_t)m_plane(q),
+                          bias, to, width);
+        for (ptrdiff_t k = 0; add && k < SIDE; k++)
+            if (own[k]) r->simd->add(own[k], own[k], to[k], width);
+    }
+}
+
+/* Rows of tiles that are done directly: turned kernels are packed for it, since this is rare. */
+static void do_directly(const struct wino *q, const struct block *b,
+                        const struct convd_wino_bank *k, ptrdiff_t g, const struct convd_view *x,
+                        const struct convd_view *y, bool add, char *kernels, const bool *direct)
+{
+    const struct convd_corr *r = q->r;
+    const struct convd_rows columns = {SIDE * b->j, least(SIDE * (b->j + b->columns), r->y.w)};
+    const float *bank = k->k;
+    size_t bytes = 0;
+    convd_room(&bytes, convd_corr_count(r), sizeof(float));
+    for (ptrdiff_t i = 0; i < b->rows; i++) {
+        const ptrdiff_t first = SIDE * (b->i + i);
+        const struct convd_rows rows = {most(first, y->y0), least(first + SIDE, y->y1)};
+        if (!direct[i]) continue;
+        if (k->turned && bank == k->k) {
+            float *to = (float *)(void *)kernels;
+            for (ptrdiff_t o = 0; o < r->groups * r->out; o++)
+                for (ptrdiff_t c = 0; c < r->in; c++) {
+                    const ptrdiff_t group = o / r->out;
+                    double own[9];
+                    kernel_of(k->of, k->k, group * r->in + c, o % r->out, true, own);
+                    for (int n = 0; n < 9; n++)
+                        to[convd_gather_index(r, o, c, n / 3, n % 3)] = (float)own[n];
+                }
+            bank = to;
+        }
+        const struct convd_view part = rows_of(y, rows);
+        convd_gather_part(r, bank, k->bias, x, &part, add, g, columns, kernels + bytes);
+    }
+}
+
+static void run_block(const struct wino *q, const struct block *b, const struct convd_wino_bank *k,
+                      ptrdiff_t g, const struct convd_view *x, const struct convd_view *y, bool add,
+                      void *scratch)
+{
+    const struct convd_corr *r = q->r;
+    bool *direct = (bool *)part(scratch, q->direct), any = false;
+    size_t kernels, bytes;
+    memset(direct, 0, (size_t)b->rows * sizeof *direct);
+    for (ptrdiff_t c = 0; c < r->in; c++) transform_in(q, b, x, g * r->in + c, c, scratch, direct);
+    for (ptrdiff_t first = 0; first < r->out; first += OUTS) {
+        const ptrdiff_t end = least(first + OUTS, r->out);
+        multiply(q, b, k->u + g * NUMBERS * r->in * r->out, first, end, scratch);
+        for (ptrdiff_t n = first, o = g * r->out + first; n < end; n++, o++)
+            transform_out(q, b, k->bias ? k->bias[o] : 0, y, o, n - first, add, scratch, direct);
+    }
+    for (ptrdiff_t i = 0; i < b->rows; i++) any |= direct[i];
+    behind(r, q, &kernels, &bytes);
+    if (any) do_directly(q, b, k, g, x, y, add, (char *)scratch + kernels, direct);
+}
+
+void convd_wino(const struct convd_wino_bank *k, const struct convd_view *x,
+                const struct convd_view *y, bool add, void *scratch)
+{
+    struct convd_corr r = *k->of;
+    struct wino q;
+    if (k->turned) convd_corr_turn(k->of, &r);
+    measure(&q, &r);
+    const ptrdiff_t end = least(up(y->y1, SIDE) / SIDE, q.down);
+    for (ptrdiff_t g = 0; g < r.groups; g++)
+        for (ptrdiff_t i = y->y0 / SIDE; i < end; i += q.rows)
+            for (ptrdiff_t j = 0; j < q.across; j += q.columns) {
+                const struct block b = {i, j, least(q.rows, end - i),
+                                        least(q.columns, q.across - j)};
+                run_block(&q, &b, k, g, x, y, add, scratch);
+            }
+}
