@@ -279,7 +279,7 @@ static bool place_all(struct convd_grad *d)
     d->shared = reserve(&at, d->threads, scratch);
     d->scratch_stride = scratch;
     d->pointers = reserve(&at, d->n_outputs, sizeof(void *));
-    d->wanted = reserve(&at, d->graph->n_nodes, sizeof(bool));
+    d->wanted = reserve(&at, 4 * d->graph->n_nodes, sizeof(bool));
     d->inner = reserve(&at, 1, convd_plan_workspace(d->plan));
     d->workspace = at;
     return true;
@@ -369,6 +369,9 @@ size_t convd_grad_workspace(const struct convd_grad *d)
 struct sweep {
     const struct convd_grad *d;
     float *const *gradients; /* NULL in it: not wanted */
+    bool *
+        fresh; /* for each node: its backward is the first to come to its input's gradient, and writes it */
+    bool *written;           /* for each node: another's backward writes its gradient */
     bool *wanted;            /* for each node: its gradient leads to one that is */
     const float *upstream;   /* or NULL: ones */
     char *workspace;
@@ -453,6 +456,7 @@ static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n,
                                  .dy = &dy,
                                  .dx = dx,
                                  .dweight = dweight,
+                                 .fresh = s->fresh[s->v],
                                  .part = part,
                                  .parts = parts,
                                  .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)};
@@ -522,6 +526,22 @@ static void find_wanted(const struct sweep *s)
     }
 }
 
+/* Gradients that need no zeros. met: for each node, some backward comes to its gradient. */
+static void find_fresh(const struct sweep *s, bool *met)
+{
+    const struct convd_graph *g = s->d->graph;
+    for (size_t v = 0; v < g->n_nodes; v++) met[v] = s->fresh[v] = s->written[v] = false;
+    for (int v = s->d->node; v > 0; v--) {
+        const struct convd_node *n = &g->nodes[v];
+        const struct convd_site *site = &s->d->plan->nodes[v].site;
+        if (!is_step(s->d, (size_t)v) || !s->wanted[v]) continue;
+        if (n->n_inputs == 1 && n->op->back_writes && site->x[0].n == site->y.n)
+            s->fresh[v] = s->wanted[n->inputs[0]] && !met[n->inputs[0]];
+        if (s->fresh[v]) s->written[n->inputs[0]] = true;
+        for (size_t i = 0; i < n->n_inputs; i++) met[n->inputs[i]] = true;
+    }
+}
+
 static bool stopped(const struct convd_grad_run *run)
 {
     return run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed);
@@ -551,12 +571,16 @@ static bool backward(const struct convd_grad *d, const struct convd_grad_run *ru
                       .wanted = (bool *)(workspace + d->wanted),
                       .workspace = workspace};
     const struct grad_node *last = &d->nodes[d->node];
+    s.fresh = s.wanted + d->graph->n_nodes;
+    s.written = s.fresh + d->graph->n_nodes;
     find_wanted(&s);
+    find_fresh(&s, s.written + d->graph->n_nodes);
     for (size_t v = 0; v < d->graph->n_nodes; v++)
-        if (is_step(d, v) && s.wanted[v] && !(s.upstream && (int)v == d->node))
+        if (is_step(d, v) && s.wanted[v] && !s.written[v] && !(s.upstream && (int)v == d->node))
             memset(at(&s, d->nodes[v].grad), 0, numbers(d->plan->nodes[v].site.y) * sizeof(float));
     for (size_t i = 0; i < d->n_wrt; i++)
-        if (run->gradients[i]) memset(run->gradients[i], 0, d->wrt[i].count * sizeof(float));
+        if (run->gradients[i] && !(d->wrt[i].kind == CONVD_WRT_IMAGE && s.written[CONVD_IMAGE]))
+            memset(run->gradients[i], 0, d->wrt[i].count * sizeof(float));
     float *first = is_step(d, (size_t)d->node)
                        ? s.upstream || last->grad == NONE ? NULL : at(&s, last->grad)
                        : grad_view(&s, d->node, 0).data;

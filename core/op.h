@@ -67,6 +67,7 @@ struct convd_back {
     const struct convd_view *dx;   /* one for each input, dL/dx is added to it; data NULL: not wanted            */
     float *const *dweight;         /* one for each params row: dL/d what was written there (an array's, a tensor's, an
                                       init's numbers, in their own order) is added to it; NULL: not wanted       */
+    bool fresh; /* dx[0] holds nothing yet: it is written, all of it (ops with back_writes)   */
     size_t part, parts;            /* the share of the work that is this call's: no two parts write the same place of
                                       dx; dweight is each part's own and added up later, in order                */
     float *scratch;                /* as `back_scratch` asked, 64-byte aligned, contents undefined               */
@@ -161,6 +162,7 @@ struct convd_op {
     /* dL/dx and dL/d weights from dL/dy. NULL: no_gradient says why in words ("…: its result jumps"). */
     void (*backward)(const struct convd_back *b);
     const char *no_gradient;
+    bool back_writes; /* an op of one input whose backward knows `fresh`                    */
     size_t (*back_scratch)(const struct convd_site *s); /* NULL: none */
     /* The shape of the numbers behind params row `row` (a weight or a kernel); false: none are there (left out). For an
      * init it is where shapes decide it. NULL: no weights. */

@@ -13,6 +13,9 @@ struct net_node {
     bool wants;       /* a gradient is wanted for it                     */
     bool joins;       /* looks at the whole batch                        */
     bool chance;      /* depends on chance                               */
+    bool writes;      /* its backward is the first to come to its input's gradient, and writes it */
+    bool met;         /* some step's backward comes to its gradient      */
+    bool written;     /* its gradient needs no zeros: another step writes it first                */
     size_t map, grad; /* floats from a lane's begin                      */
     size_t front;     /* floats from an item's begin; NONE: not a front  */
     size_t keep;      /* of a join: doubles from the begin of `keep`     */
@@ -135,6 +138,20 @@ static bool mark(struct convd_net *net, struct convd_faults *f)
     return fine;
 }
 
+/* Gradients that the first step to come back to them writes. */
+static void find_written(struct convd_net *net)
+{
+    for (size_t k = net->n_order; k-- > 0;) {
+        struct net_node *x = &net->nodes[net->order[k]];
+        const struct convd_node *n = &net->graph->nodes[net->order[k]];
+        if (!x->wants) continue;
+        if (n->n_inputs == 1 && n->op->back_writes && !x->joins && !x->chance)
+            x->writes = net->nodes[n->inputs[0]].wants && !net->nodes[n->inputs[0]].met;
+        for (size_t i = 0; i < n->n_inputs; i++) net->nodes[n->inputs[i]].met = true;
+        if (x->writes) net->nodes[n->inputs[0]].written = true;
+    }
+}
+
 /* Maps that are made once and read in every step. */
 static void find_fronts(struct convd_net *net)
 {
@@ -219,6 +236,7 @@ struct convd_net *convd_net_new(struct convd_graph *g, const struct convd_plan *
         return NULL;
     }
     find_fronts(net);
+    find_written(net);
     place(net);
     return net;
 }
@@ -436,6 +454,7 @@ static void back(const struct pass *p, const struct place *at, int v)
         .dy = &dy,
         .dx = dx,
         .dweight = dweight,
+        .fresh = x->writes,
         .parts = 1,
         .scratch = (float *)(void *)(net->scratches + at->worker * (net->scratch + 64))};
     if (x->chance && n->op->learning->backward) {
@@ -454,9 +473,12 @@ static void lose(const struct pass *p, const struct place *at, size_t sample)
     const size_t count = numbers(site_of(net, net->node)->y);
     float *dy = NULL;
     if (p->does & BACK) {
-        memset(at->lane + net->maps_end, 0,
-               (net->copies ? net->copies - net->maps_end : net->lane - net->maps_end) *
-                   sizeof(float));
+        for (size_t k = 0; k < net->n_order; k++) {
+            const struct net_node *x = &net->nodes[net->order[k]];
+            if (x->wants && !x->written)
+                memset(at->lane + x->grad, 0,
+                       numbers(site_of(net, net->order[k])->y) * sizeof(float));
+        }
         dy = at->lane + net->nodes[net->node].grad;
     }
     net->losses[sample] =

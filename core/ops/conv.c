@@ -401,6 +401,7 @@ const struct convd_op convd_op_conv = {
     .scratch = scratch,
     .forward = forward,
     .backward = convd_conv_backward,
+    .back_writes = true,
     .back_scratch = convd_conv_back_scratch,
     .weight_shape = convd_conv_weight_shape,
     .pack = convd_conv_pack,

@@ -17,6 +17,11 @@ static bool turns(const struct convd_corr *r, const struct convd_bank *b, struct
            convd_conv_wino(turned, b);
 }
 
+static bool multiplies(const struct convd_corr *r, const struct convd_bank *b)
+{
+    return !b->list && convd_wino_products_pay(r);
+}
+
 static struct room room_of(const struct convd_site *s)
 {
     struct convd_bank b;
@@ -24,7 +29,8 @@ static struct room room_of(const struct convd_site *s)
     const struct convd_corr r = convd_conv_corr(s, &b);
     struct convd_corr turned;
     const bool wino = turns(&r, &b, &turned);
-    struct room m = {.products = convd_products_bytes(&r),
+    struct room m = {.products = multiplies(&r, &b) ? convd_wino_products_bytes(&r)
+                                                    : convd_products_bytes(&r),
                      .spread = wino ? convd_wino_bytes(&turned) : convd_spread_bytes(&r)};
     const size_t count = convd_corr_count(&r),
                  behind = m.products > m.spread ? m.products : m.spread;
@@ -48,8 +54,12 @@ static void weights(const struct convd_back *call, const struct convd_corr *r, c
     float *weight = call->dweight[CONVD_CONV_WEIGHT], *bias = call->dweight[CONVD_CONV_BIAS];
     double *k = (double *)(void *)call->scratch, *sums = k + convd_corr_count(r);
     memset(k, 0, m->kernels);
-    convd_products(r, call->x, call->dy, convd_share(call->dy->h, call->part, call->parts),
-                   weight ? k : NULL, bias ? sums : NULL, (char *)call->scratch + m->kernels);
+    const bool wino = multiplies(r, b);
+    const struct convd_rows own = convd_share(call->dy->h, call->part, call->parts);
+    char *scratch = (char *)call->scratch + m->kernels;
+    if (wino && weight) convd_wino_products(r, call->x, call->dy, own, k, scratch);
+    convd_products(r, call->x, call->dy, own, weight && !wino ? k : NULL, bias ? sums : NULL,
+                   scratch);
     if (weight) convd_bank_give_back(s, b, k, weight);
     for (ptrdiff_t o = 0; bias && o < b->o; o++)
         convd_vector_add(&((const struct convd_conv *)s->params)->bias, o, sums[o], bias);
@@ -65,9 +75,12 @@ static void input(const struct convd_back *call, const struct convd_corr *r, con
     if (turns(r, &state->bank, &turned)) {
         convd_wino_pack(r, state->k, true, call->scratch);
         convd_wino(&(struct convd_wino_bank){r, state->k, call->scratch, NULL, true}, call->dy, &x,
-                   true, (char *)call->scratch + m->kernels);
+                   !call->fresh, (char *)call->scratch + m->kernels);
         return;
     }
+    for (ptrdiff_t c = 0; call->fresh && c < x.c; c++)
+        for (ptrdiff_t i = x.y0; i < x.y1; i++)
+            memset(convd_row(&x, c, i), 0, (size_t)x.w * sizeof(float));
     convd_spread_pack(r, state->k, call->scratch);
     convd_spread(r, call->scratch, call->dy, &x, (char *)call->scratch + m->kernels);
 }

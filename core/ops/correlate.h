@@ -82,6 +82,16 @@ void convd_products(const struct convd_corr *r, const struct convd_view *x,
                     const struct convd_view *y, struct convd_rows rows, double *k, double *bias,
                     void *scratch);
 
+/* The same for one group, kernels alone; and by Winograd, where it pays, for all of them. */
+void convd_products_group(const struct convd_corr *r, const struct convd_view *x,
+                          const struct convd_view *y, struct convd_rows rows, ptrdiff_t group,
+                          double *k, void *scratch);
+bool convd_wino_products_pay(const struct convd_corr *r);
+size_t convd_wino_products_bytes(const struct convd_corr *r);
+void convd_wino_products(const struct convd_corr *r, const struct convd_view *x,
+                         const struct convd_view *y, struct convd_rows rows, double *k,
+                         void *scratch);
+
 /* Columns that are done for all channels written before the next ones: so many that what is read of them stays in the second
  * level cache while one block of channels after another goes over it. read, written: channels of a group. */
 static inline ptrdiff_t convd_corr_tile(ptrdiff_t read, ptrdiff_t written, ptrdiff_t kh,

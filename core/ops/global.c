@@ -76,6 +76,9 @@ void convd_global_spread(const struct convd_back *call, double factor)
     for (ptrdiff_t r = own.y0; r < own.y1; r++) {
         const float g = (float)((double)*convd_row(call->dy, r / dx->h, 0) * factor);
         float *to = convd_row(dx, r / dx->h, r % dx->h);
-        for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += g;
+        if (call->fresh)
+            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] = g;
+        else
+            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += g;
     }
 }

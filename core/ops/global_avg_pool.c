@@ -32,6 +32,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 const struct convd_op convd_op_global_avg_pool = {
     .name = "global_avg_pool",
     GLOBAL_ROW,
+    .back_writes = true,
     .by_channel = true,
     .summary = "mean of each channel",
     .aliases = "GlobalAveragePool GlobalAvgPool GlobalAveragePooling2D gap",

@@ -29,6 +29,7 @@ static double weigh(const struct convd_site *s, struct convd_place at, ptrdiff_t
 const struct convd_op convd_op_global_sum_pool = {
     .name = "global_sum_pool",
     GLOBAL_ROW,
+    .back_writes = true,
     .by_channel = true,
     .summary = "sum of each channel",
     .aliases = "GlobalSumPool",

@@ -35,6 +35,14 @@ struct at {
         const float *x = convd_row(call->x, c, i), *y = convd_row(call->y, c, i),                  \
                     *dy = convd_row(call->dy, c, i);                                               \
         float *dx = convd_row(call->dx, c, i);                                                     \
+        if (call->fresh) {                                                                         \
+            INDEPENDENT                                                                            \
+            for (ptrdiff_t j = 0; j < call->dx->w; j++) {                                          \
+                const struct at v = {x[j], y[j], dy[j]};                                           \
+                dx[j] = CALL;                                                                      \
+            }                                                                                      \
+            continue;                                                                              \
+        }                                                                                          \
         INDEPENDENT                                                                                \
         for (ptrdiff_t j = 0; j < call->dx->w; j++) {                                              \
             const struct at v = {x[j], y[j], dy[j]};                                               \
@@ -68,7 +76,7 @@ struct at {
 #define POINTWISE_BACK_FLAT                                                                        \
     static void backward(const struct convd_back *call)                                            \
     {                                                                                              \
-        (void)call;                                                                                \
+        clear_if_fresh(call);                                                                      \
     }
 
 #define POINTWISE(F, BACK)      POINTWISE_FORWARD(F) POINTWISE_BACK(BACK)
@@ -76,5 +84,5 @@ struct at {
 
 #define POINTWISE_ROW                                                                              \
     .group = CONVD_POINTWISE, .algorithm = "pointwise", .in_place = true, .forward = forward,      \
-    .backward = backward
+    .backward = backward, .back_writes = true
 #endif

@@ -200,12 +200,12 @@ static bool is_flat(const struct products *q)
            (q->rows == 1 || q->x->row == q->x->w);
 }
 
-void convd_products(const struct convd_corr *r, const struct convd_view *x,
-                    const struct convd_view *y, struct convd_rows rows, double *k, double *bias,
-                    void *scratch)
+/* Groups [g0,g1). */
+static void add_groups(const struct convd_corr *r, const struct convd_view *x,
+                       const struct convd_view *y, struct convd_rows rows, ptrdiff_t g0,
+                       ptrdiff_t g1, double *k, double *bias, void *scratch)
 {
     struct products q;
-    if (!k && !bias) return;
     measure(&q, r, y->row == y->w);
     place(&q, scratch);
     q.x = x;
@@ -218,6 +218,20 @@ void convd_products(const struct convd_corr *r, const struct convd_view *x,
         for (ptrdiff_t j = 0; j < r->y.w; j += q.columns) {
             const struct block at = {i, j, least(q.laid, rows.y1 - i),
                                      least(q.columns, r->y.w - j)};
-            for (ptrdiff_t g = 0; g < r->groups; g++) add_group(&q, &at, g);
+            for (ptrdiff_t g = g0; g < g1; g++) add_group(&q, &at, g);
         }
+}
+
+void convd_products_group(const struct convd_corr *r, const struct convd_view *x,
+                          const struct convd_view *y, struct convd_rows rows, ptrdiff_t group,
+                          double *k, void *scratch)
+{
+    add_groups(r, x, y, rows, group, group + 1, k, NULL, scratch);
+}
+
+void convd_products(const struct convd_corr *r, const struct convd_view *x,
+                    const struct convd_view *y, struct convd_rows rows, double *k, double *bias,
+                    void *scratch)
+{
+    if (k || bias) add_groups(r, x, y, rows, 0, r->groups, k, bias, scratch);
 }

@@ -5,6 +5,7 @@
 #include "../op.h"
 #include "../simd/simd.h"
 #include <math.h>
+#include <string.h>
 
 /* Name and place of a parameter in the file's own struct params: {AT(stride), .type = CONVD_P_PAIR, …}. OF is for a
  * struct that several files share. */
@@ -63,6 +64,14 @@ static inline struct convd_view cut_out(const struct convd_view *v, struct convd
 static inline struct convd_rows part_rows(const struct convd_back *b, const struct convd_view *v)
 {
     return v->data ? convd_share(v->c * v->h, b->part, b->parts) : (struct convd_rows){0, 0};
+}
+
+/* Nothing goes back to this part's rows. */
+static inline void clear_if_fresh(const struct convd_back *b)
+{
+    const struct convd_rows own = part_rows(b, b->dx);
+    for (ptrdiff_t r = own.y0; b->fresh && r < own.y1; r++)
+        memset(convd_row(b->dx, r / b->dx->h, r % b->dx->h), 0, (size_t)b->dx->w * sizeof(float));
 }
 
 /* Its share where a row of dx depends on rows around it: whole channels if there are enough of them, else rows of all. */

@@ -5,32 +5,16 @@
  * convolution over the block (`taps`), and its sums are transformed back. Tiles stand where the map begins, whatever rows are
  * asked for, and what lies behind the last window is 0: so every number comes out the same however the rows are cut.
  * Rows of tiles that see a number beyond 2^64 or none at all are done directly, for a NaN belongs to its windows only. */
+#include "winograd.h"
 #include "../simd/winograd.h"
-#include "correlate.h"
 #include <string.h>
 
 enum {
-    SIDE = 4,             /* outputs of a tile                                      */
-    NUMBERS = 36,         /* of a tile's transform                                  */
-    VECTOR = 16,          /* tiles that the transforms take together                */
+    SIDE_BY_SIDE = 32,    /* kernels that are transformed together                  */
     TILES = 112,          /* of a block: whole vectors of every set, V in L2        */
     OUTS = 16,            /* channels whose M is made at a time: then it is in L2   */
     BUDGET = 4 * 1048576, /* bytes of V                                             */
 };
-
-struct wino {
-    const struct convd_corr *r;
-    ptrdiff_t across, down;  /* tiles of the map                       */
-    ptrdiff_t columns, rows; /* of a block                             */
-    ptrdiff_t step;          /* floats of a quarter of a row           */
-    ptrdiff_t length;        /* floats from one channel's tiles to the next's */
-    size_t line, quarters, w, v, m, t, y, direct, bytes; /* where they are in the scratch */
-};
-
-static ptrdiff_t up(ptrdiff_t n, ptrdiff_t unit)
-{
-    return (n + unit - 1) / unit * unit;
-}
 
 /* Cycles of 16 tiles with 16 lanes, counted: transforms are about 200 instructions a channel. */
 bool convd_wino_pays(const struct convd_corr *r)
@@ -51,21 +35,33 @@ size_t convd_wino_count(const struct convd_corr *r)
     return (size_t)(r->groups * r->in * r->out) * NUMBERS;
 }
 
-/* U = G k G^T of one 3x3 kernel. */
-static void transform(const double *k, double *u)
+void convd_wino_factors(double g[6][3])
 {
-    const double a = WINO_A, b = WINO_B, na = 2 * a * a * (a * a - b * b),
-                 nb = 2 * b * b * (b * b - a * a);
-    const double g[6][3] = {{1 / (a * a * b * b), 0, 0},   {1 / na, a / na, a * a / na},
-                            {1 / na, -a / na, a * a / na}, {1 / nb, b / nb, b * b / nb},
-                            {1 / nb, -b / nb, b * b / nb}, {0, 0, 1}};
-    double h[6][3];
+    const double a = WINO_A, b = WINO_B, points[5] = {0, a, -a, b, -b};
+    const double n[5] = {a * a * b * b, 2 * a * a * (a * a - b * b), 2 * a * a * (a * a - b * b),
+                         2 * b * b * (b * b - a * a), 2 * b * b * (b * b - a * a)};
+    for (int i = 0; i < 5; i++) {
+        g[i][0] = 1 / n[i];
+        g[i][1] = points[i] / n[i];
+        g[i][2] = points[i] * points[i] / n[i];
+    }
+    g[5][0] = g[5][1] = 0;
+    g[5][2] = 1;
+}
+
+/* U of n kernels side by side. */
+static void transform(const double g[6][3], double k[9][SIDE_BY_SIDE], ptrdiff_t n, float *u,
+                      ptrdiff_t plane)
+{
+    double h[6][3][SIDE_BY_SIDE];
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 3; j++)
-            h[i][j] = g[i][0] * k[j] + g[i][1] * k[3 + j] + g[i][2] * k[6 + j];
+            for (ptrdiff_t e = 0; e < n; e++)
+                h[i][j][e] = g[i][0] * k[j][e] + g[i][1] * k[3 + j][e] + g[i][2] * k[6 + j][e];
     for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++)
-            u[6 * i + j] = h[i][0] * g[j][0] + h[i][1] * g[j][1] + h[i][2] * g[j][2];
+        for (int j = 0; j < 6; j++, u += plane)
+            for (ptrdiff_t e = 0; e < n; e++)
+                u[e] = (float)(h[i][0][e] * g[j][0] + h[i][1][e] * g[j][1] + h[i][2][e] * g[j][2]);
 }
 
 void convd_corr_turn(const struct convd_corr *r, struct convd_corr *t)
@@ -80,51 +76,43 @@ void convd_corr_turn(const struct convd_corr *r, struct convd_corr *t)
     t->window.left = r->window.kw - 1 - r->window.left;
 }
 
-/* Kernel [o,c] of r as gather has it, times what turned says. */
-static void kernel_of(const struct convd_corr *r, const float *gather, ptrdiff_t o, ptrdiff_t c,
-                      bool turned, double *k)
+/* Number i of kernel [o,c] of r as gather has it. */
+static float weight(const struct convd_corr *r, const float *gather, ptrdiff_t o, ptrdiff_t c,
+                    ptrdiff_t i)
 {
-    for (int i = 0; i < 9; i++)
-        k[turned ? 8 - i : i] = (double)gather[convd_gather_index(r, o, c, i / 3, i % 3)];
+    return gather[convd_gather_index(r, o, c, i / 3, i % 3)];
 }
 
 void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u)
 {
     const ptrdiff_t plane = r->in * r->out, outs = turned ? r->in : r->out,
                     in = turned ? r->out : r->in;
+    double factors[6][3], k[9][SIDE_BY_SIDE];
+    convd_wino_factors(factors);
     for (ptrdiff_t g = 0; g < r->groups; g++, u += NUMBERS * plane)
-        for (ptrdiff_t o = 0; o < r->out; o++)
-            for (ptrdiff_t c = 0; c < r->in; c++) {
-                const ptrdiff_t to = turned ? c : o, from = turned ? o : c,
-                                first = to - to % CONVD_TAPS_OUTS;
-                double k[9], all[NUMBERS];
-                kernel_of(r, gather, g * r->out + o, c, turned, k);
-                transform(k, all);
-                float *at =
-                    u + first * in + from * least(CONVD_TAPS_OUTS, outs - first) + to - first;
-                for (int i = 0; i < NUMBERS; i++) at[i * plane] = (float)all[i];
+        for (ptrdiff_t first = 0, m; first < outs;
+             first += m) { /* blocks of taps: [input][output] */
+            m = least(CONVD_TAPS_OUTS, outs - first);
+            for (ptrdiff_t at = 0, n; at < in * m; at += n) {
+                n = least(SIDE_BY_SIDE, in * m - at);
+                for (ptrdiff_t e = 0; e < n; e++) {
+                    const ptrdiff_t to = first + (at + e) % m, from = (at + e) / m;
+                    for (ptrdiff_t i = 0; i < 9; i++)
+                        k[i][e] = turned ? (double)weight(r, gather, g * r->out + from, to, 8 - i)
+                                         : (double)weight(r, gather, g * r->out + to, from, i);
+                }
+                transform(factors, k, n, u + first * in + at, plane);
             }
+        }
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* From one of the 36 numbers to the next; not a multiple of a page, where caches would hold few of them. */
-static ptrdiff_t v_plane(const struct wino *q)
+bool convd_wino_measure(struct wino *q, const struct convd_corr *r, ptrdiff_t tiles, ptrdiff_t outs)
 {
-    return q->r->in * q->length + VECTOR;
-}
-static ptrdiff_t m_plane(const struct wino *q)
-{
-    return least(q->r->out, OUTS) * q->length + VECTOR;
-}
-
-static bool measure(struct wino *q, const struct convd_corr *r)
-{
-    *q = (struct wino){.r = r, .across = up(r->y.w, SIDE) / SIDE, .down = up(r->y.h, SIDE) / SIDE};
-    const ptrdiff_t room = BUDGET / (NUMBERS * r->in * (ptrdiff_t)sizeof(float)) / VECTOR * VECTOR,
-                    tiles = most(least(room, TILES), VECTOR);
+    *q = (struct wino){.r = r, .end = r->y.h, .across = up(r->y.w, SIDE) / SIDE, .outs = outs};
     q->columns = least(q->across, tiles);
-    q->rows = least(most(tiles / q->columns, 1), q->down);
+    q->rows = least(most(tiles / q->columns, 1), up(r->y.h, SIDE) / SIDE);
     q->step = up(q->columns + 1, VECTOR);
     q->length = up(q->rows * q->columns, VECTOR) + VECTOR;
     const size_t counts[] = {(size_t)(SIDE * q->step),
@@ -141,6 +129,12 @@ static bool measure(struct wino *q, const struct convd_corr *r)
         if (!convd_room(&q->bytes, counts[i], sizeof(float))) return false;
     }
     return true;
+}
+
+static bool measure(struct wino *q, const struct convd_corr *r)
+{
+    const ptrdiff_t room = BUDGET / (NUMBERS * r->in * (ptrdiff_t)sizeof(float)) / VECTOR * VECTOR;
+    return convd_wino_measure(q, r, most(least(room, TILES), VECTOR), least(r->out, OUTS));
 }
 
 /* Room for blocks, then for turned kernels, then for what is done directly. */
@@ -164,22 +158,20 @@ struct convd_rows convd_wino_rows(struct convd_rows y, ptrdiff_t h)
     return (struct convd_rows){y.y0 / SIDE * SIDE, least(up(y.y1, SIDE), h)};
 }
 
-struct block {
-    ptrdiff_t i, j, rows, columns; /* in tiles of the map */
-};
-
-static float *part(void *scratch, size_t at)
+/* Rows of a channel are too few for the processor to see the next ones coming: those of the next channel. */
+static void expect_row(const struct convd_view *x, ptrdiff_t c, ptrdiff_t i, ptrdiff_t width)
 {
-    return (float *)(void *)((char *)scratch + at);
+    for (ptrdiff_t j = 0; j < least(width, x->w); j += VECTOR)
+        __builtin_prefetch(convd_row(x, c, i) + j);
 }
 
-/* V of a block's tiles for channel c of x, the n-th of its group. direct[i]: row i of tiles must be done directly. */
-static void transform_in(const struct wino *q, const struct block *b, const struct convd_view *x,
-                         ptrdiff_t c, ptrdiff_t n, void *scratch, bool *direct)
+void convd_wino_in(const struct wino *q, const struct block *b, const struct convd_view *x,
+                   ptrdiff_t c, ptrdiff_t n, void *scratch, bool *direct)
 {
     const struct convd_corr *r = q->r;
     const struct convd_simd *simd = r->simd;
-    const ptrdiff_t first = SIDE * b->i, lines = least(SIDE * b->rows, r->y.h - first) + 2,
+    const ptrdiff_t first = q->origin + SIDE * b->i,
+                    lines = least(SIDE * b->rows, q->end - first) + 2,
                     width = least(SIDE * b->columns, r->y.w - SIDE * b->j) + 2,
                     row = SIDE * q->step;
     float *line = part(scratch, q->line), *quarters = part(scratch, q->quarters);
@@ -190,11 +182,7 @@ static void transform_in(const struct wino *q, const struct block *b, const stru
             memset(quarters, 0, (size_t)row * sizeof *quarters); /* behind the last window */
             continue;
         }
-        if (v >= 0 &&
-            n + 1 <
-                r->in) /* rows of one channel are too few for the processor to see them coming */
-            for (ptrdiff_t j = 0; j < r->x.w && j < width; j += VECTOR)
-                __builtin_prefetch(convd_row(x, c + 1, v) + j);
+        if (v >= 0 && n + 1 < r->in) expect_row(x, c + 1, v, width);
         convd_border_line(v < 0 ? NULL : convd_row(x, c, v), r->x.w, SIDE * b->j - r->window.left,
                           1, width, r->mode, r->value, line);
         if (simd->quarters(line, (size_t)q->step, quarters, (size_t)q->step)) continue;
@@ -269,13 +257,10 @@ static void do_directly(const struct wino *q, const struct block *b,
         if (k->turned && bank == k->k) {
             float *to = (float *)(void *)kernels;
             for (ptrdiff_t o = 0; o < r->groups * r->out; o++)
-                for (ptrdiff_t c = 0; c < r->in; c++) {
-                    const ptrdiff_t group = o / r->out;
-                    double own[9];
-                    kernel_of(k->of, k->k, group * r->in + c, o % r->out, true, own);
-                    for (int n = 0; n < 9; n++)
-                        to[convd_gather_index(r, o, c, n / 3, n % 3)] = (float)own[n];
-                }
+                for (ptrdiff_t c = 0; c < r->in; c++)
+                    for (ptrdiff_t n = 0; n < 9; n++)
+                        to[convd_gather_index(r, o, c, n / 3, n % 3)] =
+                            weight(k->of, k->k, o / r->out * r->in + c, o % r->out, 8 - n);
             bank = to;
         }
         const struct convd_view part = rows_of(y, rows);
@@ -291,7 +276,7 @@ static void run_block(const struct wino *q, const struct block *b, const struct 
     bool *direct = (bool *)part(scratch, q->direct), any = false;
     size_t kernels, bytes;
     memset(direct, 0, (size_t)b->rows * sizeof *direct);
-    for (ptrdiff_t c = 0; c < r->in; c++) transform_in(q, b, x, g * r->in + c, c, scratch, direct);
+    for (ptrdiff_t c = 0; c < r->in; c++) convd_wino_in(q, b, x, g * r->in + c, c, scratch, direct);
     for (ptrdiff_t first = 0; first < r->out; first += OUTS) {
         const ptrdiff_t end = least(first + OUTS, r->out);
         multiply(q, b, k->u + g * NUMBERS * r->in * r->out, first, end, scratch);
@@ -310,7 +295,7 @@ void convd_wino(const struct convd_wino_bank *k, const struct convd_view *x,
     struct wino q;
     if (k->turned) convd_corr_turn(k->of, &r);
     measure(&q, &r);
-    const ptrdiff_t end = least(up(y->y1, SIDE) / SIDE, q.down);
+    const ptrdiff_t end = up(y->y1, SIDE) / SIDE;
     for (ptrdiff_t g = 0; g < r.groups; g++)
         for (ptrdiff_t i = y->y0 / SIDE; i < end; i += q.rows)
             for (ptrdiff_t j = 0; j < q.across; j += q.columns) {

@@ -58,16 +58,69 @@ INLINE void step_end(sums sum, const float *const *t, size_t taps, const float *
     }
 }
 
-/* The sum of the parts, halves onto halves. */
-INLINE float add_up(const vec *v)
+/* Of two vectors: the first and the second halves of each run of 2g lanes. */
+#define LIST(...) __VA_ARGS__
+#if VL == 64
+#define FIRST_8  LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+#define SECOND_8 LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define FIRST_4  LIST(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+#define SECOND_4 LIST(4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
+#define FIRST_2  LIST(0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
+#define SECOND_2 LIST(2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31)
+#elif VL == 32
+#define FIRST_4  LIST(0, 1, 2, 3, 8, 9, 10, 11)
+#define SECOND_4 LIST(4, 5, 6, 7, 12, 13, 14, 15)
+#define FIRST_2  LIST(0, 1, 4, 5, 8, 9, 12, 13)
+#define SECOND_2 LIST(2, 3, 6, 7, 10, 11, 14, 15)
+#else
+#define FIRST_2  LIST(0, 1, 4, 5)
+#define SECOND_2 LIST(2, 3, 6, 7)
+#endif
+#define FOLD(V, N, FIRST, SECOND)                                                                  \
+    UNROLL_ALL                                                                                     \
+    for (size_t k_ = 0; k_ < (N); k_++)                                                            \
+        (V)[k_] = __builtin_shufflevector((V)[2 * k_], (V)[2 * k_ + 1], FIRST) +                   \
+                  __builtin_shufflevector((V)[2 * k_], (V)[2 * k_ + 1], SECOND);
+
+/* The sums of LANES sums' parts, halves onto halves: one in each lane. */
+INLINE vec fold(vec *v)
 {
-    float part[CONVD_DOTS_PARTS];
-    lanes4 q[4];
-    __builtin_memcpy(part, v, sizeof part);
-    UNROLL
-    for (size_t i = 0; i < 4; i++) __builtin_memcpy(&q[i], part + 4 * i, sizeof q[i]);
-    q[0] = (q[0] + q[2]) + (q[1] + q[3]);
-    return (q[0][0] + q[0][2]) + (q[0][1] + q[0][3]);
+#if VL == 64
+    FOLD(v, 8, FIRST_8, SECOND_8)
+#endif
+#if VL >= 32
+    FOLD(v, 4, FIRST_4, SECOND_4)
+#endif
+    FOLD(v, 2, FIRST_2, SECOND_2)
+    FOLD(v, 1, EVENS, ODDS)
+    return v[0];
+}
+
+/* All of a tile's sums; y[i*outs + o]. */
+INLINE void add_up(const sums sum, const size_t taps, const size_t outs, float *y)
+{
+    UNROLL_ALL
+    for (size_t first = 0; first < taps * outs; first += LANES) {
+        vec v[LANES];
+        UNROLL_ALL
+        for (size_t k = 0; k < LANES; k++) {
+            if (first + k >= taps * outs) {
+                v[k] = (vec){0};
+                continue;
+            }
+            const vec *part = sum[(first + k) / outs][(first + k) % outs];
+#if VL == 64
+            v[k] = part[0];
+#elif VL == 32
+            v[k] = part[0] + part[1];
+#else
+            v[k] = (part[0] + part[2]) + (part[1] + part[3]);
+#endif
+        }
+        const vec all = fold(v);
+        const size_t left = taps * outs - first;
+        __builtin_memcpy(y + first, &all, (left < LANES ? left : LANES) * sizeof(float));
+    }
 }
 
 INLINE void tile(const float *const *t, const size_t taps, const float *const *d, const size_t outs,
@@ -85,11 +138,7 @@ INLINE void tile(const float *const *t, const size_t taps, const float *const *d
     size_t j = 0;
     for (; j + CONVD_DOTS_PARTS <= n; j += CONVD_DOTS_PARTS) step(sum, t, taps, d, outs, j);
     if (j < n) step_end(sum, t, taps, d, outs, n, n - j);
-    UNROLL
-    for (size_t i = 0; i < taps; i++) {
-        UNROLL
-        for (size_t o = 0; o < outs; o++) y[i * outs + o] = add_up(sum[i][o]);
-    }
+    add_up(sum, taps, outs, y);
 }
 
 /* How many taps stay in registers beside the rows of d and one of t. */

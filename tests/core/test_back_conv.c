@@ -304,6 +304,38 @@ TEST(large_convolutions_give_back_what_they_took)
     }
 }
 
+/* Channels and tiles enough for Winograd, both ways. */
+TEST(convolutions_over_many_channels_give_back_what_they_took)
+{
+    struct t_rng r = t_rng(55);
+    for (int round = 0; round < 5; round++) {
+        struct drawn d = {.groups = 1 + (round == 3),
+                          .c = t_between(&r, 16, 21),
+                          .o = t_between(&r, 16, 21),
+                          .kh = 3,
+                          .kw = 3,
+                          .sh = 1,
+                          .sw = 1,
+                          .dh = 1,
+                          .dw = 1,
+                          .top = t_between(&r, 0, 2),
+                          .left = t_between(&r, 0, 3),
+                          .bottom = t_between(&r, 0, 2),
+                          .right = t_between(&r, 0, 1),
+                          .mode = (int)t_between(&r, 0, 5),
+                          .bias = true,
+                          .form = t_between(&r, 0, 1) ? OIHW : HWIO};
+        struct op_site s;
+        struct back_case k = {.site = &s, .define = define_conv, .of = &d, .step = 1};
+        d.o *= d.groups;
+        d.x = (struct convd_shape){1, d.c * d.groups, t_between(&r, 36, 40), t_between(&r, 40, 47)};
+        OK(open_conv(&r, &d, any_simd(round), &s, &k));
+        k.what = describe(&d, "conv", "many channels");
+        back_check(&k, &r, 1);
+        let_go(&d, &k, &s);
+    }
+}
+
 /* ---- conv_transpose -------------------------------------------------------------------------- */
 
 static void define_transpose(const struct back_case *k, double *y)
