@@ -331,6 +331,55 @@ TEST(claims_agree_with_ref)
         }
 }
 
+static void check_stack(const struct convd_simd *s, struct t_rng *r, size_t n)
+{
+    enum kind kind = (enum kind)t_between(r, 0, KINDS - 1);
+    const size_t square = (size_t)t_between(r, 0, 1), kh = square ? 3 : (size_t)t_between(r, 2, 5),
+                 kw = square ? 3 : (size_t)t_between(r, 1, 5),
+                 channels = (size_t)t_between(r, 1, 3), outs = (size_t)t_between(r, 1, 2),
+                 rows = (size_t)t_between(r, 1, 9), span = rows + kh - 1;
+    const float *x[40];
+    float *lines[40], *y[2][18],
+        *k = row_of(r, kind == TINY ? TINY : RANDOM, channels * kh * kw * outs), bias[2];
+    for (size_t i = 0; i < channels * span; i++) x[i] = lines[i] = row_of(r, kind, n + kw - 1);
+    for (size_t i = 0; i < 2; i++) bias[i] = draw(r, RANDOM);
+    for (size_t i = 0; i < outs * rows; i++) y[0][i] = guarded(n), y[1][i] = guarded(n);
+    for (int v = 0; v < 2; v++) {
+        const struct convd_stack q = {x, span, channels, kh, kw, k, bias, y[v], outs, rows, n};
+        (v ? s : convd_simd_at(0))->stack(&q);
+    }
+    for (size_t i = 0; i < outs * rows; i++) {
+        for (size_t j = 0; j < n; j++) {
+            double size = 1;
+            for (size_t t = 0; t < channels * kh * kw; t++)
+                size += fabs(
+                    (double)k[t * outs + i / rows] *
+                    (double)x[t / (kh * kw) * span + i % rows + t % (kh * kw) / kw][j + t % kw]);
+            const bool near =
+                is_base(s) &&
+                (fabs((double)y[0][i][j] - (double)y[1][i][j]) <= 2e-6 * size || size > 1e38);
+            if (!same(y[0][i][j], y[1][i][j]) && !near)
+                T_FAIL("stack %s: %zux%zu channels %zu outs %zu rows %zu n %zu %s: %zu of row %zu "
+                       "is %.9g, expected %.9g",
+                       s->name, kh, kw, channels, outs, rows, n, kind_words[kind], j, i,
+                       (double)y[1][i][j], (double)y[0][i][j]);
+        }
+        check_guards(y[0][i], 0, n, n, "ref");
+        check_guards(y[1][i], 0, n, n, "stack");
+    }
+    for (size_t i = 0; i < channels * span; i++) free(lines[i]);
+    free(k);
+}
+
+TEST(stacks_agree_with_ref)
+{
+    struct t_rng r = t_rng(13);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 16; n < 150; n++)
+            for (int round = 0; round < 8; round++) check_stack(s, &r, n);
+}
+
 /* Transforms of tiles: f 0 into, 1 out of, 2 back. Sums of absolute products for base's tolerance: 60 bounds the factors. */
 static void check_tiles(const struct convd_simd *s, struct t_rng *r, size_t n, enum kind kind,
                         int f)

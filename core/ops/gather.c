@@ -21,9 +21,73 @@ static struct convd_lines_shape lines_shape(const struct convd_corr *r)
                                       .simd = r->simd};
 }
 
+/* ---- few outputs: stacks of rows -------------------------------------------------------------- */
+
+enum { ROWS = 16, CHANNELS = 16, OUTS = 2 }; /* of a stack, at most */
+
+/* Where one or two outputs of a group see a few channels, several rows of outputs at a time share what they load. */
+static bool is_stack(const struct convd_corr *r)
+{
+    const struct convd_window *w = &r->window;
+    return r->out <= OUTS && r->in <= CHANNELS && w->kh > 1 && w->kh <= ROWS && w->sh == 1 &&
+           w->sw == 1 && w->dh == 1 && w->dw == 1 && r->y.w >= 16;
+}
+
+static ptrdiff_t stack_row(const struct convd_corr *r)
+{
+    return (r->y.w + r->window.kw - 1 + 15) / 16 * 16;
+}
+
+/* Padded rows, then what each row of the window is, then where outputs go. */
+static size_t stack_bytes(const struct convd_corr *r)
+{
+    const size_t rows = (size_t)(r->in * (ROWS + r->window.kh - 1));
+    size_t bytes = 0, floats;
+    return convd_mul(rows, (size_t)stack_row(r), &floats) &&
+                   convd_room(&bytes, floats, sizeof(float)) &&
+                   convd_room(&bytes, rows + OUTS * ROWS, sizeof(float *))
+               ? bytes
+               : SIZE_MAX;
+}
+
+/* Up to ROWS rows of outputs from row i on, for group g. */
+static void stack_rows(const struct convd_corr *r, const float *k, const float *bias,
+                       const struct convd_view *x, const struct convd_view *y, ptrdiff_t g,
+                       ptrdiff_t i, ptrdiff_t rows, void *scratch)
+{
+    static const float none[OUTS];
+    const ptrdiff_t span = rows + r->window.kh - 1, row = stack_row(r);
+    float *line = scratch, *out[OUTS * ROWS];
+    const float **at = (const float **)(void *)(line + r->in * (ROWS + r->window.kh - 1) * row);
+    const struct convd_stack q = {.x = at,
+                                  .span = (size_t)span,
+                                  .channels = (size_t)r->in,
+                                  .kh = (size_t)r->window.kh,
+                                  .kw = (size_t)r->window.kw,
+                                  .k = k + g * r->out * r->in * r->window.kh * r->window.kw,
+                                  .bias = bias ? bias + g * r->out : none,
+                                  .y = out,
+                                  .outs = (size_t)r->out,
+                                  .rows = (size_t)rows,
+                                  .n = (size_t)r->y.w};
+    for (ptrdiff_t c = 0; c < r->in; c++)
+        for (ptrdiff_t a = 0; a < span; a++, line += row) {
+            const ptrdiff_t v = convd_border_index(r->mode, i + a - r->window.top, r->x.h);
+            at[c * span + a] = line;
+            convd_border_line(v < 0 ? NULL : convd_row(x, g * r->in + c, v), r->x.w,
+                              -r->window.left, 1, r->y.w + r->window.kw - 1, r->mode, r->value,
+                              line);
+        }
+    for (ptrdiff_t o = 0; o < r->out; o++)
+        for (ptrdiff_t n = 0; n < rows; n++)
+            out[o * rows + n] = convd_row(y, g * r->out + o, i + n);
+    r->simd->stack(&q);
+}
+
 size_t convd_gather_bytes(const struct convd_corr *r, bool add)
 {
     const struct convd_lines_shape l = lines_shape(r);
+    if (is_stack(r) && !add) return stack_bytes(r);
     size_t bytes = convd_lines_bytes(&l), taps;
     if (bytes == SIZE_MAX ||
         !convd_mul((size_t)(r->window.kh * r->window.kw), (size_t)r->in, &taps) ||
@@ -124,6 +188,12 @@ void convd_gather(const struct convd_corr *r, const float *k, const float *bias,
 {
     const struct convd_lines_shape shape = lines_shape(r);
     struct gather q = {.r = r, .k = k, .bias = bias, .y = y};
+    if (is_stack(r) && !add) {
+        for (ptrdiff_t g = 0; g < r->groups; g++)
+            for (ptrdiff_t i = y->y0; i < y->y1; i += ROWS)
+                stack_rows(r, k, bias, x, y, g, i, least(ROWS, y->y1 - i), scratch);
+        return;
+    }
     open(&q, &shape, add, scratch);
     for (ptrdiff_t g = 0; g < r->groups; g++) {
         if (is_flat(&q, x)) {

@@ -14,6 +14,20 @@ static void taps(const float *const *t, const float *k, size_t n, const float *b
         }
 }
 
+static void stack(const struct convd_stack *q)
+{
+    for (size_t o = 0; o < q->outs; o++)
+        for (size_t r = 0; r < q->rows; r++)
+            for (size_t j = 0; j < q->n; j++) {
+                float sum = q->bias[o];
+                for (size_t c = 0; c < q->channels; c++)
+                    for (size_t i = 0; i < q->kh * q->kw; i++)
+                        sum = fmaf(q->k[(c * q->kh * q->kw + i) * q->outs + o],
+                                   q->x[c * q->span + r + i / q->kw][j + i % q->kw], sum);
+                q->y[o * q->rows + r][j] = sum;
+            }
+}
+
 /* Number j belongs to part j mod 16; what is left over at the end, to the last parts. */
 static size_t part_of(size_t j, size_t n)
 {
@@ -138,6 +152,7 @@ const struct convd_simd convd_simd_ref = {
     .name = "ref",
     .taps = taps,
     .dots = dots,
+    .stack = stack,
     .quarters = convd_quarters_ref,
     .wino_in = convd_wino_in_ref,
     .wino_out = convd_wino_out_ref,

@@ -13,6 +13,7 @@
  *   dots       sums of products along rows, for 1 to 4 rows d and any number of rows t (weight gradients):
  *                  y[i*outs + o] = sum over j of t[i][j] * d[o][j]      0 <= j < n
  *              in 16 parts on every instruction set (ref.c says which number goes where), so that all agree.
+ *   stack      windows over few channels for one or two outputs: struct convd_stack; n is at least 16
  *   quarters   every fourth number: y[q*step + i] = x[4i + q], i < n; true when all are below 2^64 (and none is NaN)
  *   wino_in    V of n tiles (winograd.h) from six rows in quarters: quarter q of row i begins at x[(4i + q)*step], number j
  *              of tile t is number 4t + j of a row. Writes v[(6i + j)*plane + t]. w: room for 24*step numbers. n <= step,
@@ -61,6 +62,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* One or two outputs of a window, several rows of each: with x[c*span + i] the padded row i of channel c,
+ *     y[o*rows + r][j] = bias[o] + sum over c,a,b of k[((c*kh + a)*kw + b)*outs + o] * x[c*span + r + a][j + b]    j < n
+ * added in the order c, a, b. Nothing else of y is written. */
+struct convd_stack {
+    const float *const *x;
+    size_t span, channels, kh, kw;
+    const float *k, *bias;
+    float *const *y;
+    size_t outs, rows, n; /* outs: 1 or 2; n: 16 at least */
+};
 
 /* One or two output rows of a window over rows of pairs: pair i of column j is the numbers of two picture rows that lie
  * under each other, x[i][2j] and x[i][2j+1]. A step is a column of the window: for output o,

@@ -12,6 +12,13 @@ INLINE void TILE_FN(const float *const *t, const float *k, size_t taps, const fl
         UNROLL
         for (size_t v = 0; v < vecs; v++) sum[o][v] = bias[o] - (TILE_VEC){0};
     }
+    if (TILE * 4 == VL) { /* where sums will go: it is there by then */
+        UNROLL
+        for (size_t o = 0; o < outs; o++) {
+            UNROLL
+            for (size_t v = 0; v < vecs; v++) __builtin_prefetch(y[o] + at + v * TILE, 1);
+        }
+    }
     for (size_t i = 0; i < taps; i++) {
         TILE_VEC x[MOST_VECS];
         UNROLL
