@@ -28,8 +28,8 @@ TEMPLATES  := $(wildcard core/simd/*.tmpl.c)
 CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/*.c core/simd/*.c core/learn/*.c))
 API_SRC    := $(wildcard api/*.c)
 SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c server/handlers/*.c))
-TEST_DIRS  := core api store http cli conformance
-TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c)
+TEST_DIRS  := core api graphs store http cli conformance
+TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c) $(if $(filter %/graphs,$(1)),tests/api/lib_work.c)
 TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
               $(wildcard tests/ops_all.c tests/simd_all.c)
 TESTS      := $(TEST_SRC:%.c=$(B)/%)
@@ -221,6 +221,14 @@ test: install-packages-test
 ## asan: every test under AddressSanitizer and UndefinedBehaviorSanitizer
 asan: install-packages-test
 	@$(MAKE) $(JOBS) --no-print-directory VARIANT=asan run-tests
+
+.PHONY: test-graphs run-test-graphs
+## test-graphs: 20,000 random graphs run, and 20,000 that are no graphs refused (GRAPHS=, VARIANT=asan)
+GRAPHS ?= 20000
+test-graphs: install-packages-test
+	@$(MAKE) $(JOBS) --no-print-directory run-test-graphs
+run-test-graphs: $(filter $(B)/tests/graphs/%,$(TESTS))
+	@TEST_TIMEOUT=3600 GRAPHS=$(GRAPHS) BUILD=$(abspath $(B)/graphs) TESTDATA=$(abspath tests/data) tools/run-tests $^
 
 ## test-crash: 500 jobs and 60 kills; a kill and a failing disk at every call of a story; 10,000 jobs in the store (15 minutes)
 DISK_TESTS := before_any within_any full_at broken_at full_from broken_from

@@ -90,32 +90,24 @@ struct printer {
     struct convd_arena *mem;
 };
 
-/* One list of entries: what ids look like inside it, and which node it calls "image". */
+/* One list of entries, and what ids look like inside it. */
 struct list {
     const struct convd_written *first;
     const char *prefix;
-    int image;
 };
 
-/* The way an input is written where entry w stands. */
-static const char *reference(const struct printer *p, const struct list *l, int node)
+/* The way input i of entry w is written where it stands. */
+static const char *reference(const struct printer *p, const struct list *l,
+                             const struct convd_written *of, size_t i)
 {
+    const int node = of->inputs[i];
     const struct convd_node *n = &p->g->nodes[node];
+    if (node == of->image && !(of->tensors >> i & 1)) return "image";
     if (n->kind == CONVD_NODE_TENSOR) return n->id;
-    if (node == l->image) return "image";
     for (const struct convd_written *w = l->first; w; w = w->next)
         if (w->node == node) return w->id;
     size_t skip = strlen(l->prefix);
     return strncmp(n->id, l->prefix, skip) == 0 ? n->id + skip : n->id;
-}
-
-/* "image" of a block's list: its first step can name nothing else but tensors. */
-static int image_of(const struct convd_graph *g, const struct convd_written *first)
-{
-    for (size_t i = 0; first && i < first->n_inputs; i++)
-        if (first->inputs[i] >= 0 && g->nodes[first->inputs[i]].kind != CONVD_NODE_TENSOR)
-            return first->inputs[i];
-    return CONVD_IMAGE;
 }
 
 static void write_list(struct printer *p, const struct list *l);
@@ -126,7 +118,7 @@ static void write_inputs(struct printer *p, const struct list *l, const struct c
     bool many = w->n_inputs > 1 || (w->op && w->op->max_inputs > 1);
     api_json_key(&p->j, many ? "inputs" : "input");
     if (many) api_json_array(&p->j);
-    for (size_t i = 0; i < w->n_inputs; i++) api_json_string(&p->j, reference(p, l, w->inputs[i]));
+    for (size_t i = 0; i < w->n_inputs; i++) api_json_string(&p->j, reference(p, l, w, i));
     if (many) api_json_end(&p->j);
 }
 
@@ -138,9 +130,7 @@ static void write_params(struct printer *p, const struct list *l, const struct c
         api_json_key(&p->j, row->name);
         if (row->type == CONVD_P_STEPS) {
             const char *prefix = convd_arena_printf(p->mem, "%s%s.", l->prefix, w->id);
-            const struct list inner = {.first = w->first_child,
-                                       .prefix = prefix ? prefix : "",
-                                       .image = image_of(p->g, w->first_child)};
+            const struct list inner = {.first = w->first_child, .prefix = prefix ? prefix : ""};
             write_list(p, &inner);
             continue;
         }
@@ -198,7 +188,7 @@ bool api_spec_write(const struct convd_graph *g, const struct api_options *o,
     struct convd_arena mem;
     convd_arena_init(&mem, out->memory, 0);
     struct printer p = {.g = g, .j = api_json_to(out), .mem = &mem};
-    const struct list top = {.first = g->written, .prefix = "", .image = CONVD_IMAGE};
+    const struct list top = {.first = g->written, .prefix = ""};
     api_json_object(&p.j);
     if (o) write_section(&p, o, "input");
     api_json_key(&p.j, "steps");

@@ -347,7 +347,9 @@ struct convd_written *convd_record(struct convd_graph *g, const struct convd_new
                                 .learn = s->learn,
                                 .inputs = s->inputs,
                                 .n_inputs = s->n_inputs,
+                                .tensors = s->tensors,
                                 .chained = s->chained,
+                                .image = g->scope->image,
                                 .node = -1,
                                 .parent = g->scope->inside};
     if (!g->scope->record)

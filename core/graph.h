@@ -47,7 +47,9 @@ struct convd_written {
     int learn;
     const int *inputs;                /* nodes                                                                  */
     size_t n_inputs;
+    uint64_t tensors;                 /* bit i: input i was written "@name", whatever "image" means there       */
     bool chained;                     /* its input is just what stands before it (or image for the first)       */
+    int image;                        /* the node that "image" means in its list                                */
     int node;                         /* its result                                                             */
     const struct convd_written *parent;         /* the block or pipeline it stands inside, or NULL              */
     const struct convd_written *first_child;    /* entries of the block's first repetition, or of the pipeline  */

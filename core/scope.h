@@ -48,6 +48,7 @@ struct convd_new_step {
     int learn;
     const int *inputs;           /* nodes, -1 where a reference had a fault */
     size_t n_inputs;
+    uint64_t tensors;            /* bit i: input i was written "@name" */
     bool chained;
     bool bad;                    /* had faults before it came here */
     struct convd_written *written; /* the entry it belongs to; NULL: recorded here if the scope records */

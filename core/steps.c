@@ -329,6 +329,10 @@ static bool read_inputs(struct convd_graph *g, const struct convd_value *v,
         return convd_out_of_memory(g);
     s->inputs = nodes;
     s->n_inputs = n;
+    for (size_t i = 0; i < n && (one || list); i++) {
+        const struct convd_value *name = one ? one : &many->items[i];
+        s->tensors |= (uint64_t)(name->kind == CONVD_STRING && name->string[0] == '@') << i;
+    }
     if (one) {
         nodes[0] = read_input(g, "input", one);
     } else if (list) {

@@ -25,6 +25,7 @@ static bool faulty(struct request *rq)
 /* What the parts of the body are. */
 struct parts {
     struct slice job;
+    const char *where; /* the job stands: words for faults */
     struct api_part image, data, *tensors;
     size_t n_tensors;
 };
@@ -86,6 +87,7 @@ static void read_body(struct request *rq, struct parts *out)
     const char *fault = NULL;
     if (media_is(rq->headers.content_type, "application/json")) {
         out->job = (struct slice){rq->upload.n ? (const char *)rq->upload.data : "", rq->upload.n};
+        out->where = "the body";
         return;
     }
     struct multipart *m = convd_arena_take(&rq->mem, sizeof *m);
@@ -123,7 +125,7 @@ static const char *word_of(const void *arg, size_t i)
     return *s ? convd_arena_text(w->mem, s, strcspn(s, " ")) : NULL;
 }
 
-static void check_members(struct job_request *q, const struct job_type *type)
+static void check_members(struct job_request *q, const struct job_type *type, const char *where)
 {
     struct convd_faults *f = q->faults;
     const struct words all = {convd_arena_printf(q->mem, "%s%s%s", type->members,
@@ -137,13 +139,14 @@ static void check_members(struct job_request *q, const struct job_type *type)
         if (!convd_word_in(all.list, name))
             convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name,
                                  convd_arena_printf(f->mem, "one of %s", all.list),
-                                 "a job of type %s has no member \"%.64s\"", type->name, name)
+                                 "%s has a member \"%.64s\", which no job of type %s has", where,
+                                 name, type->name)
                 ->suggestion = convd_nearest(name, word_of, &all, n);
     }
 }
 
 /* The type, and members that it has. */
-static const struct job_type *type_of(struct job_request *q)
+static const struct job_type *type_of(struct job_request *q, const char *where)
 {
     struct convd_faults *f = q->faults;
     const struct convd_value *word = convd_value_get(&q->spec, "type");
@@ -152,20 +155,20 @@ static const struct job_type *type_of(struct job_request *q)
     for (; job_types[n]; n++) list = convd_arena_printf(q->mem, "%s %s", list, job_types[n]->name);
     if (q->spec.kind != CONVD_OBJECT) {
         convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "{\"type\":…, \"pipeline\":…}",
-                             "the job is %s", convd_value_show(f->mem, &q->spec));
+                             "%s is %s", where, convd_value_show(f->mem, &q->spec));
         return NULL;
     }
     if (!word || word->kind != CONVD_STRING) {
         convd_fault_expected(f, word ? CONVD_WRONG_TYPE : CONVD_MISSING, "type", list,
-                             "the job does not say of which type it is");
+                             "%s does not say of which type the job is", where);
         return NULL;
     }
     const struct job_type *type = job_type_find(word->string);
     if (!type)
-        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "type", list, "no job is of type \"%.32s\"",
-                             word->string)
+        convd_fault_expected(f, CONVD_OUT_OF_RANGE, "type", list,
+                             "%s is of type \"%.32s\", which no job is", where, word->string)
             ->suggestion = convd_nearest(word->string, type_at, NULL, n);
-    if (type) check_members(q, type);
+    if (type) check_members(q, type, where);
     return type;
 }
 
@@ -275,7 +278,7 @@ static void accept_job(struct request *rq, struct store *store, const struct job
 bool job_add(struct request *rq)
 {
     struct store *store = jobs_store(rq);
-    struct parts p = {.n_tensors = 0};
+    struct parts p = {.where = "the part job"};
     struct kept kept = {.n = 0};
     if (!store) return true;
     read_body(rq, &p);
@@ -290,7 +293,7 @@ bool job_add(struct request *rq)
                             .n_tensors = p.n_tensors};
     const struct job_type *type = NULL;
     if (api_json_parse(p.job.data, p.job.n, API_PIPELINE_TEXT, &rq->mem, &rq->faults, &q.spec))
-        type = type_of(&q);
+        type = type_of(&q, p.where);
     if (type) {
         keep_images(rq, &q.spec, &kept);
         type->check(&q);

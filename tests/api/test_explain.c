@@ -238,6 +238,22 @@ TEST(names_of_tensors_stay_inside_their_quotes)
     api_work_release(&w);
 }
 
+/* What "image" and "@t" mean inside a block is written again as it was, whichever of them the block itself takes. */
+TEST(inputs_inside_blocks_are_printed_as_they_were_written)
+{
+    static const char pipeline[] =
+        "{\"steps\":[{\"op\":\"neg\"},{\"op\":\"abs\"},"
+        "{\"op\":\"dense\",\"steps\":[{\"op\":\"abs\",\"input\":\"@t\"},{\"op\":\"sub\",\"inputs\":[\"image\",\"s0\"]}]},"
+        "{\"op\":\"dense\",\"input\":\"@t\",\"steps\":[{\"op\":\"abs\",\"input\":\"image\"},"
+        "{\"op\":\"sub\",\"inputs\":[\"@t\",\"image\"]}]}]}\n";
+    static const char tensors[] = "{\"t\":[[1]]}";
+    struct api_work w = test_work(NULL, NULL, 0, pipeline);
+    w.tensor_values = test_json(tensors, sizeof tensors - 1);
+    if (!api_explain(&w, NULL, "spec")) T_FAIL("%s", test_faults(w.faults));
+    STR(pipeline, test_body(&w));
+    api_work_release(&w);
+}
+
 TEST(an_unknown_form_is_answered_with_the_nearest)
 {
     const struct api_size size = {64, 48, 3};

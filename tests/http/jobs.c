@@ -80,6 +80,8 @@ TEST(what_cannot_run_is_refused_before_it_is_accepted)
            "/pipeline/0/op");
     expect(post_job("{\"type\":\"rum\",\"pipeline\":\"edges\"}", "img", p, n), 422,
            "\"suggestion\":\"run\"");
+    expect(post_job("{\"type\":\"rum\",\"pipeline\":\"edges\"}", "img", p, n), 422, "the part job is of type");
+    expect(post_job("[]", "img", p, n), 422, "the part job is an array");
     expect(post_job("{\"type\":\"run\",\"pipeline\":\"edges\",\"more\":1}", "img", p, n), 422,
            "\"pointer\":\"/more\"");
     expect(post_job("{\"type\":\"run\"}", "img", p, n), 422, "\"pointer\":\"/pipeline\"");
