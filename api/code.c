@@ -165,13 +165,11 @@ static void use(struct api_program *c, const struct convd_op *op, const char *na
 static void no_words(struct api_program *c, const struct convd_node *n)
 {
     struct convd_faults *f = c->w->faults;
-    convd_place_set(f, n->place);
-    f->segment = n->segment;
+    convd_at_node(f, n);
     convd_fault_expected(f, CONVD_NOT_EXPRESSIBLE, NULL,
                          "another format: pytorch says every operation",
                          "%s cannot be said as %s does it", n->op->name, c->language->library);
-    convd_place_set(f, "");
-    f->segment = NULL;
+    convd_at_nothing(f);
 }
 
 static bool write_steps(struct api_program *c)

@@ -51,7 +51,7 @@ static int find_node(const struct api_options *o, size_t i, const struct convd_g
     int node = id ? convd_graph_node(g, id) : -1;
     if (node >= 0 && g->nodes[node].kind != CONVD_NODE_TENSOR) return node;
     if (g->full) return -1; /* the step may be among those that were not added */
-    size_t mark = f->len;
+    size_t mark = convd_mark(f);
     if (!o->from_query) {
         convd_enter(f, "output");
         convd_enter(f, "from");
@@ -73,7 +73,7 @@ bool api_output_nodes(struct api_output *out, const struct convd_graph *g, struc
     bool listed = o->given & API_GIVEN(FROM);
     size_t n = !listed ? 1 : o->from_all ? collect(g->written, g, NULL) : o->n_from;
     if (n > API_MOST_OUTPUTS) {
-        size_t mark = o->from_query ? f->len : convd_enter(f, "output");
+        size_t mark = o->from_query ? convd_mark(f) : convd_enter(f, "output");
         convd_fault_limit(f, CONVD_OUT_OF_RANGE, o->from_query ? NULL : "from", API_MOST_OUTPUTS,
                           (double)n, "%zu outputs", n);
         convd_leave(f, mark);

@@ -48,7 +48,7 @@ void api_spec_read(const struct convd_value *v, struct convd_graph *g, struct ap
                              "a pipeline without steps");
         return;
     }
-    size_t mark = v->kind == CONVD_OBJECT ? convd_enter(f, "steps") : f->len;
+    size_t mark = v->kind == CONVD_OBJECT ? convd_enter(f, "steps") : convd_mark(f);
     convd_graph_steps(g, steps);
     convd_leave(f, mark);
 }

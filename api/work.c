@@ -188,7 +188,7 @@ static bool read_request(struct api_work *w, struct convd_value *v)
 
 size_t api_work_enter(struct api_work *w)
 {
-    return in_json(w) && !w->pipeline ? convd_enter(w->faults, "pipeline") : w->faults->len;
+    return in_json(w) && !w->pipeline ? convd_enter(w->faults, "pipeline") : convd_mark(w->faults);
 }
 
 static void read_pipeline(struct api_work *w, struct api_output *out)
@@ -276,7 +276,7 @@ static bool read_header(struct api_work *w, const struct api_size *size)
 {
     if (w->image && !size) {
         const struct convd_decode_options d = decode_options(w);
-        size_t mark = in_json(w) ? convd_enter(w->faults, "image") : w->faults->len;
+        size_t mark = in_json(w) ? convd_enter(w->faults, "image") : convd_mark(w->faults);
         bool fine = convd_image_info(w->image, w->image_n, &d, &w->info, w->faults);
         convd_leave(w->faults, mark);
         return fine;
@@ -492,7 +492,7 @@ static bool decode(struct api_work *w, struct held *h)
     if (w->info.alpha_bytes) h->alpha = convd_take(&w->counted, w->info.alpha_bytes);
     bool fine = h->pixels && (h->alpha || !w->info.alpha_bytes);
     if (!fine) convd_fault(w->faults, CONVD_NO_MEMORY, NULL, "no memory for the picture");
-    size_t mark = in_json(w) ? convd_enter(w->faults, "image") : w->faults->len;
+    size_t mark = in_json(w) ? convd_enter(w->faults, "image") : convd_mark(w->faults);
     fine = fine && convd_image_decode(&w->info, w->image, w->image_n, &d, &w->counted, h->pixels,
                                       h->alpha, w->faults);
     convd_leave(w->faults, mark);

@@ -55,20 +55,28 @@ const struct convd_fault *convd_faults_first(const struct convd_faults *f)
     return f->first;
 }
 
-/* Appends one reference token to the place, escaped as RFC 6901 says; a place too long is cut. */
+enum { HIDDEN_SHIFT = 16 }; /* a mark is both: places are shorter than that */
+
+size_t convd_mark(const struct convd_faults *f)
+{
+    return f->len | f->hidden << HIDDEN_SHIFT;
+}
+
+/* Appends one reference token to the place, escaped as RFC 6901 says. */
 size_t convd_enter(struct convd_faults *f, const char *member)
 {
-    size_t mark = f->len;
-    size_t last = sizeof f->place - 3;
-    if (f->len < last)
-        f->place[f->len++] = '/';
-    for (const char *s = member; *s && f->len < last; s++) {
-        if (*s == '~' || *s == '/') {
-            f->place[f->len++] = '~';
-            f->place[f->len++] = *s == '~' ? '0' : '1';
-        } else {
-            f->place[f->len++] = *s;
-        }
+    const size_t mark = convd_mark(f), start = f->len, most = sizeof f->place - 3;
+    bool fits = !f->closed && f->hidden == 0 && start < most;
+    if (fits) f->place[f->len++] = '/';
+    for (const char *s = member; fits && *s; s++) {
+        const bool escaped = *s == '~' || *s == '/';
+        fits = f->len < most;
+        if (escaped) f->place[f->len++] = '~';
+        f->place[f->len++] = !escaped ? *s : *s == '~' ? '0' : '1';
+    }
+    if (!fits) {
+        f->len = start;
+        f->hidden++;
     }
     f->place[f->len] = '\0';
     return mark;
@@ -83,8 +91,9 @@ size_t convd_enter_item(struct convd_faults *f, size_t index)
 
 void convd_leave(struct convd_faults *f, size_t mark)
 {
-    f->len = mark;
-    f->place[mark] = '\0';
+    f->len = mark & (((size_t)1 << HIDDEN_SHIFT) - 1);
+    f->hidden = mark >> HIDDEN_SHIFT;
+    f->place[f->len] = '\0';
 }
 
 void convd_place_set(struct convd_faults *f, const char *pointer)
@@ -93,6 +102,7 @@ void convd_place_set(struct convd_faults *f, const char *pointer)
     if (n > sizeof f->place - 1)
         n = sizeof f->place - 1;
     memcpy(f->place, pointer, n);
+    f->closed = false;
     convd_leave(f, n);
 }
 
@@ -125,7 +135,7 @@ static struct convd_fault *add(struct convd_faults *f, int code, const char *mem
         f->spare = (struct convd_fault){.code = code, .pointer = "", .detail = "", .limit = NAN, .actual = NAN};
         return &f->spare;
     }
-    size_t mark = member && *member ? convd_enter(f, member) : f->len;
+    size_t mark = member && *member ? convd_enter(f, member) : convd_mark(f);
     const char *pointer = convd_arena_text(f->mem, f->place, f->len);
     convd_leave(f, mark);
     const char *detail = words(f->mem, format, args);

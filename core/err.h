@@ -10,17 +10,21 @@ struct convd_faults {
     size_t n, most;               /* most: later ones are counted, not kept (default 64)        */
     struct convd_fault spare;     /* what a full list hands out: written, never shown           */
     const char *segment;          /* copied into every fault: the chain segment being looked at */
+    bool closed;                  /* what is below this place was not written by who will read it */
+    size_t hidden;                /* how far below it we are: entered, and not said             */
     size_t len;                   /* of place                                                   */
     char place[512];              /* JSON Pointer of what is being looked at                    */
 };
 
 void convd_faults_init(struct convd_faults *f, struct convd_arena *mem);
 
-/* Goes down into a member or an item; returns the mark that leave wants. The name is escaped as RFC 6901 says. */
+/* Goes down into a member or an item; returns the mark that leave wants. The name is escaped as RFC 6901 says. What is
+ * closed, or too long to say, is left out: the pointer is that of what it stands in, and there in any case. */
+size_t convd_mark(const struct convd_faults *f); /* that mark, without going anywhere */
 size_t convd_enter(struct convd_faults *f, const char *member);
 size_t convd_enter_item(struct convd_faults *f, size_t index);
 void convd_leave(struct convd_faults *f, size_t mark);
-/* Sets the whole place (a pointer that is already escaped) and returns a mark of nothing: pair with convd_leave(f, 0). */
+/* Sets the whole place (a pointer that is already escaped), which is open then: pair with convd_leave(f, 0). */
 void convd_place_set(struct convd_faults *f, const char *pointer);
 
 /* Adds a fault at place/member (member NULL or "": at the place itself). The detail is what was found, in words. Always

@@ -26,7 +26,11 @@ int convd_expand_step(struct convd_expand *e, const char *name, const char *op, 
                                      .inputs = copy,
                                      .n_inputs = n,
                                      .written = g->scope->inside};
-    return convd_add_op(g, &s);
+    const bool closed = g->faults->closed;
+    g->faults->closed = true; /* a step that nobody wrote */
+    const int node = convd_add_op(g, &s);
+    g->faults->closed = closed;
+    return node;
 }
 
 int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, int x,
@@ -47,11 +51,10 @@ int convd_expand_steps(struct convd_expand *e, const struct convd_steps *steps, 
                                 .previous = x,
                                 .inside = outer->inside,
                                 .record = outer->record && repetition == 0,
-                                .fixed_place = outer->fixed_place,
                                 .in_block = true,
                                 .shift = outer->shift + repetition,
                                 .depth = outer->depth};
-    size_t mark = outer->fixed_place ? g->faults->len : convd_enter(g->faults, "steps");
+    size_t mark = convd_enter(g->faults, "steps");
     g->scope = &inner;
     int node = convd_add_list(g, steps->list);
     g->scope = outer;
@@ -93,7 +96,6 @@ int convd_add_block(struct convd_graph *g, const struct convd_new_step *s, struc
                               .previous = s->inputs[0],
                               .inside = w,
                               .record = outer->record,
-                              .fixed_place = outer->fixed_place,
                               .in_block = true,
                               .shift = outer->shift,
                               .depth = outer->depth + 1};

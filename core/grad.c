@@ -190,12 +190,10 @@ static bool mark(struct convd_grad *d, struct convd_faults *f)
             x->reaches |= d->nodes[g->nodes[v].inputs[i]].reaches;
         const struct convd_op *op = g->nodes[v].op;
         if (x->reaches && !op->backward) {
-            convd_place_set(f, g->nodes[v].place);
-            f->segment = g->nodes[v].segment;
+            convd_at_node(f, &g->nodes[v]);
             convd_fault(f, CONVD_NOT_DIFFERENTIABLE, NULL, "no gradient goes through %s: %s",
                         op->name, op->no_gradient ? op->no_gradient : "it has none");
-            convd_place_set(f, "");
-            f->segment = NULL;
+            convd_at_nothing(f);
         }
     }
     return convd_faults_count(f) == 0;

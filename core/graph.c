@@ -67,6 +67,19 @@ struct convd_graph *convd_graph_new(const struct convd_memory *mem, struct convd
     return g;
 }
 
+void convd_at_node(struct convd_faults *f, const struct convd_node *n)
+{
+    convd_place_set(f, n->place);
+    f->closed = n->closed;
+    f->segment = n->segment;
+}
+
+void convd_at_nothing(struct convd_faults *f)
+{
+    convd_place_set(f, "");
+    f->segment = NULL;
+}
+
 void convd_graph_free(struct convd_graph *g)
 {
     if (!g)
@@ -311,7 +324,8 @@ static bool check_inputs(struct convd_graph *g, const struct convd_new_step *s)
         least == most
             ? convd_arena_printf(g->faults->mem, "%zu input%s", least, least == 1 ? "" : "s")
             : convd_arena_printf(g->faults->mem, "%zu to %zu inputs", least, most);
-    convd_fault_expected(g->faults, s->chained ? CONVD_MISSING : CONVD_BAD_GRAPH, "inputs",
+    convd_fault_expected(g->faults, s->chained ? CONVD_MISSING : CONVD_BAD_GRAPH,
+                         s->single ? "input" : "inputs",
                          expected ? expected : "", "%s has %zu input%s", s->op->name, s->n_inputs,
                          s->n_inputs == 1 ? "" : "s");
     return false;
@@ -380,6 +394,7 @@ int convd_add_op(struct convd_graph *g, const struct convd_new_step *s)
                            .position = g->scope->index + g->scope->shift};
     n.id = convd_full_id(g, s->id);
     n.place = convd_arena_text(&g->mem, g->faults->place, g->faults->len);
+    n.closed = g->faults->closed;
     n.params = convd_arena_zero(&g->mem, size);
     struct convd_written *w = s->written ? s->written : convd_record(g, s, NULL);
     if (!n.id || !n.place || !n.params || !w) {

@@ -17,6 +17,7 @@ struct convd_node {
     const char *id;                   /* step id ("edges.x" inside a pipeline), "image", or "@name"             */
     uint32_t hash;                    /* of id                                                                  */
     const char *place;                /* JSON Pointer of what was written for it: "/steps/2"                    */
+    bool closed;                      /* that is a block or a pipeline which made it: its members are others    */
     const char *segment;              /* chain segment it came from, or NULL                                    */
     bool named;                       /* the id was written, not made                                           */
     bool bad;                         /* had a fault: shapes behind it are not looked at                        */
@@ -84,6 +85,9 @@ struct convd_graph {
     bool full;                        /* too many steps, or no memory: nothing more is added                    */
 };
 
+/* Faults are about a node from here on, until convd_at_nothing. */
+void convd_at_node(struct convd_faults *f, const struct convd_node *n);
+void convd_at_nothing(struct convd_faults *f);
 void convd_graph_setup(struct convd_graph *g, const struct convd_names *names, const struct convd_limits *limits);
 
 /* Adds a `steps` list as a spec has it (array of strings and objects), at the faults' current place (which should be

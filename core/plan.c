@@ -28,14 +28,6 @@ static double expected_ms(const struct convd_plan *p, double macs, double bytes)
     return 1e3 * (compute > memory ? compute : memory);
 }
 
-/* ---- faults at a node ---- */
-
-static void at_node(struct convd_faults *f, const struct convd_node *n)
-{
-    convd_place_set(f, n->place);
-    f->segment = n->segment;
-}
-
 static bool fits(struct convd_shape s)
 {
     const ptrdiff_t side[] = {s.n, s.c, s.h, s.w};
@@ -212,7 +204,7 @@ static bool all_shapes(struct convd_plan *p, struct convd_faults *f)
         const struct convd_node *n = &p->graph->nodes[v];
         struct convd_plan_node *x = &p->nodes[v];
         if (n->kind == CONVD_NODE_STEP) {
-            at_node(f, n);
+            convd_at_node(f, n);
             x->bad = !step_shape(p, (int)v, f);
             fine &= !x->bad;
             if (!x->bad)
@@ -236,8 +228,7 @@ static bool all_shapes(struct convd_plan *p, struct convd_faults *f)
                                            .fused_into = -1,
                                            .algorithm = "given"};
     }
-    convd_place_set(f, "");
-    f->segment = NULL;
+    convd_at_nothing(f);
     return fine;
 }
 
@@ -271,7 +262,7 @@ static bool check_work(struct convd_plan *p, struct convd_faults *f)
     }
     if (work <= p->limits.macs)
         return true;
-    at_node(f, &p->graph->nodes[worst]);
+    convd_at_node(f, &p->graph->nodes[worst]);
     convd_fault_limit(f, CONVD_TOO_MUCH_WORK, NULL, p->limits.macs, work,
                       "the pipeline needs %.3g multiply-adds, most of them here", work);
     return false;
@@ -285,7 +276,7 @@ static bool check_memory(struct convd_plan *p, double bytes, struct convd_faults
     for (size_t v = 1; v < p->graph->n_nodes; v++)
         if (p->nodes[v].needed && p->nodes[v].info.bytes > p->nodes[worst].info.bytes)
             worst = v;
-    at_node(f, &p->graph->nodes[worst]);
+    convd_at_node(f, &p->graph->nodes[worst]);
     convd_fault_limit(f, CONVD_TOO_MUCH_MEMORY, NULL, (double)p->limits.memory, bytes,
                       "the pipeline needs %.0f MiB, most of them here", bytes / 1048576);
     return false;
@@ -309,7 +300,7 @@ static bool prepare_all(struct convd_plan *p, struct convd_faults *f)
         const struct convd_node *n = &p->graph->nodes[v];
         if (!p->nodes[v].needed || !n->op || !n->op->prepare)
             continue;
-        at_node(f, n);
+        convd_at_node(f, n);
         p->nodes[v].site.state = n->op->prepare(&p->nodes[v].site, &p->mem, f);
         fine &= p->nodes[v].site.state != NULL;
     }
@@ -408,8 +399,7 @@ static struct convd_plan *fill(struct convd_plan *p, const struct convd_output *
     bool fine = check_input(p, f) && all_shapes(p, f);
     fine &= check_outputs(p, f);
     fine = fine && convd_faults_count(f) == 0 && settle(p, f);
-    convd_place_set(f, "");
-    f->segment = NULL;
+    convd_at_nothing(f);
     return fine ? p : NULL;
 }
 

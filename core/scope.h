@@ -15,7 +15,6 @@ struct convd_scope {
     struct convd_written *inside;     /* the entry this list belongs to, or NULL             */
     struct convd_written *last;       /* written entry in this list                          */
     bool record;                      /* entries are kept for printing                       */
-    bool fixed_place;                 /* steps of a pipeline: faults point at its entry      */
     bool in_block;
     size_t index;                     /* position of the step being added                    */
     size_t shift;                     /* added to seeds and positions: repetition of dense   */
@@ -48,6 +47,7 @@ struct convd_new_step {
     int learn;
     const int *inputs;           /* nodes, -1 where a reference had a fault */
     size_t n_inputs;
+    bool single;                 /* written as `input`, not as `inputs` */
     uint64_t tensors;            /* bit i: input i was written "@name" */
     bool chained;
     bool bad;                    /* had faults before it came here */

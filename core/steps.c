@@ -108,7 +108,7 @@ static bool count_written(struct convd_graph *g)
 {
     if (g->full)
         return false;
-    if (g->scope->fixed_place || ++g->n_written <= g->limits.steps)
+    if (g->faults->closed || ++g->n_written <= g->limits.steps)
         return true;
     g->full = true;
     convd_fault_limit(g->faults, CONVD_TOO_MANY_STEPS, NULL, (double)g->limits.steps,
@@ -329,6 +329,7 @@ static bool read_inputs(struct convd_graph *g, const struct convd_value *v,
         return convd_out_of_memory(g);
     s->inputs = nodes;
     s->n_inputs = n;
+    s->single = one;
     for (size_t i = 0; i < n && (one || list); i++) {
         const struct convd_value *name = one ? one : &many->items[i];
         s->tensors |= (uint64_t)(name->kind == CONVD_STRING && name->string[0] == '@') << i;
@@ -484,7 +485,7 @@ int convd_add_list(struct convd_graph *g, const struct convd_value *steps)
     int node = -1;
     g->scope->list = steps;
     for (uint32_t i = 0; i < steps->n && !g->full; i++) {
-        size_t mark = g->scope->fixed_place ? g->faults->len : convd_enter_item(g->faults, i);
+        size_t mark = convd_enter_item(g->faults, i);
         node = add_value(g, &steps->items[i]);
         convd_leave(g->faults, mark);
     }
@@ -545,7 +546,6 @@ int convd_add_pipeline(struct convd_graph *g, const char *name, const struct con
                                 .prefix = prefix,
                                 .inside = w,
                                 .record = outer->record,
-                                .fixed_place = true,
                                 .in_block = outer->in_block,
                                 .shift = outer->shift,
                                 .depth = outer->depth + 1};
@@ -556,7 +556,10 @@ int convd_add_pipeline(struct convd_graph *g, const char *name, const struct con
              strcmp(channels->string, "gray") == 0)
         x = make_gray(g, x);
     inner.image = inner.previous = x;
+    const bool closed = g->faults->closed;
+    g->faults->closed = true; /* its steps were not written here */
     int node = convd_add_list(g, steps);
+    g->faults->closed = closed;
     g->scope = outer;
     w->node = node;
     if (output) {

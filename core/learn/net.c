@@ -111,14 +111,12 @@ static bool mark_step(struct convd_net *net, int v, struct convd_faults *f)
         x->wants |= net->nodes[n->inputs[i]].wants;
     }
     if (!x->wants || goes_back(n->op, x)) return true;
-    convd_place_set(f, n->place);
-    f->segment = n->segment;
+    convd_at_node(f, n);
     convd_fault_expected(f, CONVD_NOT_DIFFERENTIABLE, NULL,
                          "a step that a gradient goes through, or one before all learned steps",
                          "no gradient goes through %s: %s", n->op->name,
                          n->op->no_gradient ? n->op->no_gradient : "it has none");
-    convd_place_set(f, "");
-    f->segment = NULL;
+    convd_at_nothing(f);
     return false;
 }
 

@@ -47,7 +47,7 @@ static struct convd_value number(const struct graph_site *s, const struct convd_
 static struct convd_value numbers(const struct graph_site *s, const struct convd_param *row, size_t n)
 {
     struct convd_value *items;
-    if (one_of(s, 2)) return number(s, row);
+    if (one_of(s, 2) || n > 64) return number(s, row);
     const struct convd_value v = list(s, n, &items);
     for (size_t i = 0; i < n; i++) items[i] = number(s, row);
     return v;
