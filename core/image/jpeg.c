@@ -15,6 +15,7 @@
 
 #define SCANS_MOST 100
 #define SIDE_MOST  65500 /* JPEG_MAX_DIMENSION */
+#define ROWS       16    /* that the library is asked for, and given, at once */
 
 struct guard {
     struct jpeg_error_mgr base; /* first: the library hands it back */
@@ -152,6 +153,16 @@ static void cmyk_row(const uint8_t *x, uint8_t *y, ptrdiff_t w, bool inverted)
         for (int c = 0; c < 3; c++) y[c] = (uint8_t)(((inverted ? x[c] : 255u - x[c]) * k + 127) / 255);
     }
 }
+/* All rows into the caller's picture, as many at a time as the library makes together. */
+static void read_whole(j_decompress_ptr c, uint8_t *whole, size_t row)
+{
+    JSAMPROW rows[ROWS];
+    while (c->output_scanline < c->output_height) {
+        JDIMENSION left = c->output_height - c->output_scanline, n = left < ROWS ? left : ROWS;
+        for (JDIMENSION k = 0; k < n; k++) rows[k] = whole + (c->output_scanline + k) * row;
+        jpeg_read_scanlines(c, rows, n);
+    }
+}
 static bool decode(const uint8_t *data, size_t n, const struct convd_image_info *i, struct convd_row_sink *sink,
                    const struct convd_memory *mem, struct convd_faults *f)
 {
@@ -178,6 +189,11 @@ static bool decode(const uint8_t *data, size_t n, const struct convd_image_info 
         longjmp(g.back, 1);
     }
     jpeg_start_decompress(&c);
+    uint8_t *whole = four ? NULL : convd_sink_whole(sink);
+    if (whole && c.output_height == (JDIMENSION)sink->height) {
+        read_whole(&c, whole, (size_t)sink->width * (size_t)sink->channels);
+        convd_sink_whole_put(sink);
+    }
     while (c.output_scanline < c.output_height && sink->done < sink->height) {
         JSAMPROW row = convd_sink_row(sink), read = four ? cmyk : row;
         jpeg_read_scanlines(&c, &read, 1);
@@ -228,6 +244,23 @@ static size_t bound(ptrdiff_t w, ptrdiff_t h, ptrdiff_t channels, int depth)
     size_t W = ((size_t)w + 15) & ~(size_t)15, H = ((size_t)h + 15) & ~(size_t)15;
     return W * H * (channels == 1 ? 2 : 3) + 2048 + (512u << 10) + 64 * W;
 }
+static void write_whole(j_compress_ptr c, const uint8_t *x, size_t row)
+{
+    /* The library takes rows it does not write to as pointers to what it could. */
+    union {
+        const uint8_t *read;
+        JSAMPROW row;
+    } at[ROWS];
+    JSAMPROW rows[ROWS];
+    while (c->next_scanline < c->image_height) {
+        JDIMENSION left = c->image_height - c->next_scanline, n = left < ROWS ? left : ROWS;
+        for (JDIMENSION k = 0; k < n; k++) {
+            at[k].read = x + (c->next_scanline + k) * row;
+            rows[k] = at[k].row;
+        }
+        jpeg_write_scanlines(c, rows, n);
+    }
+}
 static bool encode(const struct convd_picture *p, const struct convd_encode_options *o, struct convd_bytes *out,
                    struct convd_faults *f)
 {
@@ -263,15 +296,7 @@ static bool encode(const struct convd_picture *p, const struct convd_encode_opti
     jpeg_set_defaults(&c);
     jpeg_set_quality(&c, o->quality, TRUE);
     jpeg_start_compress(&c, TRUE);
-    const uint8_t *x = p->data;
-    while (c.next_scanline < c.image_height) {
-        /* The library takes rows it does not write to as pointers to what it could. */
-        union {
-            const uint8_t *read;
-            JSAMPROW row;
-        } at = {.read = x + (size_t)c.next_scanline * (size_t)p->width * (size_t)p->channels};
-        jpeg_write_scanlines(&c, &at.row, 1);
-    }
+    write_whole(&c, p->data, (size_t)p->width * (size_t)p->channels);
     jpeg_finish_compress(&c);
     jpeg_destroy_compress(&c);
     return true;
