@@ -5,7 +5,7 @@
  * guessed from some, have the least entropy; they become a code of their own without repeats (literals.c), to whole bytes,
  * so that the stripes are one zlib stream when they are put one after another. Where stripes begin depends on the
  * picture's size alone: one worker and eight make the same bytes. Where repeats pay (flat pictures), and where a
- * compression was asked for, all rows go through filter Up and one call of libdeflate. */
+ * compression was asked for and they pay a little, one call of libdeflate follows the filters. */
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,9 @@
 #include "png.h"
 
 #define IDAT_MOST INT32_MAX
-#define LOSS_MOST 0.2 /* share of the size that a fifth of the time is worth */
+/* Shares of the size that repeats must save: what a fifth of the time is worth, and what the matcher needs to win at all. */
+#define LOSS_DEFAULT 0.2
+#define LOSS_ASKED   0.03
 enum { NONE, SUB, UP, AVERAGE, PAETH, FILTERS }; /* PNG 9.2 */
 
 static uint8_t *put32(uint8_t *p, uint32_t v)
@@ -99,21 +101,23 @@ static uint8_t *filter_rows(const struct writer *w, int filter, size_t first, si
 /* What costs least is guessed from pieces of some rows. */
 enum { SAMPLES = 4, SAMPLE = 512 };
 
-/* The cheapest of all filters for rows [first, end). */
-static int choose_filter(const struct writer *w, size_t first, size_t end, uint8_t *scratch)
+/* The cheapest filter for rows [first, end). With repeats it is one of the first three, for Paeth makes the matcher slow, and
+ * not Up only where that is far from the best, for Up leaves it most to find. */
+static int choose_filter(const struct writer *w, bool repeats, size_t first, size_t end, uint8_t *scratch)
 {
+    const int filters = repeats ? UP + 1 : FILTERS;
     uint8_t y[FILTERS][SAMPLES * SAMPLE];
     size_t n = 0, length = w->row < SAMPLE ? w->row : SAMPLE / w->bpp * w->bpp;
     for (size_t k = 0; k < SAMPLES; k++, n += length) {
         size_t i = first + (end - first) * (2 * k + 1) / (2 * SAMPLES);
         size_t at = (w->row - length) / w->bpp * (k + 1) / (SAMPLES + 1) * w->bpp;
         const uint8_t *above = row_above(w, i, scratch), *x = row_at(w, i, scratch);
-        for (int t = 0; t < FILTERS; t++) w->simd->png_row(t, x + at, above + at, length, w->bpp, y[t] + n);
+        for (int t = 0; t < filters; t++) w->simd->png_row(t, x + at, above + at, length, w->bpp, y[t] + n);
     }
     int best = NONE;
     double least = convd_literals_bits(y[NONE], n);
-    for (int t = SUB; t < FILTERS; t++) {
-        double bits = convd_literals_bits(y[t], n);
+    for (int t = SUB; t < filters; t++) {
+        double bits = convd_literals_bits(y[t], n) * (repeats && t == UP ? 0.8 : 1);
         if (bits < least) {
             least = bits;
             best = t;
@@ -141,7 +145,7 @@ static void pack_stripe(void *arg, size_t k, size_t slot)
     const struct writer *w = arg;
     size_t first = k * w->stripe, end = first + w->stripe < w->height ? first + w->stripe : w->height;
     uint8_t *scratch = w->scratch + slot * scratch_bytes(w), *filtered = scratch + 3 * w->row;
-    int filter = choose_filter(w, first, end, scratch);
+    int filter = choose_filter(w, false, first, end, scratch);
     size_t n = (size_t)(filter_rows(w, filter, first, end, scratch, filtered) - filtered);
     w->pieces[k] = (struct piece){
         .adler = libdeflate_adler32(1, filtered, n),
@@ -208,8 +212,8 @@ size_t convd_png_bound(ptrdiff_t width, ptrdiff_t height, ptrdiff_t channels, in
     struct sizes s;
     return sizes_of(&w, &s) ? s.scratch + s.packed + FIXED + COMPRESSOR : SIZE_MAX;
 }
-/* Whether looking for repeats pays: from as many rows as have 16 KiB, at one place in each 128 KiB, but at most four. */
-static bool repeats_pay(const struct writer *w, const struct sizes *s)
+/* Whether looking for repeats saves that share: from as many rows as have 16 KiB, at one place in each 128 KiB, but at most four. */
+static bool repeats_save(const struct writer *w, const struct sizes *s, double share)
 {
     enum { PLACES = 4, WINDOW = 16 << 10, EACH = 128 << 10 };
     size_t places = s->filtered / EACH < 1 ? 1 : s->filtered / EACH < PLACES ? s->filtered / EACH : PLACES;
@@ -222,17 +226,22 @@ static bool repeats_pay(const struct writer *w, const struct sizes *s)
         size_t n = (size_t)(filter_rows(w, UP, first, end, w->scratch, y) - y);
         convd_literals_look(y, n < WINDOW ? n : WINDOW, &all);
     }
-    return all.saved >= LOSS_MOST * all.bits;
+    return all.saved >= share * all.bits;
 }
 /* The zlib stream at y; 0 without memory. */
 static size_t pack(struct writer *w, const struct sizes *s, const struct convd_encode_options *o, uint8_t *y)
 {
-    if (o->compression < 0 && !repeats_pay(w, s)) {
+    /* Of 16 bits the low ones often follow from the high ones, which codes of single bytes do not see. */
+    double share = o->compression < 0 && w->p->depth == 8 ? LOSS_DEFAULT : LOSS_ASKED;
+    if (o->compression && !repeats_save(w, s, share)) {
         w->pieces = (struct piece *)(void *)(w->scratch + s->slots * scratch_bytes(w));
         return pack_stripes(w, s->stripes, s->slots, o->pool, y);
     }
-    uint8_t *filtered = w->scratch + 3 * w->row;
-    filter_rows(w, UP, 0, w->height, w->scratch, filtered);
+    uint8_t *filtered = w->scratch + 3 * w->row, *next = filtered;
+    for (size_t i = 0; i < w->height; i += w->stripe) {
+        size_t end = i + w->stripe < w->height ? i + w->stripe : w->height;
+        next = filter_rows(w, choose_filter(w, o->compression < 1, i, end, w->scratch), i, end, w->scratch, next);
+    }
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(o->compression < 0 ? 1 : o->compression);
     size_t made = c ? libdeflate_zlib_compress(c, filtered, s->filtered, y, s->packed) : 0;
     libdeflate_free_compressor(c);
