@@ -1,7 +1,7 @@
-/* literals.c: blocks of deflate (RFC 1951) with Huffman codes and no matches. The edges of a photo, and most photos after a filter, are
- * noise to a matcher: it looks for repeats at each byte and finds hardly any. Counting the bytes of a block and writing a
- * code for each is several times as fast and within a few percent of the size. README.md has the figures; png_write.c
- * decides when. */
+/* literals.c: blocks of deflate (RFC 1951) with Huffman codes and no matches. The edges of a photo, and most
+ * photos after a filter, are noise to a matcher: it looks for repeats at each byte and finds hardly any. Counting
+ * the bytes of a block and writing a code for each is several times as fast and within a few percent of the size.
+ * README.md has the figures; png_write.c decides when. */
 #include <string.h>
 #include "literals.h"
 
@@ -262,7 +262,8 @@ static uint32_t get32(const uint8_t *x)
     memcpy(&v, x, 4);
     return v;
 }
-/* n at most 65535. Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits and a match about 20. */
+/* Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits and a match about 20.
+ * n is at most 65535. */
 static double saved_bits(const uint8_t *x, size_t n, double literal)
 {
     enum { HASH = 12, LONGEST = 258 };

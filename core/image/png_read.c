@@ -45,7 +45,8 @@ static int passes(const struct convd_png *p)
 }
 static size_t pixel_bits(const struct convd_png *p)
 {
-    static const uint8_t samples[7] = {[PNG_GRAY] = 1, [PNG_RGB] = 3, [PNG_PALETTE] = 1, [PNG_GRAY_ALPHA] = 2, [PNG_RGBA] = 4};
+    static const uint8_t samples[7] = {
+        [PNG_GRAY] = 1, [PNG_RGB] = 3, [PNG_PALETTE] = 1, [PNG_GRAY_ALPHA] = 2, [PNG_RGBA] = 4};
     return (size_t)samples[p->colour] * (size_t)p->depth;
 }
 /* Bytes of a row of w pixels in the file, filter byte aside. */
@@ -165,7 +166,7 @@ static void read_tables(struct reader *r)
         r->table[i][3] = there && i < p->clear_bytes ? p->clear[i] : 255;
     }
     for (size_t c = 0; p->colour != PNG_PALETTE && c < p->clear_bytes / 2; c++) /* only as many bits as samples have */
-        r->key[c] = (uint16_t)((p->clear[2 * c] << 8 | p->clear[2 * c + 1]) & ((1u << p->depth) - 1));
+        r->key[c] = (uint16_t)((p->clear[2 * c] << 8 | p->clear[2 * c + 1]) & ((1 << p->depth) - 1));
 }
 static void deliver(const struct reader *r, const uint8_t *x, uint32_t w, void *y)
 {

@@ -15,7 +15,7 @@
 #include "png.h"
 
 #define IDAT_MOST INT32_MAX
-/* Shares of the size that repeats must save: what a fifth of the time is worth, and what the matcher needs to win at all. */
+/* Shares of the size that repeats must save: what a fifth of the time is worth, and what the matcher needs to win. */
 #define LOSS_DEFAULT 0.2
 #define LOSS_ASKED   0.03
 enum { NONE, SUB, UP, AVERAGE, PAETH, FILTERS }; /* PNG 9.2 */
@@ -157,8 +157,9 @@ static void pack_stripe(void *arg, size_t k, size_t slot)
 static uint32_t joined_adler(uint32_t x, uint32_t y, size_t n)
 {
     const uint32_t prime = 65521;
-    uint32_t low = ((x & 0xffff) + (y & 0xffff) + prime - 1) % prime, grown = (uint32_t)((n % prime) * ((x & 0xffff) + prime - 1) % prime);
-    return low | ((x >> 16) + (y >> 16) + grown) % prime << 16;
+    uint32_t low = ((x & 0xffff) + (y & 0xffff) + prime - 1) % prime;
+    uint64_t grown = n % prime * ((x & 0xffff) + prime - 1) % prime, high = (x >> 16) + (y >> 16) + grown;
+    return low | (uint32_t)(high % prime) << 16;
 }
 /* zlib's head, the stripes, the checksum; returns how many bytes. */
 static size_t pack_stripes(struct writer *w, size_t stripes, size_t slots, struct convd_pool *pool, uint8_t *y)
@@ -180,8 +181,12 @@ static size_t pack_stripes(struct writer *w, size_t stripes, size_t slots, struc
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
-enum { FIXED = 8 + 25 + 12 + 12, ZLIB = 2 + 4, COMPRESSOR = 2 << 20 }; /* signature, IHDR, IDAT without body, IEND; … */
-enum { SLOTS = 16 };                                                   /* workers in a picture                       */
+enum {
+    FIXED = 8 + 25 + 12 + 12, /* signature, IHDR, IDAT without body, IEND */
+    ZLIB = 2 + 4,             /* head and checksum                        */
+    COMPRESSOR = 2 << 20,
+    SLOTS = 16                /* workers in a picture, at most            */
+};
 
 struct sizes {
     size_t filtered;         /* all rows, each after its filter */
@@ -195,7 +200,7 @@ static bool sizes_of(struct writer *w, struct sizes *s)
     w->stripe = stripe_rows(w->row, w->height);
     s->stripes = (w->height + w->stripe - 1) / w->stripe;
     s->slots = s->stripes < SLOTS ? s->stripes : SLOTS;
-    size_t pieces = s->stripes * sizeof *w->pieces, one = s->filtered + 3 * w->row, all = s->slots * scratch_bytes(w) + pieces;
+    size_t one = s->filtered + 3 * w->row, all = s->slots * scratch_bytes(w) + s->stripes * sizeof *w->pieces;
     s->scratch = one > all ? one : all;
     size_t a = libdeflate_zlib_compress_bound(NULL, s->filtered), b = s->stripes * piece_bound(w) + ZLIB;
     s->packed = a > b ? a : b;
@@ -208,11 +213,13 @@ static struct writer writer_of(const struct convd_picture *p)
 }
 size_t convd_png_bound(ptrdiff_t width, ptrdiff_t height, ptrdiff_t channels, int depth)
 {
-    struct writer w = writer_of(&(struct convd_picture){.width = width, .height = height, .channels = channels, .depth = depth});
+    struct convd_picture p = {.width = width, .height = height, .channels = channels, .depth = depth};
+    struct writer w = writer_of(&p);
     struct sizes s;
     return sizes_of(&w, &s) ? s.scratch + s.packed + FIXED + COMPRESSOR : SIZE_MAX;
 }
-/* Whether looking for repeats saves that share: from as many rows as have 16 KiB, at one place in each 128 KiB, but at most four. */
+/* Whether looking for repeats saves that share: from as many rows as have 16 KiB, at one place in each 128 KiB, but at
+ * most four. */
 static bool repeats_save(const struct writer *w, const struct sizes *s, double share)
 {
     enum { PLACES = 4, WINDOW = 16 << 10, EACH = 128 << 10 };

@@ -11,8 +11,9 @@ static const struct kind {
     const char *name, *codec, *input;
     ptrdiff_t channels; /* to encode; 0: decode */
 } kinds[] = {
-    {"pngdec", "png", ".png", 0},   {"pngenc", "png", ".rgb", 3},   {"pngencgray", "png", ".edges", 1}, {"jpgdec", "jpeg", ".jpg", 0},
-    {"jpgenc", "jpeg", ".rgb", 3},  {"webpdec", "webp", ".webp", 0}, {"webpenc", "webp", ".rgb", 3},
+    {"pngdec", "png", ".png", 0},    {"pngenc", "png", ".rgb", 3},   {"pngencgray", "png", ".edges", 1},
+    {"jpgdec", "jpeg", ".jpg", 0},   {"jpgenc", "jpeg", ".rgb", 3},  {"webpdec", "webp", ".webp", 0},
+    {"webpenc", "webp", ".rgb", 3},
 };
 
 struct codec_work {
@@ -83,7 +84,8 @@ struct codec_work *codec_work_new(const char *kind, const char *path, ptrdiff_t 
     w->faults = convd_faults_new();
     w->pool = threads > 1 ? convd_pool_new(threads - 1) : NULL; /* the caller is one of them */
     w->decode = (struct convd_decode_options){.channels = CONVD_RGB, .background = {255, 255, 255}};
-    w->encode = (struct convd_encode_options){.compression = level, .quality = strcmp(kind, "webpenc") == 0 ? 80 : 90, .pool = w->pool};
+    w->encode = (struct convd_encode_options){
+        .compression = level, .quality = strcmp(kind, "webpenc") == 0 ? 80 : 90, .pool = w->pool};
     w->picture = (struct convd_picture){.width = width, .height = height, .channels = w->kind->channels, .depth = 8};
     w->in = slurp(path, w->kind->input, &w->in_bytes);
     if (!w->faults || !w->in || (threads > 1 && !w->pool) || !try(w)) {

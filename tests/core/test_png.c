@@ -105,7 +105,8 @@ TEST(the_default_is_near_level_1_on_a_photo_and_on_a_flat_picture)
 /* Sizes around stripes; noise, slopes and flat parts, so that stripes differ in what suits them. */
 TEST(any_number_of_workers_writes_the_same_bytes)
 {
-    static const ptrdiff_t sizes[][3] = {{640, 480, 1}, {333, 517, 3}, {1, 200000, 1}, {70000, 5, 4}, {90, 1, 2}, {257, 300, 4}};
+    static const ptrdiff_t sizes[][3] = {{640, 480, 1}, {333, 517, 3}, {1, 200000, 1},
+                                            {70000, 5, 4}, {90, 1, 2},    {257, 300, 4}};
     struct t_rng r = t_rng(12);
     struct convd_pool *pool = convd_pool_new(3);
     for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {

@@ -46,7 +46,8 @@ static bool same_as_libspng(const uint8_t *png, size_t n, const char *what)
         free(alpha);
     }
     if (good != (right != NULL))
-        T_FAIL("%s: %s here, %s by libspng", what, good ? "read" : convd_faults_first(f)->detail, right ? "read" : "refused");
+        T_FAIL("%s: %s here, %s by libspng", what, good ? "read" : convd_faults_first(f)->detail,
+               right ? "read" : "refused");
     free(pixels);
     free(right);
     convd_faults_free(f);
@@ -102,7 +103,7 @@ static size_t row_bytes(const struct kind *k, uint32_t w)
     static const int samples[7] = {1, 0, 3, 1, 2, 0, 4};
     return ((size_t)w * (size_t)samples[k->colour] * (size_t)k->depth + 7) / 8;
 }
-/* Rows of random bytes, each with a filter; limit: what a row's bytes stay below, so that palettes have them mostly. */
+/* Rows of random bytes, each with a filter; small ones more often, so that palettes have them. */
 static size_t random_rows(const struct kind *k, uint32_t w, uint32_t h, uint8_t *x, struct t_rng *r)
 {
     size_t n = w ? row_bytes(k, w) : 0;
@@ -137,14 +138,14 @@ static void random_colours(const struct kind *k, struct convd_bytes *b, struct t
     for (int i = 0; i < 6; i += 2 - (k->depth == 16)) x[i] = 0; /* keys that occur */
     chunk(b, "tRNS", x, k->colour == 3 ? (size_t)t_between(r, 1, (ptrdiff_t)entries) : k->colour == 2 ? 6 : 2);
 }
-/* cut: how many bytes of the stream to leave out (or to add, below 0). */
 static struct convd_bytes random_png(const struct kind *k, struct t_rng *r)
 {
     size_t most = (row_bytes(k, k->w) + 9) * (k->h + 8) * 2 + 64, room = most + 1000;
     uint8_t *x = malloc(most), *z = malloc(room);
     struct convd_bytes b = {0};
     convd_bytes_put(&b, "\x89PNG\r\n\x1a\n", 8);
-    uint8_t head[13] = {0, 0, 0, (uint8_t)k->w, 0, 0, 0, (uint8_t)k->h, (uint8_t)k->depth, (uint8_t)k->colour, 0, 0, k->adam7};
+    uint8_t head[13] = {0, 0, 0, (uint8_t)k->w, 0, 0, 0, (uint8_t)k->h, (uint8_t)k->depth, (uint8_t)k->colour, 0, 0,
+                        k->adam7};
     chunk(&b, "IHDR", head, sizeof head);
     random_colours(k, &b, r);
     size_t n = random_passes(k, x, r);
@@ -170,7 +171,8 @@ TEST(random_files_of_every_kind_are_what_libspng_reads)
     struct t_rng r = t_rng(11);
     for (int round = 0; round < 40; round++)
         for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-            struct kind k = {(uint32_t)t_between(&r, 1, 40), (uint32_t)t_between(&r, 1, 30), kinds[i][1], kinds[i][0], round & 1};
+            struct kind k = {(uint32_t)t_between(&r, 1, 40), (uint32_t)t_between(&r, 1, 30), kinds[i][1], kinds[i][0],
+                             round & 1};
             char what[80];
             snprintf(what, sizeof what, "%u x %u, colour %d, depth %d, adam7 %d", k.w, k.h, k.colour, k.depth, k.adam7);
             struct convd_bytes png = random_png(&k, &r);
