@@ -233,7 +233,7 @@ One thread, `convd bench` on noise. Channels and maps that no longer fit a cache
 {scale_tables(of("scale"))}
 ## Service
 
-One picture posted again and again over loopback by wrk, which shares the cores with the server; the best of three turns.
+One picture posted again and again over loopback by wrk, which shares the cores with the server; the better of two turns.
 *sharp* is node's http with one 3x3 convolution by sharp, gray out.
 {service_tables(of("service"))}
 ## Everything

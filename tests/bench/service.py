@@ -21,7 +21,7 @@ function done(s, l, r)
   io.write(string.format("R %d %d %d %d %d\\n", s.requests, s.duration, l:percentile(50), l:percentile(99), bad))
 end
 """
-ROUNDS, SECONDS, CONNECTIONS = 3, 2, (1, 2, 16)
+ROUNDS, SECONDS, CONNECTIONS = 2, 2, (1, 2, 16)
 
 CONVD = [os.path.join(ROOT, "build", "convd"), "serve", "--listen", "127.0.0.1:{port}", "--log-format", "text"]
 SHARP = ["node", os.path.join(HERE, "peers", "sharp_server.js"), "{port}"]
