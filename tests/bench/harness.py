@@ -17,11 +17,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(ROOT, "build", "bench")  # BENCH_DIR of the programs: workloads.tsv, and build/img, build/models
 NPM = os.environ.get("BENCH_NPM", os.path.join(BUILD, "npm"))  # has node_modules with sharp and onnxruntime-node
-ROUNDS = int(os.environ.get("ROUNDS", 9))
-LONG = 2500  # ms: a peer whose samples have taken that long is left out of further rounds, three at the least
+ROUNDS = int(os.environ.get("ROUNDS", 7))
+LONG = 900  # ms: a peer whose samples have taken that long is left out of further rounds, three at the least
 
 # Without these, glibc gives every large block back to the kernel at each free, and peers mostly measure page faults.
-ENV = dict(os.environ, BENCH_DIR=BUILD, BENCH_NPM=NPM, MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_="20000000000",
+SAMPLE_MS = os.environ.get("SAMPLE_MS", "8")
+ENV = dict(os.environ, BENCH_DIR=BUILD, SAMPLE_MS=SAMPLE_MS, BENCH_NPM=NPM, MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_="20000000000",
            MALLOC_TOP_PAD_="67108864")
 
 # Name, source, and what the compiler needs beside it (pkg-config's words after "pkg:").

@@ -195,6 +195,8 @@ static double timed(struct share *shares, int threads, long repeats)
 
 static double sample(const struct share *all, int threads, char *arena)
 {
+    const char *text = getenv("SAMPLE_MS");
+    const double want = text ? atof(text) : 15;
     struct share s[MOST_THREADS];
     const size_t read = all->read / (size_t)threads, write = all->write / (size_t)threads;
     for (int i = 0; i < threads; i++) {
@@ -206,7 +208,7 @@ static double sample(const struct share *all, int threads, char *arena)
     }
     timed(s, threads, 1);
     const double one = timed(s, threads, 1);
-    const long repeats = one < 15e-5 ? 100000 : one > 15 ? 1 : (long)(15 / one);
+    const long repeats = one < want / 1e5 ? 100000 : one > want ? 1 : (long)(want / one);
     timed(s, threads, repeats);
     return timed(s, threads, repeats) / (double)repeats;
 }
