@@ -17,6 +17,8 @@ PACKAGES_RUN  := gcc libc6-dev pkg-config libmicrohttpd-dev libcjson-dev libdefl
 PACKAGES_TEST := $(PACKAGES_RUN) libcmocka-dev libcurl4-openssl-dev libspng-dev python3-jsonschema
 PACKAGES_BENCH := $(PACKAGES_RUN) git procps python3 python3-numpy python3-pil
 PACKAGES_FUZZ := $(PACKAGES_RUN) libspng-dev clang libclang-rt-dev
+PACKAGES_NEON := libspng-dev libspng0 libdeflate-dev libdeflate0 libjpeg62-turbo-dev libjpeg62-turbo libwebp-dev libwebp7 \
+                 zlib1g-dev zlib1g libcjson-dev libcjson1 libxxhash-dev libxxhash0 libstb-dev libcmocka-dev libcmocka0
 PACKAGES_LINT := $(PACKAGES_TEST) binutils clang clang-format cppcheck shellcheck
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -65,14 +67,28 @@ PROGRAM    := $(if $(MAIN_OBJ),$(B)/convd)
 LIBRARIES  := $(B)/libconvd.a $(B)/libconvd.so
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
+comma      := ,
 PKG_CONFIG ?= pkg-config
 pkg         = $(shell $(PKG_CONFIG) $(1) 2>/dev/null)
-CORE_LIBS   = $(call pkg,--libs libdeflate libjpeg libwebp)
-API_LIBS    = $(call pkg,--libs libcjson libxxhash)
-SERVER_LIBS = $(call pkg,--libs libmicrohttpd sqlite3 nettle) -larchive
-TEST_LIBS   = $(call pkg,--libs cmocka libcurl)
-PKG_CFLAGS := $(call pkg,--cflags libdeflate libjpeg libwebp libcjson libxxhash libmicrohttpd nettle) \
-              $(patsubst -I%,-isystem %,$(call pkg,--cflags stb))
+CORE_PKGS   := libdeflate libjpeg libwebp
+API_PKGS    := libcjson libxxhash
+SERVER_PKGS := libmicrohttpd sqlite3 nettle
+TEST_PKGS   := cmocka libcurl
+ARCHIVES    := $(B)/server.a $(B)/api.a $(B)/libconvd.a
+# Another processor's build: what needs neither sockets nor a store. Its packages are unpacked under build/, see test-neon.
+ifeq ($(VARIANT),neon)
+SERVER_PKGS :=
+TEST_PKGS   := cmocka
+ARCHIVES    := $(B)/api.a $(B)/libconvd.a
+PKG_CONFIG  := PKG_CONFIG_SYSROOT_DIR=$(abspath $(B)/root) PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+               PKG_CONFIG_LIBDIR=$(abspath $(B)/root/usr/lib/aarch64-linux-gnu/pkgconfig) pkg-config
+endif
+CORE_LIBS   = $(call pkg,--libs $(CORE_PKGS))
+API_LIBS    = $(call pkg,--libs $(API_PKGS))
+SERVER_LIBS = $(if $(SERVER_PKGS),$(call pkg,--libs $(SERVER_PKGS)) -larchive)
+TEST_LIBS   = $(call pkg,--libs $(TEST_PKGS))
+PKG_CFLAGS := $(call pkg,--cflags $(CORE_PKGS) $(API_PKGS) $(SERVER_PKGS)) $(patsubst -I%,-isystem %,$(call pkg,--cflags stb)) \
+              $(if $(filter neon,$(VARIANT)),-I$(abspath $(B)/root/usr/include/aarch64-linux-gnu))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes
 CFLAGS   ?= -g
@@ -99,7 +115,8 @@ OPT_HOT  := -O1 -fexpensive-optimizations
 endif
 BASE := -std=gnu11 -D_GNU_SOURCE= -pthread -fPIC -fno-semantic-interposition -ffp-contract=off \
         $(WARNINGS) $(WERROR) $(HARDEN) $(SANITIZE) $(PKG_CFLAGS)
-LINK := -pthread $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS)
+LINK := -pthread $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS) \
+        $(if $(filter neon,$(VARIANT)),-Wl$(comma)-rpath-link$(comma)$(abspath $(B)/root/usr/lib/aarch64-linux-gnu))
 
 # Objects depend on this file, which changes when the flags do.
 FLAGS := $(B)/flags
@@ -171,7 +188,7 @@ $(TESTS:%=%.o) $(ASKED:%=%.o): CPPFLAGS += -I.
 $(HELP_OBJ) $(B)/tests/bench/soak.o: CPPFLAGS += -I.
 define TEST_RULE
 $(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(patsubst %/,%,$(dir $(1))))) \
-    $(B)/server.a $(B)/api.a $(B)/libconvd.a
+    $(ARCHIVES)
 	@echo '  LD      $$@' && $(CC) -o $$@ $$^ $$$$(sed -n 's,^/[*] link: \(.*\) [*]/$$$$,\1,p' $(1)) $$(LINK) \
 	    $$(TEST_LIBS) $$(SERVER_LIBS) $$(API_LIBS) $$(CORE_LIBS) -lm
 endef
@@ -237,6 +254,28 @@ test-crash: install-packages-test
 	@CONVD=$(abspath $(B)/convd) TESTDATA=$(abspath tests/data) CRASH_JOBS=500 CRASH_KILLS=60 CRASH_FILL=10000 $(B)/tests/http/crash
 	@for t in $(DISK_TESTS); do \
 	    CONVD=$(abspath $(B)/convd) BUILD=$(abspath $(B)) DISK_POINTS=0 DISK_TESTS="*$$t*" $(B)/tests/http/disk || exit 1; done
+
+# What depends on instructions and on nothing around the process.
+CORE_TESTS = $(filter $(B)/tests/core/% $(B)/tests/conformance/% $(B)/tests/graphs/integers $(B)/tests/ops_all $(B)/tests/simd_all,$(TESTS))
+.PHONY: test-isa test-neon run-core-tests
+run-core-tests: $(CORE_TESTS)
+	@BUILD=$(abspath $(B)) TESTDATA=$(abspath tests/data) TEST_TIMEOUT=1200 tools/run-tests $^
+
+## test-isa: every test under each CONVD_ISA; then those of the core on processors without AVX and without AVX-512 (qemu)
+test-isa: install-packages-test
+	@tools/install-packages qemu-user-static
+	@$(MAKE) $(JOBS) --no-print-directory all programs
+	@for isa in $(ISAS); do echo "CONVD_ISA=$$isa"; CONVD_ISA=$$isa $(MAKE) --no-print-directory run-tests || exit 1; done
+	@for cpu in Nehalem Haswell; do echo "$$cpu"; RUN="qemu-x86_64-static -cpu $$cpu" $(MAKE) --no-print-directory \
+	    run-core-tests || exit 1; done
+
+## test-neon: the core's tests for 64-bit ARM: cross-compiled, run by qemu
+NEON_ROOT := build/neon/root
+test-neon:
+	@tools/install-packages $(PACKAGES_RUN) gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+	@tools/unpack-arm64 $(NEON_ROOT) $(PACKAGES_NEON)
+	@RUN="qemu-aarch64-static -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(abspath $(NEON_ROOT))/usr/lib/aarch64-linux-gnu" \
+	    $(MAKE) $(JOBS) --no-print-directory VARIANT=neon CC=aarch64-linux-gnu-gcc run-core-tests
 
 ## tsan: every test under ThreadSanitizer
 tsan: install-packages-test
@@ -366,4 +405,4 @@ $(B)/bench-engine: $(B)/tests/bench/engine.o $(B)/tests/bench/codecs.o $(B)/libc
 clean:
 	rm -rf build
 
--include $(shell find $(B) \( -path build/asan -o -path build/tsan -o -path build/fuzz \) ! -path '$(B)' -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(B) \( -path build/asan -o -path build/tsan -o -path build/neon -o -path build/fuzz \) ! -path '$(B)' -prune -o -name '*.d' -print 2>/dev/null)

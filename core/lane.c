@@ -19,7 +19,9 @@
 #define BAND_ROWS_LEAST 32
 #define BANDS_A_THREAD  4
 #define TABLE_MOST  200000u
-#define BUFFERS_MOST ((size_t)8 << 20) /* bytes of a worker's rings                                           */
+#define BUFFERS_FINE ((size_t)8 << 20)   /* bytes of a worker's rings                                         */
+#define BUFFERS_MOST ((size_t)128 << 20) /* and of all workers' rings, where one worker's are larger: a band's first step
+                                            needs a row more of each map for every window below it                       */
 
 static size_t align(size_t bytes)
 {
@@ -240,7 +242,7 @@ static bool place(const struct convd_plan *p, struct convd_stage *s)
         end += 64 * (k % 7);
         l->offset = end + align((size_t)(l->margin * l->format.step) * convd_fixed_size(l->format.type));
         end += l->plane * (size_t)l->format.planes;
-        if (end > BUFFERS_MOST)
+        if (end > BUFFERS_FINE && end > BUFFERS_MOST / (p->threads ? p->threads : 1))
             return false;
     }
     s->scratch_offset = end;

@@ -2,7 +2,8 @@
  *
  * A tile of taps x outs sums stays in registers while the row runs past, each of them in CONVD_DOTS_PARTS parts (one
  * register with AVX-512, two with AVX2). Taps that are left over are done by narrower tiles, or, where they are many, by one
- * laid over taps that are done already. So is the end of the row: lanes that were added before are masked out. */
+ * laid over taps that are done already. So is the end of the row: lanes that were added before are masked
+ * out, which may turn a sum of -0 into 0. */
 #include "isa.h"
 
 #define REGISTERS (CONVD_DOTS_PARTS / LANES) /* for one sum */

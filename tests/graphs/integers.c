@@ -215,4 +215,25 @@ TEST(what_was_chosen_is_told)
     expect("gaussian", "31,5", CONVD_F32_NCHW, "separable");
 }
 
+/* A band's first step reaches far down a long chain, and its rings are large then. */
+TEST(a_long_chain_of_windows_stays_on_integers)
+{
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    struct convd_input in = {.pixels = CONVD_U8_HWC, .n = 1, .height = 480, .width = 640, .stored = 3, .channels = 3};
+    struct convd_output out = {.node = CONVD_IMAGE, .pixels = CONVD_U8_HWC};
+    for (int i = 0; i < 64; i++) out.node = convd_graph_add(g, "dilate", "3", out.node);
+    for (size_t threads = 1; threads <= 8; threads *= 2) {
+        struct convd_plan *p = convd_plan_new(g, &in, &out, 1, NULL, threads, f);
+        struct convd_step_info info;
+        OK(p && convd_plan_info(p, out.node, &info));
+        STR("integer u8", info.algorithm);
+        if (convd_plan_workspace(p) > (size_t)200 << 20)
+            T_FAIL("%zu bytes for %zu threads", convd_plan_workspace(p), threads);
+        convd_plan_free(p);
+    }
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
 T_MAIN("graphs/integers")
