@@ -1,9 +1,11 @@
 /* archive.c: see archive.h. */
 #include "archive.h"
+#include "../api/json.h"
 #include "../core/convd.h"
 #include "../core/err.h"
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +26,32 @@ enum archive_kind archive_kind_of(const void *data, size_t n)
         return ARCHIVE_ZIP;
     if (n >= 10 && b[0] == 0x1f && b[1] == 0x8b) return ARCHIVE_TAR_GZ;
     if (n >= 512 && memcmp(b + 257, "ustar", 5) == 0) return ARCHIVE_TAR;
+    if (n >= 1024 && b[0] == 0 && memcmp(b, b + 1, 1023) == 0)
+        return ARCHIVE_TAR; /* its end alone */
     return ARCHIVE_NONE;
+}
+
+/* The library turns names from and into the charset of the thread's locale: here UTF-8, wherever the process was started.
+ * In "C" it has no words for an é, and its writer of tars reads through NULL. */
+static locale_t utf8_new(void)
+{
+    return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+static void utf8_free(locale_t utf8)
+{
+    if (utf8) freelocale(utf8);
 }
 
 struct archive_in {
     struct archive *from;
     struct archive_entry *entry;
     struct archive_limits limits;
+    locale_t utf8;
     size_t packed, unpacked, entries;
     bool limit, ended;
     char words[256];
+    char name[3 * NAME_MOST]; /* of the entry: UTF-8 */
 };
 
 static void say(struct archive_in *a, bool limit, const char *words)
@@ -51,10 +69,13 @@ struct archive_in *archive_open(const void *data, size_t n, const struct archive
         return NULL;
     }
     a->limits = *limits;
+    a->utf8 = utf8_new();
     a->packed = n;
+    a->ended = kind == ARCHIVE_ZIP &&
+               ((const char *)data)[2] == 5; /* a zip that begins with its end holds no files */
     a->from = archive_read_new();
     if (!a->from) {
-        free(a);
+        archive_close(a);
         return NULL;
     }
     if (kind == ARCHIVE_ZIP) {
@@ -63,7 +84,7 @@ struct archive_in *archive_open(const void *data, size_t n, const struct archive
         archive_read_support_format_tar(a->from);
         if (kind == ARCHIVE_TAR_GZ) archive_read_support_filter_gzip(a->from);
     }
-    if (archive_read_open_memory(a->from, data, n) == ARCHIVE_OK) return a;
+    if (a->ended || archive_read_open_memory(a->from, data, n) == ARCHIVE_OK) return a;
     archive_close(a);
     return NULL;
 }
@@ -80,7 +101,8 @@ struct archive_in *archive_begin(const void *data, size_t n, const struct archiv
         convd_fault_expected(f, CONVD_UNSUPPORTED, NULL, "a zip, a tar or a tar.gz",
                              "this is no archive that is read here");
     else
-        convd_fault(f, CONVD_BAD_IMAGE, NULL, "the archive is broken from its first byte on");
+        convd_fault_expected(f, CONVD_BAD_IMAGE, NULL, "a whole zip or tar(.gz)",
+                             "the archive is broken or cut off: nothing can be read of it");
     return NULL;
 }
 
@@ -88,6 +110,7 @@ void archive_close(struct archive_in *a)
 {
     if (!a) return;
     archive_read_free(a->from);
+    utf8_free(a->utf8);
     free(a);
 }
 
@@ -100,7 +123,7 @@ const char *archive_fault(const struct archive_in *a, bool *limit)
 /* Why a name cannot be one inside a folder, or NULL. */
 static const char *bad_name(const char *name)
 {
-    if (!name || !*name) return "its name is empty, or no UTF-8";
+    if (!*name) return "its name is empty";
     if (strlen(name) >= NAME_MOST) return "its name is longer than 1023 bytes";
     if (name[0] == '/' || strchr(name, '\\') || (name[0] && name[1] == ':'))
         return "its name is not relative to the archive";
@@ -117,6 +140,10 @@ static const char *bad_name(const char *name)
 static bool within(struct archive_in *a)
 {
     char words[200] = "";
+    if (a->limits.stop && atomic_load(a->limits.stop)) {
+        say(a, false, "it was not read to its end");
+        return false;
+    }
     if (a->entries > a->limits.entries)
         snprintf(words, sizeof words, "it has more than %zu files", a->limits.entries);
     else if (a->unpacked > a->limits.unpacked)
@@ -131,10 +158,34 @@ static bool within(struct archive_in *a)
 /* What nobody put there on purpose. */
 static bool is_litter(const char *name)
 {
-    const char *base = name ? strrchr(name, '/') : NULL;
-    base = base ? base + 1 : name;
-    return name && (strncmp(name, "__MACOSX/", 9) == 0 || strncmp(base, "._", 2) == 0 ||
-                    strcmp(base, ".DS_Store") == 0 || strcmp(base, "Thumbs.db") == 0);
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    return strncmp(name, "__MACOSX/", 9) == 0 || strncmp(base, "._", 2) == 0 ||
+           strcmp(base, ".DS_Store") == 0 || strcmp(base, "Thumbs.db") == 0;
+}
+
+/* The entry's name. Bytes that are no UTF-8 (what an older system wrote) become %XX: the name stays one, and whoever knows
+ * the system can tell what it was. */
+static const char *read_name(struct archive_in *a)
+{
+    const char *s = archive_entry_pathname_utf8(a->entry);
+    if (!s) s = archive_entry_pathname(a->entry);
+    if (!s) s = "";
+    const uint8_t *p = (const uint8_t *)s, *end = p + strlen(s);
+    size_t n = 0;
+    while (p < end && n + 4 < sizeof a->name) {
+        size_t k = *p < 128 ? 1 : api_utf8_length(p, end);
+        if (k == 0) {
+            n += (size_t)snprintf(a->name + n, 4, "%%%02X", *p++);
+            continue;
+        }
+        memcpy(a->name + n, p, k);
+        n += k;
+        p += k;
+    }
+    a->name[n] = 0;
+    const char *name = a->name;
+    while (name[0] == '.' && name[1] == '/') name += 2;
+    return name;
 }
 
 /* Passes over what is left of the entry, counting what comes out. */
@@ -154,7 +205,7 @@ static bool skip(struct archive_in *a)
     return false;
 }
 
-bool archive_next(struct archive_in *a, struct archive_entry_info *e)
+static bool next(struct archive_in *a, struct archive_entry_info *e)
 {
     while (!a->words[0] && !a->ended) {
         if (a->entry && !skip(a)) return false;
@@ -167,12 +218,9 @@ bool archive_next(struct archive_in *a, struct archive_entry_info *e)
         }
         a->entries++;
         if (!within(a)) return false;
-        const char *name = archive_entry_pathname_utf8(a->entry);
-        if (!name) name = archive_entry_pathname(a->entry);
-        while (name && name[0] == '.' && name[1] == '/') name += 2;
-        if (archive_entry_filetype(a->entry) == AE_IFDIR || (name && !*name) || is_litter(name))
-            continue;
-        *e = (struct archive_entry_info){.name = name ? name : "", .size = UINT64_MAX};
+        const char *name = read_name(a);
+        if (archive_entry_filetype(a->entry) == AE_IFDIR || is_litter(name)) continue;
+        *e = (struct archive_entry_info){.name = name, .size = UINT64_MAX};
         if (archive_entry_size_is_set(a->entry)) e->size = (uint64_t)archive_entry_size(a->entry);
         e->refused = bad_name(name);
         if (!e->refused &&
@@ -182,6 +230,14 @@ bool archive_next(struct archive_in *a, struct archive_entry_info *e)
         return true;
     }
     return false;
+}
+
+bool archive_next(struct archive_in *a, struct archive_entry_info *e)
+{
+    locale_t last = uselocale(a->utf8);
+    bool there = next(a, e);
+    uselocale(last);
+    return there;
 }
 
 void *archive_read(struct archive_in *a, size_t *n)
@@ -218,6 +274,7 @@ struct archive_out {
     struct archive *to;
     bool (*put)(void *arg, const void *data, size_t n);
     void *arg;
+    locale_t utf8;
     bool failed;
 };
 
@@ -252,7 +309,8 @@ struct archive_out *archive_create(enum archive_kind kind,
 {
     struct archive_out *a = calloc(1, sizeof *a);
     if (!a) return NULL;
-    *a = (struct archive_out){.to = archive_write_new(), .put = put, .arg = arg};
+    *a =
+        (struct archive_out){.to = archive_write_new(), .put = put, .arg = arg, .utf8 = utf8_new()};
     if (a->to && set_up(a, kind)) return a;
     archive_end(a, false);
     return NULL;
@@ -262,7 +320,8 @@ bool archive_add(struct archive_out *a, const char *name, const void *data, size
 {
     struct archive_entry *e = archive_entry_new();
     if (!e) return false;
-    archive_entry_set_pathname_utf8(e, name);
+    locale_t last = uselocale(a->utf8);
+    archive_entry_copy_pathname(e, name);
     archive_entry_set_size(e, (la_int64_t)n);
     archive_entry_set_filetype(e, AE_IFREG);
     archive_entry_set_perm(e, 0644);
@@ -270,6 +329,7 @@ bool archive_add(struct archive_out *a, const char *name, const void *data, size
     bool fine = archive_write_header(a->to, e) >= ARCHIVE_WARN &&
                 archive_write_data(a->to, data, n) == (la_ssize_t)n;
     archive_entry_free(e);
+    uselocale(last);
     return fine && !a->failed;
 }
 
@@ -279,6 +339,7 @@ bool archive_end(struct archive_out *a, bool finish)
     if (a->to && !finish) archive_write_fail(a->to);
     bool fine = a->to && archive_write_close(a->to) == ARCHIVE_OK && !a->failed;
     if (a->to) archive_write_free(a->to);
+    utf8_free(a->utf8);
     free(a);
     return fine && finish;
 }

@@ -2,6 +2,7 @@
  * else's: every entry's name is checked, and bombs are noticed by what comes out of them. */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ struct archive_limits {
     size_t unpacked; /* bytes of all together                         */
     size_t ratio;    /* unpacked bytes for each packed one, above 1 MiB */
     size_t entry;    /* bytes of one file                             */
+    const atomic_bool *stop; /* looked at between blocks; NULL: never */
 };
 struct archive_in;
 struct archive_entry_info {

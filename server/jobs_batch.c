@@ -201,6 +201,7 @@ static bool survey(struct batch *b)
 {
     struct archive_limits limits = job_archive_limits(b->job->server);
     struct archive_entry_info e;
+    limits.stop = &b->job->stop;
     b->in = archive_open(b->data.data, b->data.n, &limits);
     if (!b->in) {
         convd_fault(&b->job->faults, CONVD_BAD_IMAGE, NULL, "the archive cannot be read");

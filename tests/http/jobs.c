@@ -193,7 +193,7 @@ static void check_album(enum archive_kind kind)
     EQ(200, a.status);
     STR(archive_media[kind], answer_header(&a, "Content-Type"));
     EQ(kind, archive_kind_of(a.body, a.body_n));
-    struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24};
+    struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24, NULL};
     struct archive_in *in = archive_open(a.body, a.body_n, &limits);
     struct archive_entry_info e;
     size_t n, files = 0;
@@ -244,7 +244,7 @@ TEST(names_that_would_be_one_keep_their_extension_and_no_name_leads_out)
         job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
     job_wait(&s, job, "succeeded");
     struct answer a = get(&s, job_at(job, "result"));
-    struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24};
+    struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24, NULL};
     struct archive_in *in = archive_open(a.body, a.body_n, &limits);
     struct archive_entry_info e;
     static const char *const want[] = {"a.jpg.png", "a.ppm.png", "a.jpg.gif.png", "results.jsonl"};
@@ -254,6 +254,109 @@ TEST(names_that_would_be_one_keep_their_extension_and_no_name_leads_out)
     }
     OK(!archive_next(in, &e));
     archive_close(in);
+    answer_release(&a);
+    free(b.data);
+    free(p);
+}
+
+/* A batch of these names in an archive of that kind comes back under those. as: what caf_ is called in it. */
+static void check_names(enum archive_kind kind, const char *const *names, const char *const *want,
+                        const char *as)
+{
+    struct bytes b = {0};
+    struct archive_out *out = archive_create(kind, bytes_put, &b);
+    size_t n;
+    void *p = ppm(9, 9, &n);
+    for (; *names; names++) OK(archive_add(out, *names, p, n));
+    OK(archive_end(out, true));
+    for (char *found = b.data;
+         as && (found = memmem(found, b.n - (size_t)(found - b.data), "caf_", 4));)
+        memcpy(found, as, 4);
+    const char *job =
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
+    job_wait(&s, job, "succeeded");
+    struct answer a = get(&s, job_at(job, "result"));
+    struct archive_limits limits = {1000, 1 << 24, 1000, 1 << 24, NULL};
+    struct archive_in *in = archive_open(a.body, a.body_n, &limits);
+    struct archive_entry_info e;
+    for (; *want; want++) {
+        OK(archive_next(in, &e));
+        STR(*want, e.name);
+    }
+    OK(archive_next(in, &e));
+    STR("results.jsonl", e.name);
+    OK(!archive_next(in, &e));
+    archive_close(in);
+    answer_release(&a);
+    free(b.data);
+    free(p);
+}
+
+TEST(names_of_every_language_come_back)
+{
+    static const char *const names[] = {"日本/é.ppm", "caf_.ppm", "ok.ppm", NULL},
+                             *const same[] = {"日本/é.png", "caf_.png", "ok.png", NULL},
+                             *const want[] = {"日本/é.png", "caf%E9.png", "ok.png", NULL};
+    check_names(ARCHIVE_ZIP, names, same, NULL);
+    check_names(ARCHIVE_TAR, names, same, NULL);
+    check_names(ARCHIVE_TAR_GZ, names, same, NULL);
+    check_names(ARCHIVE_ZIP, names, want, "caf\xe9"); /* as an older system writes it */
+}
+
+TEST(names_that_come_twice_come_back_twice)
+{
+    static const char *const names[] = {"a.jpg", "a.png", "a.jpg.png", "b.ppm", "b.ppm", NULL},
+                             *const want[] = {"a.jpg.png", "a.png.png",   "a.jpg.png.png",
+                                              "b.ppm.png", "b.ppm-2.png", NULL};
+    check_names(ARCHIVE_ZIP, names, want, NULL);
+    check_names(ARCHIVE_TAR, names, want, NULL);
+}
+
+TEST(archives_that_are_none_or_cut_off_are_explained)
+{
+    static const char job[] = "{\"type\":\"batch\",\"pipeline\":\"edges\"}",
+                      end_of_zip[22] = "PK\5\6", blocks[10240] = "";
+    expect(post_job(job, "data", end_of_zip, 22), 400, "the archive is empty");
+    expect(post_job(job, "data", blocks, sizeof blocks), 400, "the archive is empty");
+    expect(post_job(job, "data", "7z\xbc\xaf\x27\x1c-----", 11), 415, "a zip, a tar or a tar.gz");
+    struct bytes zip = album(ARCHIVE_ZIP, 9), gz = album(ARCHIVE_TAR_GZ, 9),
+                 tar = album(ARCHIVE_TAR, 9);
+    expect(post_job(job, "data", zip.data, zip.n / 2), 400, "broken or cut off");
+    expect(post_job(job, "data", gz.data, 40), 400, "broken or cut off");
+    const char *cut = job_accepted(post_job(job, "data", tar.data, 3000));
+    job_wait(&s, cut, "failed");
+    expect(get(&s, job_at(cut, "result")), 400, "a whole zip or tar(.gz)");
+    free(zip.data);
+    free(gz.data);
+    free(tar.data);
+}
+
+/* Links and devices of a tar are no files; their names are told. */
+TEST(links_of_a_tar_are_not_followed)
+{
+    struct bytes b = {0};
+    struct archive_out *out = archive_create(ARCHIVE_TAR, bytes_put, &b);
+    size_t n;
+    void *p = ppm(9, 9, &n);
+    OK(archive_add(out, "ok.ppm", p, n));
+    OK(archive_add(out, "link.ppm", "", 0));
+    OK(archive_end(out, true));
+    for (char *at_ = b.data; (size_t)(at_ - b.data) + 512 <= b.n; at_ += 512) {
+        if (strncmp(at_, "link.ppm", 9) != 0) continue;
+        unsigned sum = 0;
+        at_[156] = '2'; /* a symbolic link */
+        memcpy(at_ + 157, "/etc/passwd", 12);
+        memset(at_ + 148, ' ', 8);
+        for (int i = 0; i < 512; i++) sum += (unsigned char)at_[i];
+        snprintf(at_ + 148, 8, "%06o", sum);
+    }
+    const char *job =
+        job_accepted(post_job("{\"type\":\"batch\",\"pipeline\":\"edges\"}", "data", b.data, b.n));
+    job_wait(&s, job, "succeeded");
+    struct answer a = get(&s, job_at(job, "result"));
+    OK(memmem(a.body, a.body_n, "\"link.ppm\",\"error\"", 18) != NULL);
+    OK(memmem(a.body, a.body_n, "no file of its own", 18) != NULL);
+    OK(memmem(a.body, a.body_n, "root:", 5) == NULL);
     answer_release(&a);
     free(b.data);
     free(p);
