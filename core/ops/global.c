@@ -69,16 +69,22 @@ float convd_global_min(const struct convd_simd *simd, const struct convd_view *x
     return best(simd, x, c, false);
 }
 
+static void spread_row(float *to, float g, ptrdiff_t n, bool fresh)
+{
+    if (fresh)
+        for (ptrdiff_t j = 0; j < n; j++) to[j] = g;
+    else
+        for (ptrdiff_t j = 0; j < n; j++) to[j] += g;
+}
+
 void convd_global_spread(const struct convd_back *call, double factor)
 {
     const struct convd_view *dx = call->dx;
     const struct convd_rows own = part_rows(call, dx);
-    for (ptrdiff_t r = own.y0; r < own.y1; r++) {
+    for (ptrdiff_t r = own.y0, n; r < own.y1; r += n) {
         const float g = (float)((double)*convd_row(call->dy, r / dx->h, 0) * factor);
-        float *to = convd_row(dx, r / dx->h, r % dx->h);
-        if (call->fresh)
-            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] = g;
-        else
-            for (ptrdiff_t j = 0; j < dx->w; j++) to[j] += g;
+        n = dx->row == dx->w ? least(dx->h - r % dx->h, own.y1 - r)
+                             : 1; /* a channel's rows are one */
+        spread_row(convd_row(dx, r / dx->h, r % dx->h), g, n * dx->w, call->fresh);
     }
 }

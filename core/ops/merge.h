@@ -26,6 +26,18 @@ static inline const float *merge_row(const struct convd_view *x, ptrdiff_t c, pt
     return convd_row(x, x->c == 1 ? 0 : c, x->h == 1 ? 0 : i);
 }
 
+/* True when a channel's rows are one long row: in y and in every input that is not one number. */
+static inline bool merge_flat(const struct convd_call *call)
+{
+    const struct convd_view *y = call->y;
+    bool flat = y->row == y->w && y->w > 1; /* columns of one number: see merge_row */
+    for (size_t k = 0; k < call->site->n; k++) {
+        const struct convd_view *x = &call->x[k];
+        flat &= (x->h == 1 && x->w == 1) || (x->h == y->h && x->w == y->w && x->row == x->w);
+    }
+    return flat;
+}
+
 #define MERGE_ENDS(TYPE, FIRST, OP, LAST)                                                          \
     static inline void gather_one(TYPE *sum, const float *x, ptrdiff_t step, ptrdiff_t n)          \
     {                                                                                              \
@@ -53,22 +65,31 @@ static inline const float *merge_row(const struct convd_view *x, ptrdiff_t c, pt
         INDEPENDENT                                                                                \
         for (ptrdiff_t j = 0; j < n; j++) y[j] = (float)LAST(OP(FIRST(a[j]), FIRST(b[j])), 2);     \
     }                                                                                              \
-    static void merge_line(const struct convd_call *call, ptrdiff_t c, ptrdiff_t i)                \
+    static void merge_number(const float *a, float b, float *y, ptrdiff_t n)                       \
     {                                                                                              \
-        const struct convd_view *y = call->y;                                                      \
+        INDEPENDENT                                                                                \
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = (float)LAST(OP(FIRST(a[j]), FIRST(b)), 2);        \
+    }                                                                                              \
+    static void merge_line(const struct convd_call *call, ptrdiff_t c, ptrdiff_t i, ptrdiff_t n)   \
+    {                                                                                              \
+        float *y = convd_row(call->y, c, i);                                                       \
         ptrdiff_t step_a, step_b;                                                                  \
         const float *a = merge_row(&call->x[0], c, i, &step_a);                                    \
         const float *b = merge_row(&call->x[1], c, i, &step_b);                                    \
         if (call->site->n == 2 && step_a && step_b)                                                \
-            merge_pair(a, b, convd_row(y, c, i), y->w);                                            \
+            merge_pair(a, b, y, n);                                                                \
+        else if (call->site->n == 2 && step_a)                                                     \
+            merge_number(a, *b, y, n);                                                             \
         else                                                                                       \
-            for (ptrdiff_t j = 0; j < y->w; j += MERGE_BLOCK)                                      \
-                merge_part(call, c, i, j, least(MERGE_BLOCK, y->w - j));                           \
+            for (ptrdiff_t j = 0; j < n; j += MERGE_BLOCK)                                         \
+                merge_part(call, c, i, j, least(MERGE_BLOCK, n - j));                              \
     }                                                                                              \
     static void forward(const struct convd_call *call)                                             \
     {                                                                                              \
-        for (ptrdiff_t c = 0; c < call->y->c; c++)                                                 \
-            for (ptrdiff_t i = call->y->y0; i < call->y->y1; i++) merge_line(call, c, i);          \
+        const struct convd_view *y = call->y;                                                      \
+        const ptrdiff_t rows = merge_flat(call) ? y->y1 - y->y0 : 1;                               \
+        for (ptrdiff_t c = 0; c < y->c; c++)                                                       \
+            for (ptrdiff_t i = y->y0; i < y->y1; i += rows) merge_line(call, c, i, rows * y->w);   \
     }
 
 /* A block on its way back to input k. */

@@ -15,12 +15,14 @@
 
 #define POINTWISE_LOOP(CALL)                                                                       \
     const struct convd_view *in = call->x, *out = call->y;                                         \
+    const bool flat = in->row == in->w && out->row == out->w; /* a channel's rows are one */       \
+    const ptrdiff_t n = flat ? out->w * (out->y1 - out->y0) : out->w;                              \
     for (ptrdiff_t c = 0; c < out->c; c++)                                                         \
-        for (ptrdiff_t i = out->y0; i < out->y1; i++) {                                            \
+        for (ptrdiff_t i = out->y0; i < out->y1; i += flat ? out->y1 - out->y0 : 1) {              \
             const float *x = convd_row(in, c, i);                                                  \
             float *y = convd_row(out, c, i);                                                       \
             INDEPENDENT                                                                            \
-            for (ptrdiff_t j = 0; j < out->w; j++) y[j] = CALL;                                    \
+            for (ptrdiff_t j = 0; j < n; j++) y[j] = CALL;                                         \
         }
 
 /* One number on the way back. */
@@ -28,23 +30,34 @@ struct at {
     float x, y, dy;
 };
 
+/* Maps on their way back are whole: rows that follow each other without gaps are one. */
+static inline ptrdiff_t back_run(const struct convd_back *b)
+{
+    const struct convd_view *v[] = {b->x, b->y, b->dy, b->dx};
+    for (int i = 0; i < 4; i++)
+        if (v[i]->row != v[i]->w || v[i]->plane != v[i]->h * v[i]->w) return 1;
+    return v[0]->c * v[0]->h;
+}
+
 #define POINTWISE_BACK_LOOP(CALL)                                                                  \
     const struct convd_rows own = part_rows(call, call->dx);                                       \
-    for (ptrdiff_t r = own.y0; r < own.y1; r++) {                                                  \
-        const ptrdiff_t c = r / call->dx->h, i = r % call->dx->h;                                  \
-        const float *x = convd_row(call->x, c, i), *y = convd_row(call->y, c, i),                  \
-                    *dy = convd_row(call->dy, c, i);                                               \
-        float *dx = convd_row(call->dx, c, i);                                                     \
+    const ptrdiff_t h = call->dx->h, most_rows = own.y0 < own.y1 ? back_run(call) : 1;             \
+    for (ptrdiff_t r = own.y0, rows; r < own.y1; r += rows) {                                      \
+        rows = least(most_rows, own.y1 - r);                                                       \
+        const float *x = convd_row(call->x, r / h, r % h), *y = convd_row(call->y, r / h, r % h),  \
+                    *dy = convd_row(call->dy, r / h, r % h);                                       \
+        float *dx = convd_row(call->dx, r / h, r % h);                                             \
+        const ptrdiff_t n = rows * call->dx->w;                                                    \
         if (call->fresh) {                                                                         \
             INDEPENDENT                                                                            \
-            for (ptrdiff_t j = 0; j < call->dx->w; j++) {                                          \
+            for (ptrdiff_t j = 0; j < n; j++) {                                                    \
                 const struct at v = {x[j], y[j], dy[j]};                                           \
                 dx[j] = CALL;                                                                      \
             }                                                                                      \
             continue;                                                                              \
         }                                                                                          \
         INDEPENDENT                                                                                \
-        for (ptrdiff_t j = 0; j < call->dx->w; j++) {                                              \
+        for (ptrdiff_t j = 0; j < n; j++) {                                                        \
             const struct at v = {x[j], y[j], dy[j]};                                               \
             dx[j] += CALL;                                                                         \
         }                                                                                          \
