@@ -254,11 +254,37 @@ void convd_lines_init(struct convd_lines *l, const struct convd_lines_shape *s,
                  l->rows);
 }
 
+/* Both phases of a row at once where they are every second number; false: they are not, or do not fit. */
+static bool make_halves(const struct convd_lines *l, const float *x, float *y)
+{
+    const struct convd_lines_shape *s = l->shape;
+    const float outside = s->mode == CONVD_MODE_ZEROS ? 0 : s->value;
+    struct convd_rows in[2];
+    float *half[2];
+    if (!x || s->window.sw != 2 || s->window.dw != 1 || l->phases != 2) return false;
+    for (ptrdiff_t p = 0; p < 2; p++) {
+        const ptrdiff_t from = p - s->window.left, odd = from & 1,
+                        first = from < 0 ? (odd - from) / 2 : 0;
+        in[p] = (struct convd_rows){first, first + (s->w + !odd) / 2};
+        half[odd] = y + p * l->stride + first;
+        if (from > 1 || in[p].y1 > l->length) return false;
+    }
+    s->simd->halves(x, (size_t)s->w, half[0], half[1]);
+    for (ptrdiff_t p = 0; p < 2; p++, y += l->stride) {
+        const ptrdiff_t from = p - s->window.left;
+        border_values(x, s->w, from, 2, (struct convd_rows){0, in[p].y0}, s->mode, outside, y);
+        border_values(x, s->w, from, 2, (struct convd_rows){in[p].y1, l->length}, s->mode, outside,
+                      y);
+    }
+    return true;
+}
+
 /* The phases of one row: of each, number m stands for column m*sw + r of the padded row. */
 static void make_phases(const struct convd_lines *l, const float *x, float *y)
 {
     const struct convd_lines_shape *s = l->shape;
     const ptrdiff_t sw = s->window.sw;
+    if (make_halves(l, x, y)) return;
     for (ptrdiff_t p = 0; p < l->phases; p++, y += l->stride)
         convd_border_line(x, s->w, p * s->window.dw % sw - s->window.left, sw, l->length, s->mode,
                           s->value, y);
