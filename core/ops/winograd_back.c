@@ -8,10 +8,10 @@
 #include <string.h>
 
 enum {
-    BUDGET = 16 * 1048576, /* bytes of V and M                                            */
-    SIDE_BY_SIDE = 32,     /* kernels that are transformed together                       */
-    TILES = 1008,          /* of a block at most: errors of sums in float grow with them  */
-    LEAST_TILES = 96,      /* of a row of taps: below, adding up its parts costs too much */
+    BUDGET = 8 * 1048576, /* bytes of V and M                                            */
+    SIDE_BY_SIDE = 32,    /* kernels that are transformed together                       */
+    TILES = 224,          /* of a block at most: V and M stay in the third level cache   */
+    LEAST_TILES = 96,     /* of a row of taps: below, adding up its parts costs too much */
 };
 
 static ptrdiff_t tiles_of(const struct convd_corr *r)

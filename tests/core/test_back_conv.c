@@ -511,4 +511,51 @@ TEST(nan_reaches_only_the_weights_that_saw_it)
     site_close(&s);
 }
 
+/* The same where tiles are many: what one NaN in x and one in dy reach, fresh or added to. */
+TEST(nan_stays_where_it_belongs_with_many_channels)
+{
+    enum { C = 16, SIDE = 48, N = C * SIDE * SIDE };
+    float *w = malloc(C * C * 9 * sizeof *w), *x = malloc(N * sizeof *x),
+          *dy = malloc(N * sizeof *dy), *dx = malloc(N * sizeof *dx),
+          *dw = calloc(C * C * 9, sizeof *dw);
+    struct op_site s;
+    for (int i = 0; i < C * C * 9; i++) w[i] = 1;
+    for (int i = 0; i < N; i++) x[i] = dy[i] = 1;
+    x[3 * SIDE * SIDE + 20 * SIDE + 20] = NAN;
+    dy[5 * SIDE * SIDE + 30 * SIDE + 7] = NAN;
+    OK(site_open(&s, "conv",
+                 object(2, "weight", array(w, 4, (ptrdiff_t[]){C, C, 3, 3}), "padding", num(1)),
+                 NULL, (struct convd_shape){1, C, SIDE, SIDE}, convd_simd_choose(NULL)));
+    float *scratch = aligned_alloc(64, (s.op->back_scratch(&s.site) + 63) / 64 * 64),
+          *dweight[16] = {dw};
+    const struct convd_view vx = {x, C, SIDE, SIDE, 0, SIDE, SIDE, SIDE * SIDE},
+                            vdy = {dy, C, SIDE, SIDE, 0, SIDE, SIDE, SIDE * SIDE},
+                            vdx = {dx, C, SIDE, SIDE, 0, SIDE, SIDE, SIDE * SIDE};
+    for (int fresh = 0; fresh < 2; fresh++) {
+        for (int i = 0; i < N; i++) dx[i] = fresh ? NAN : 1;
+        s.op->backward(&(struct convd_back){.site = &s.site,
+                                            .x = &vx,
+                                            .y = &vdy,
+                                            .dy = &vdy,
+                                            .dx = &vdx,
+                                            .dweight = dweight,
+                                            .fresh = fresh,
+                                            .parts = 1,
+                                            .scratch = scratch});
+        for (int i = 0; i < N; i++) {
+            const int row = i / SIDE % SIDE, column = i % SIDE;
+            const bool near = row >= 29 && row <= 31 && column >= 6 && column <= 8;
+            if (near != (bool)isnan(dx[i]))
+                T_FAIL("dx %d, fresh %d: row %d, column %d", i, fresh, row, column);
+            if (!near && row > 0 && row < SIDE - 1 && column > 0 && column < SIDE - 1)
+                OK(fabsf(dx[i] - (float)(9 * C + !fresh)) <= 1e-5f * 9 * C);
+        }
+    }
+    for (int i = 0; i < C * C * 9; i++)
+        if ((i / 9 % C == 3 || i / 9 / C == 5) != (bool)isnan(dw[i])) T_FAIL("dw %d", i);
+    free(scratch);
+    site_close(&s);
+    free(w), free(x), free(dy), free(dx), free(dw);
+}
+
 T_MAIN("core/back_conv")
