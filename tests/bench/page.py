@@ -22,6 +22,8 @@ def ms(x):
 
 
 def table(head, rows):
+    if not rows:
+        return "Not measured yet.\n"
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]) + "\n"
 
@@ -151,7 +153,7 @@ def isa_table(units):
     lines = []
     for u in units:
         of = {r["peer"]: r["min"] for r in u["rows"]}
-        first = of.get(isas[0])
+        first = of.get(isas[0]) if isas else None
         lines.append([u["name"]] + [f"{ms(of[i])} ({first / of[i]:.1f}×)" if i in of and first else "" for i in isas])
     return table(["workload, 1 thread"] + isas, lines)
 
@@ -168,7 +170,7 @@ def scale_tables(units):
             each = [r["min"] * 1e6 / r["work"] for r in u["rows"]]
             lines.append([row] + [f"{x:.3g}" for x in each] + [f"{max(each) / min(each):.2f}"])
         out += f"\nBy {what}, {unit_of}:\n\n" + table([what, *columns, "most over least"], lines)
-    return out
+    return out or "\nNot measured yet.\n"
 
 
 def service_tables(units):
@@ -179,7 +181,7 @@ def service_tables(units):
             [[r["server"], r["connections"], f"{r['rps']:.0f}", f"{r['p50']:.2f}", f"{r['p99']:.2f}",
               f"{r['cpu']:.2f}", f"{r['peak']:.0f}", r["bad"]] for r in u["rows"]])
         out += "".join(f"\n{name} is left out: {why}.\n" for name, why in u["why"].items())
-    return out
+    return out or "\nNot measured yet.\n"
 
 
 # ---- the page -----------------------------------------------------------------------------------------------------
