@@ -83,7 +83,7 @@ static bool give_id(struct convd_graph *g, struct convd_new_step *s, const char 
         return convd_out_of_memory(g);
     if (!convd_id_taken(g, full))
         return true;
-    convd_fault_expected(g->faults, CONVD_BAD_GRAPH, "id", "an id that no other step has",
+    convd_fault_expected(g->faults, CONVD_BAD_GRAPH, s->named ? "id" : NULL, "an id that no other step has",
                          "the id %s is taken", show(g, s->id));
     s->id = convd_arena_printf(&g->mem, "%s~%zu", s->id,
                                g->n_nodes); /* goes on under a name nobody can write */
