@@ -103,6 +103,7 @@ void convd_place_set(struct convd_faults *f, const char *pointer)
         n = sizeof f->place - 1;
     memcpy(f->place, pointer, n);
     f->closed = false;
+    f->spell = NULL;
     convd_leave(f, n);
 }
 
@@ -135,6 +136,7 @@ static struct convd_fault *add(struct convd_faults *f, int code, const char *mem
         f->spare = (struct convd_fault){.code = code, .pointer = "", .detail = "", .limit = NAN, .actual = NAN};
         return &f->spare;
     }
+    if (f->spell && member && *member) member = f->spell(f->speller, member);
     size_t mark = member && *member ? convd_enter(f, member) : convd_mark(f);
     const char *pointer = convd_arena_text(f->mem, f->place, f->len);
     convd_leave(f, mark);

@@ -11,6 +11,8 @@ struct convd_faults {
     struct convd_fault spare;     /* what a full list hands out: written, never shown           */
     const char *segment;          /* copied into every fault: the chain segment being looked at */
     bool closed;                  /* what is below this place was not written by who will read it */
+    const char *(*spell)(const void *speller, const char *member); /* how a member of this place was written; NULL: so */
+    const void *speller;
     size_t hidden;                /* how far below it we are: entered, and not said             */
     size_t len;                   /* of place                                                   */
     char place[512];              /* JSON Pointer of what is being looked at                    */

@@ -67,10 +67,24 @@ struct convd_graph *convd_graph_new(const struct convd_memory *mem, struct convd
     return g;
 }
 
+/* The name that was written for a parameter: aliases are understood, and a fault is where they stand. */
+static const char *spell(const void *speller, const char *member)
+{
+    const struct convd_node *n = speller;
+    for (size_t i = 0; n->op && i < n->n_args; i++) {
+        const char *name = n->args[i].name;
+        const struct convd_param *row = name ? convd_param_find(n->op->params, name) : NULL;
+        if (row && strcmp(row->name, member) == 0) return name;
+    }
+    return member;
+}
+
 void convd_at_node(struct convd_faults *f, const struct convd_node *n)
 {
     convd_place_set(f, n->place);
     f->closed = n->closed;
+    f->spell = spell;
+    f->speller = n;
     f->segment = n->segment;
 }
 
@@ -268,11 +282,12 @@ static bool count_step(struct convd_graph *g)
 }
 
 /* Fills "@name" kernels and weights from the bound tensors, and shifts seeds in repetitions. */
-static bool resolve(struct convd_graph *g, const struct convd_op *op, void *params)
+static bool resolve(struct convd_graph *g, const struct convd_node *n)
 {
+    void *params = n->params;
     bool fine = true;
-    for (const struct convd_param *row = op->params; row && row->name; row++) {
-        size_t mark = convd_enter(g->faults, row->name);
+    for (const struct convd_param *row = n->op->params; row && row->name; row++) {
+        size_t mark = convd_enter(g->faults, spell(n, row->name));
         void *field = (char *)params + row->offset;
         if (row->type == CONVD_P_KERNEL && ((struct convd_kernel *)field)->tensor) {
             struct convd_kernel *k = field;
@@ -331,9 +346,9 @@ static bool check_inputs(struct convd_graph *g, const struct convd_new_step *s)
     return false;
 }
 
-static bool bind(struct convd_graph *g, const struct convd_new_step *s, void *params,
-                 uint64_t *given)
+static bool bind(struct convd_graph *g, const struct convd_new_step *s, struct convd_node *n)
 {
+    void *params = n->params;
     struct convd_bind b = {.faults = g->faults,
                            .mem = &g->mem,
                            .rows = s->op->params,
@@ -341,9 +356,14 @@ static bool bind(struct convd_graph *g, const struct convd_new_step *s, void *pa
                            .what = s->op->name,
                            .max_kernel = g->limits.kernel};
     bool fine = convd_params_bind(&b, s->args, s->n_args);
-    *given = b.given;
-    fine = fine && resolve(g, s->op, params);
-    return fine && (!s->op->check || s->op->check(params, g->faults));
+    n->given = b.given;
+    fine = fine && resolve(g, n);
+    if (!fine || !s->op->check) return fine;
+    g->faults->spell = spell;
+    g->faults->speller = n;
+    fine = s->op->check(params, g->faults);
+    g->faults->spell = NULL;
+    return fine;
 }
 
 struct convd_written *convd_record(struct convd_graph *g, const struct convd_new_step *s,
@@ -390,6 +410,8 @@ int convd_add_op(struct convd_graph *g, const struct convd_new_step *s)
                            .bad = s->bad,
                            .inputs = s->inputs,
                            .n_inputs = s->n_inputs,
+                           .args = s->args,
+                           .n_args = s->n_args,
                            .segment = g->faults->segment,
                            .position = g->scope->index + g->scope->shift};
     n.id = convd_full_id(g, s->id);
@@ -407,7 +429,7 @@ int convd_add_op(struct convd_graph *g, const struct convd_new_step *s)
         n.bad |= s->inputs[i] < 0;
     if (s->op) {
         n.bad |= !check_inputs(g, s);
-        n.bad |= !bind(g, s, n.params, &n.given);
+        n.bad |= !bind(g, s, &n);
     }
     if (!s->written) {
         w->params = n.params;

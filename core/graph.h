@@ -25,6 +25,8 @@ struct convd_node {
     const struct convd_op *op;
     void *params;
     uint64_t given;                   /* bit i: params row i was given                                          */
+    const struct convd_arg *args;     /* as written: a parameter may go by another name                         */
+    size_t n_args;
     int learn;                        /* -1: not said, 0, 1                                                     */
     uint64_t bound;                   /* bit i: row i is a weight that came apart from the spec (learn/learn.h) */
     const int *inputs;
