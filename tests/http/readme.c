@@ -78,10 +78,13 @@ TEST(every_line_of_the_readme_works_when_pasted)
     int blocks = 0;
     snprintf(folder, sizeof folder, "/tmp/convd-readme-%d", (int)getpid());
     snprintf(command, sizeof command,
-             "mkdir -p %s/build && cp -r %s %s/ && ln -s \"$(realpath %s)\" %s/build/convd", folder,
-             top("docs"), folder, program ? program : "build/convd", folder);
+             "mkdir -p %s/build && cp -r %s %s/ && ln -s \"$(realpath %s)\" %s/build/convd && ln "
+             "-s %s %s/tests",
+             folder, top("docs"), folder, program ? program : "build/convd", folder, top("tests"),
+             folder);
     EQ(0, system(command));
-    s = SERVER("--workers", "2");
+    snprintf(command, sizeof command, "%s/data", folder);
+    s = SERVER("--workers", "2", "--data", command);
     for (char *b = text; (b = strstr(b, "```sh\n"));) {
         b += 6;
         char *end = strstr(b, "```");
@@ -90,7 +93,8 @@ TEST(every_line_of_the_readme_works_when_pasted)
             continue; /* what runs these tests, and what needs a container engine */
         char *printed = type(b, (size_t)(end - b));
         look_at_files(b, (size_t)(end - b));
-        if (strstr(printed, "\"answer\"")) STR("\"answer\":\"x\"\n\"answer\":\"y\"\n", printed);
+        char *answer = strstr(printed, "\"answer\"");
+        if (answer) STR("\"answer\":\"x\"\n\"answer\":\"y\"\n", answer);
         if (strstr(b, "sobell") && strstr(b, "sobell") < end) {
             OK(strstr(printed, "\"suggestion\":\"sobel_x\""));
             OK(strstr(printed, "\"pointer\":\"/steps/1/kernel_size\""));
