@@ -609,19 +609,24 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
     case 22: s->zip_i16(x->w[0], x->w[1], n, out); return 0;
     case 23: s->slide_u8(x->b[0], x->b[1], n, out); return 0;
     case 24: s->box_i16(x->w[0], yes ? 3 : 1, taps, 1, 20000, out, n); return 0;
+    case 25: s->zip4_u8(x->b, n, out); return 0;
     default: {
-        const struct convd_pairs q = {.x = x->w,
-                                      .pairs = 1 + taps % 3,
-                                      .outs = 1 + yes,
+        const bool fours = t_between(&draw, 0, 1);
+        struct convd_groups q = {.x = (const void *const *)(fours ? (const void *)x->b : x->w),
+                                      .fours = fours,
+                                      .groups = 1 + taps % 3,
+                                      .outs = (size_t)1 << t_between(&draw, 0, 2),
                                       .at = (const ptrdiff_t[]){0, 3, 7},
                                       .steps = 1 + taps % 2,
                                       .k = k,
                                       .bias = k[61],
                                       .scale = 0.001f,
-                                      .bytes = f > 25,
-                                      .count = f > 26,
-                                      .y = {out, (char *)out + n * (f > 25 ? 1 : 2)}};
-        return s->taps_pairs(&q, n);
+                                      .bytes = f > 26,
+                                      .count = f > 27,
+                                      .y = {out}};
+        const size_t row = n * (f > 26 ? 1 : 2);
+        for (size_t o = 1; o < CONVD_GROUPS_OUTS; o++) q.y[o] = (char *)q.y[o - 1] + row;
+        return s->taps_group(&q, n);
     }
     }
 }
@@ -633,10 +638,10 @@ TEST(integers_are_the_same_bits_everywhere)
     static char y[16 * MOST + 64], want[sizeof y];
     const struct convd_simd *s, *ref = convd_simd_at(0);
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (int f = 0; f < 28; f++)
+        for (int f = 0; f < 29; f++)
             for (size_t n = 0; n < MOST - 16; n += n < 140 ? 1 : 13) {
                 const struct t_rng draw = r;
-                draw_ints(&x, &r, f == 3 || f == 4 || f > 24 ? 32767 : 1600);
+                draw_ints(&x, &r, f == 3 || f == 4 || f > 25 ? 32767 : 1600);
                 memset(y, 0x5a, sizeof y);
                 memset(want, 0x5a, sizeof want);
                 EQ(int_loop(ref, f, &x, n, draw, want), int_loop(s, f, &x, n, draw, y));

@@ -83,15 +83,19 @@ typedef double dvec __attribute__((vector_size(VL)));
 /* The few instructions that vector arithmetic in C has no words for. On each set the same numbers.
  *   int_madd    a[2i] * b[2i] + a[2i+1] * b[2i+1] in 32 bits
  *   int_madd_to the same, added to sum
+ *   int_dots_to sum + four bytes of a, unsigned, times four of b, signed, in 32 bits
  *   int_high    a * b / 2^15, rounded half up
  *   int_adds    a + b, saturated
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
+ *   int_pack32  four vectors of 32 bits to bytes, in order, saturated
  *   int_max8 int_min8 int_max16 int_min16   the larger, the smaller of unsigned bytes, of 16 bits
  *   float_max float_min   the larger, the smaller where neither is NaN; float_nan: whether any lane is
  *   int_double  half a vector of floats as doubles
  *   int_round   floats to integers, half to even
- *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32 */
+ *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32
+ *   int_low8 int_high8 int_low16 int_high16   what stands in the lower, the upper half of each 16 bytes, in turns
+ *   int_spread  bytes in such an order that int_low16 and int_high16 of what int_low8 and int_high8 made of them come in order */
 #if defined __x86_64__
 #include <immintrin.h>
 /* Names of this width: MM(add_epi16) is _mm256_add_epi16; HALF is half a vector of bytes, QUARTER a quarter. */
@@ -100,6 +104,8 @@ typedef double dvec __attribute__((vector_size(VL)));
 typedef __m512i mvec;
 typedef __m512 mfloats;
 #define IN_ORDER(V)   _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), (V))
+#define FOURS_IN_ORDER(V)                                                                          \
+    _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), (V))
 #define HALF(P)       _mm256_loadu_si256((const void *)(P))
 #define HALF_FLOAT(P) _mm256_loadu_ps(P)
 #define QUARTER(P)    _mm_loadu_si128((const void *)(P))
@@ -108,6 +114,7 @@ typedef __m512 mfloats;
 typedef __m256i mvec;
 typedef __m256 mfloats;
 #define IN_ORDER(V)   _mm256_permute4x64_epi64((V), 0xd8)
+#define FOURS_IN_ORDER(V) _mm256_permutevar8x32_epi32((V), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
 #define HALF(P)       _mm_loadu_si128((const void *)(P))
 #define HALF_FLOAT(P) _mm_loadu_ps(P)
 #define QUARTER(P)    _mm_loadl_epi64((const void *)(P))
@@ -116,16 +123,42 @@ typedef __m256 mfloats;
 typedef __m128i mvec;
 typedef __m128 mfloats;
 #define IN_ORDER(V) (V)
+#define FOURS_IN_ORDER(V) (V)
 #endif
 INLINE ivec int_madd(hvec a, hvec b) { return (ivec)MM(madd_epi16)((mvec)a, (mvec)b); }
 #if defined __AVX512VNNI__ && VL == 64
 INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return (ivec)_mm512_dpwssd_epi32((mvec)sum, (mvec)a, (mvec)b); }
+INLINE ivec int_dots_to(ivec sum, bvec a, bvec b) { return (ivec)_mm512_dpbusd_epi32((mvec)sum, (mvec)a, (mvec)b); }
+#define DOTS
 #else
 INLINE ivec int_madd_to(ivec sum, hvec a, hvec b) { return sum + int_madd(a, b); }
+#endif
+INLINE bvec int_low8(bvec a, bvec b) { return (bvec)MM(unpacklo_epi8)((mvec)a, (mvec)b); }
+INLINE bvec int_high8(bvec a, bvec b) { return (bvec)MM(unpackhi_epi8)((mvec)a, (mvec)b); }
+INLINE bvec int_low16(bvec a, bvec b) { return (bvec)MM(unpacklo_epi16)((mvec)a, (mvec)b); }
+INLINE bvec int_high16(bvec a, bvec b) { return (bvec)MM(unpackhi_epi16)((mvec)a, (mvec)b); }
+#if VL == 64
+INLINE bvec int_spread(bvec a)
+{
+    return (bvec)_mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+                                          (mvec)a);
+}
+#elif VL == 32
+INLINE bvec int_spread(bvec a)
+{
+    return (bvec)_mm256_permutevar8x32_epi32((mvec)a, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+#else
+INLINE bvec int_spread(bvec a) { return a; }
 #endif
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)MM(adds_epi16)((mvec)a, (mvec)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(MM(packs_epi32)((mvec)a, (mvec)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(MM(packus_epi16)((mvec)a, (mvec)b)); }
+INLINE bvec int_pack32(const ivec *v)
+{
+    const mvec a = MM(packs_epi32)((mvec)v[0], (mvec)v[1]), b = MM(packs_epi32)((mvec)v[2], (mvec)v[3]);
+    return (bvec)FOURS_IN_ORDER(MM(packus_epi16)(a, b));
+}
 INLINE bvec int_max8(bvec a, bvec b) { return (bvec)MM(max_epu8)((mvec)a, (mvec)b); }
 INLINE bvec int_min8(bvec a, bvec b) { return (bvec)MM(min_epu8)((mvec)a, (mvec)b); }
 INLINE hvec int_max16(hvec a, hvec b) { return (hvec)MM(max_epi16)((mvec)a, (mvec)b); }
@@ -189,6 +222,12 @@ INLINE bvec int_pack8(hvec a, hvec b)
 {
     return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
 }
+INLINE bvec int_low8(bvec a, bvec b) { return (bvec)vzip1q_u8((uint8x16_t)a, (uint8x16_t)b); }
+INLINE bvec int_high8(bvec a, bvec b) { return (bvec)vzip2q_u8((uint8x16_t)a, (uint8x16_t)b); }
+INLINE bvec int_low16(bvec a, bvec b) { return (bvec)vzip1q_u16((uint16x8_t)a, (uint16x8_t)b); }
+INLINE bvec int_high16(bvec a, bvec b) { return (bvec)vzip2q_u16((uint16x8_t)a, (uint16x8_t)b); }
+INLINE bvec int_spread(bvec a) { return a; }
+INLINE bvec int_pack32(const ivec *v) { return int_pack8(int_pack16(v[0], v[1]), int_pack16(v[2], v[3])); }
 INLINE ivec int_round(vec x) { return (ivec)vcvtnq_s32_f32((float32x4_t)x); }
 INLINE vec float_max(vec a, vec b) { return (vec)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
 INLINE vec float_min(vec a, vec b) { return (vec)vminq_f32((float32x4_t)a, (float32x4_t)b); }
@@ -205,6 +244,13 @@ INLINE ivec int_widen4(const uint8_t *x)
     uint32_t four;
     __builtin_memcpy(&four, x, sizeof four);
     return (ivec)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+}
+#endif
+#ifndef DOTS
+INLINE ivec int_dots_to(ivec sum, bvec a, bvec b)
+{
+    const uhvec x = (uhvec)a, k = (uhvec)b;
+    return int_madd_to(int_madd_to(sum, (hvec)(x & 0xff), (hvec)(k << 8) >> 8), (hvec)(x >> 8), (hvec)k >> 8);
 }
 #endif
 

@@ -62,18 +62,24 @@ static float nearest(float x, float lo, float hi)
     return nearbyintf(x < lo ? lo : x > hi ? hi : x);
 }
 
-uint64_t convd_taps_pairs_ref(const struct convd_pairs *q, size_t n)
+/* Two numbers of 16 bits, or four bytes, times their factors. */
+static int32_t product(const struct convd_groups *q, size_t group, ptrdiff_t j, size_t k)
+{
+    const int16_t *x = (const int16_t *)q->x[group] + 2 * j, *by = (const int16_t *)q->k + 2 * k;
+    const uint8_t *b = (const uint8_t *)q->x[group] + 4 * j;
+    const int8_t *f = (const int8_t *)q->k + 4 * k;
+    return q->fours ? b[0] * f[0] + b[1] * f[1] + b[2] * f[2] + b[3] * f[3] : x[0] * by[0] + x[1] * by[1];
+}
+
+uint64_t convd_taps_group_ref(const struct convd_groups *q, size_t n)
 {
     uint64_t saturated = 0;
     for (size_t o = 0; o < q->outs; o++)
         for (size_t j = 0; j < n; j++) {
             int32_t sum = q->bias;
             for (size_t s = 0; s < q->steps; s++)
-                for (size_t i = 0; i < q->pairs; i++) {
-                    const int16_t *k = q->k + ((s * q->pairs + i) * q->outs + o) * 2,
-                                  *x = q->x[i] + 2 * ((ptrdiff_t)j + q->at[s]);
-                    sum += k[0] * x[0] + k[1] * x[1];
-                }
+                for (size_t i = 0; i < q->groups; i++)
+                    sum += product(q, i, (ptrdiff_t)j + q->at[s], (s * q->groups + i) * q->outs + o);
             const float v = (float)sum * q->scale;
             saturated += q->bytes && q->count && !(v >= 0 && v <= 255);
             if (q->bytes)
@@ -168,6 +174,12 @@ void convd_zip_u8_ref(const uint8_t *a, const uint8_t *b, size_t n, int16_t *y)
         y[2 * i] = a[i];
         y[2 * i + 1] = b[i];
     }
+}
+
+void convd_zip4_u8_ref(const uint8_t *const *t, size_t n, uint8_t *y)
+{
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < 4; i++) y[4 * j + i] = t[i][j];
 }
 
 void convd_zip_i16_ref(const int16_t *a, const int16_t *b, size_t n, int16_t *y)

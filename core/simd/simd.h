@@ -44,9 +44,9 @@
  *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated (count)
  *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes
  *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
- *   taps_pairs sums in 32 bits for two rows at once: struct convd_pairs
+ *   taps_group sums in 32 bits for several rows at once: struct convd_groups
  *   smooth_i16 y[j] = sum of k[i] * t[i][j] / 2^15, each product rounded; k is symmetric, t[i] + t[taps-1-i] fits
- *   zip_u8     y[2j] = a[j], y[2j+1] = b[j]; zip_i16 the same
+ *   zip_u8     y[2j] = a[j], y[2j+1] = b[j]; zip_i16 the same; zip4_u8 y[4j+i] = t[i][j]
  *   slide_u8   y += in - out
  *   box_i16    y[j] = ((x[j] + x[j+step] + … taps of them) << shift) * k / 2^15, rounded; the caller knows that it fits
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
@@ -74,26 +74,30 @@ struct convd_stack {
     size_t outs, rows, n; /* outs: 1 or 2; n: 16 at least */
 };
 
-/* One or two output rows of a window over rows of pairs: pair i of column j is the numbers of two picture rows that lie
- * under each other, x[i][2j] and x[i][2j+1]. A step is a column of the window: for output o,
- *     sum[o][j] = bias + sum over steps s, pairs i of x[i][2(j + at[s])] * k[..][0] + x[i][2(j + at[s]) + 1] * k[..][1]
- * with k laid out [step][pair][output][2]; y = sum * scale, rounded half to even, saturated to the type. */
-struct convd_pairs {
-    const int16_t *const *x;
-    size_t pairs, outs;    /* outs: 1 or 2 */
+enum { CONVD_GROUPS_OUTS = 4 };
+/* One, two or four output rows of a window over rows of groups: a group is the numbers of two picture rows of 16 bits, or of four
+ * of bytes, that lie under each other, 32 bits together. Group i of column j stands in x[i], 4 j bytes on. A step is a column of
+ * the window: for output o,
+ *     sum[o][j] = bias + sum over steps s, rows i of groups of (number by number) x[i] at j + at[s] times k[s][i][o]
+ * with k laid out [step][group][output], 32 bits each: int16_t twice for numbers of 16 bits, int8_t four times for bytes.
+ * y = sum * scale, rounded half to even, saturated to the type. */
+struct convd_groups {
+    const void *const *x;
+    size_t groups, outs;   /* outs: 1, 2 or 4 */
     const ptrdiff_t *at;
     size_t steps;
-    const int16_t *k;
+    const void *k;
+    bool fours;            /* bytes in fours, else 16 bits in twos */
     int32_t bias;
     float scale;
     bool bytes;            /* y is uint8_t, else int16_t */
     bool count;            /* bytes: return how many were below 0 or above 255 before they were rounded */
-    void *y[2];
+    void *y[CONVD_GROUPS_OUTS];
 };
 
 enum { CONVD_SUM_PARTS = 32 };
 enum { CONVD_MEDIAN_MOST = 49 };
-enum { CONVD_PAIRS_MOST = 66 }; /* 129 rows, and one more for the second output */
+enum { CONVD_GROUPS_MOST = 66 }; /* 129 rows, and three more for the other outputs */
 
 struct convd_simd {
     const char *name; /* "ref", "base", "avx2", "avx512", "vnni", "neon" */
