@@ -9,7 +9,9 @@
  * planes is 1), else w. So what works number by number need not know, and a window's columns are step apart. */
 #ifndef CONVD_FIXED_H
 #define CONVD_FIXED_H
+#include "border.h"
 #include "op.h"
+#include "simd/simd.h"
 
 enum convd_fixed_type { CONVD_FIXED_U8, CONVD_FIXED_I16 };
 struct convd_fixed {
@@ -33,6 +35,20 @@ struct convd_fixed_ask {
     ptrdiff_t margin;    /* out: pixels beside each row of an input that the op will fill and read      */
     ptrdiff_t rows;      /* out: rows of a call from which on more do not help; 0: any                  */
     size_t state;        /* out: bytes that are the op's own and stay from call to call                 */
+};
+
+/* A node as filters of 3 x 3 of another map, which run at once (ops/fused.h): so nothing between that map and this node is
+ * ever written. An op's hook `fused` says it from those of its inputs, which are NULL where they are none. */
+struct convd_fixed_fused {
+    size_t terms;                   /* 1 or 2                                                         */
+    struct convd_fused_term term[2];
+    bool largest;                   /* of two: the larger, else the sum                               */
+    enum convd_mode mode;           /* the border                                                     */
+    int value;                      /* outside, as an integer                                         */
+    size_t of;                      /* the map: its place in the stage                                */
+    bool first;                     /* the node reads it itself                                       */
+    bool bytes, even;               /* leaves as bytes, rounded half to even                          */
+    int frac;
 };
 
 /* Rows [y0,y1) of a map. They lie in a ring. Each has `margin` pixels of room on both sides, which its reader may write. */

@@ -8,6 +8,7 @@
  * A band is computed in steps of a few rows, each node as far as its readers need: rows stand in rings just large
  * enough, so that a step's rows are still in the first cache when they are read, and no row is computed twice within a
  * band. */
+#include "ops/fused.h"
 #include "plan_inner.h"
 #include <string.h>
 #include <time.h>
@@ -130,6 +131,68 @@ static bool choose_formats(const struct convd_plan *p, struct convd_stage *s, st
     return false;
 }
 
+/* ---- what runs as one ---- */
+
+static size_t wanted(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    size_t outputs = 0;
+    for (size_t o = 0; o < p->n_outputs; o++) outputs += p->outputs[o].node == s->nodes[k];
+    return outputs;
+}
+
+/* Input i of node k as filters of one map, or NULL; so, too, where somebody else wants it. */
+static const struct convd_fixed_fused *own_fused(const struct convd_plan *p, const struct convd_stage *s, size_t k, size_t i)
+{
+    const int v = node_of(p, s, k)->inputs[i];
+    const size_t u = convd_stage_at(p, v);
+    size_t readers = 0;
+    for (size_t r = u + 1; r < s->n; r++)
+        for (size_t q = 0; q < node_of(p, s, r)->n_inputs; q++)
+            readers += node_of(p, s, r)->inputs[q] == v;
+    return readers == 1 && !convd_is_sink(p, v) ? s->lane[u].fused : NULL;
+}
+
+/* Leaves as bytes, and nobody else wants it: written where the caller wants it. */
+static void leave(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    struct convd_lane *l = &s->lane[k];
+    if (wanted(p, s, k) != 1 || is_read(p, s, k) || l->format.planes != 1 || l->format.type != CONVD_FIXED_I16) return;
+    l->fused->bytes = true;
+    l->fused->even = l->format.error == 0;
+    l->fused->frac = l->format.frac;
+    l->format.type = CONVD_FIXED_U8;
+    l->format.frac = 0;
+}
+
+/* Node k as filters of one map where it can be; inputs that are the same run no more. False without memory. */
+static bool fuse(struct convd_plan *p, struct convd_stage *s, size_t k)
+{
+    const struct convd_node *n = node_of(p, s, k);
+    struct convd_lane *l = &s->lane[k];
+    struct convd_fixed x[64]; /* MOST_INPUTS of the contract */
+    const struct convd_fixed_fused *in[64];
+    struct convd_fixed_fused fused;
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        x[i] = s->lane[convd_stage_at(p, n->inputs[i])].format;
+        in[i] = own_fused(p, s, k, i);
+    }
+    if (!n->op->fused || !n->op->fused(&p->nodes[s->nodes[k]].site, x, &l->format, in, &fused)) return true;
+    if (!(l->fused = convd_arena_zero(&p->mem, sizeof fused))) return false;
+    *l->fused = fused;
+    if (fused.first) l->fused->of = convd_stage_at(p, n->inputs[0]);
+    for (size_t i = 0; !fused.first && i < n->n_inputs; i++) {
+        struct convd_lane *u = &s->lane[convd_stage_at(p, n->inputs[i])];
+        u->absorbed = true;
+        u->format.algorithm = "fused i16";
+        u->state_bytes = 0;
+    }
+    l->format.algorithm = "fused i16";
+    l->state_bytes = align(convd_fused_state(&s->lane[l->fused->of].format, shape_of(p, s, k).w));
+    l->rows = CONVD_FUSED_ROWS;
+    leave(p, s, k);
+    return true;
+}
+
 /* ---- where rows lie ---- */
 
 static ptrdiff_t row_numbers(const struct convd_plan *p, const struct convd_stage *s, size_t k)
@@ -144,10 +207,7 @@ static void lend(const struct convd_plan *p, struct convd_stage *s)
     s->lane[0].lent = s->lane[0].format.planes == 1 && s->lane[0].margin == 0 &&
                       p->input.channels == p->input.stored;
     for (size_t k = 1; k < s->n; k++) {
-        size_t wanted = 0;
-        for (size_t o = 0; o < p->n_outputs; o++)
-            wanted += p->outputs[o].node == s->nodes[k];
-        s->lane[k].lent = wanted == 1 && s->lane[k].format.type == CONVD_FIXED_U8 &&
+        s->lane[k].lent = wanted(p, s, k) == 1 && s->lane[k].format.type == CONVD_FIXED_U8 &&
                           s->lane[k].format.planes == 1 && !is_read(p, s, k);
     }
 }
@@ -158,7 +218,7 @@ static void share(const struct convd_plan *p, struct convd_stage *s, size_t k)
     struct convd_lane *y = &s->lane[k];
     const struct convd_node *n = node_of(p, s, k);
     y->root = k;
-    if (k == 0 || y->lent || !n->op->in_place)
+    if (k == 0 || y->lent || y->fused || !n->op->in_place)
         return;
     const size_t u = convd_stage_at(p, n->inputs[0]);
     const struct convd_lane *x = &s->lane[u];
@@ -192,7 +252,7 @@ static void cut(const struct convd_plan *p, struct convd_stage *s)
         if (convd_is_sink(p, s->nodes[k]) && shape_of(p, s, k).h > h)
             h = shape_of(p, s, k).h;
     for (size_t k = 0; k < s->n; k++)
-        if (s->lane[k].root == k)
+        if (s->lane[k].root == k && !s->lane[k].absorbed)
             bytes += (double)row_bytes(p, s, k) * (double)s->lane[k].format.planes *
                      (double)shape_of(p, s, k).h / (double)h;
     size_t bands = p->forced_bands ? p->forced_bands
@@ -205,7 +265,7 @@ static void cut(const struct convd_plan *p, struct convd_stage *s)
     double rows = (double)STEP_TARGET / bytes;
     rows = rows < ROWS_LEAST ? ROWS_LEAST : rows;
     for (size_t k = 0; k < s->n; k++)
-        rows = rows < (double)s->lane[k].rows ? (double)s->lane[k].rows : rows;
+        if (!s->lane[k].absorbed) rows = rows < (double)s->lane[k].rows ? (double)s->lane[k].rows : rows;
     const size_t band = (size_t)h / s->bands + 1;
     s->steps = (size_t)((double)band / rows) + 1;
     if (s->steps > most / s->bands)
@@ -234,7 +294,7 @@ static bool place(const struct convd_plan *p, struct convd_stage *s)
         pack = bytes > pack ? bytes : pack;
         l->state = end;
         end += l->state_bytes;
-        if (l->root != k || l->lent)
+        if (l->root != k || l->lent || l->absorbed)
             continue;
         l->row = row_bytes(p, s, k);
         l->plane = l->row * (size_t)l->held;
@@ -256,7 +316,7 @@ static bool make_all(struct convd_plan *p, struct convd_stage *s)
     for (size_t k = 1; k < s->n; k++) {
         const struct convd_node *n = node_of(p, s, k);
         struct convd_fixed x[64];
-        if (!n->op->make_fixed)
+        if (!n->op->make_fixed || s->lane[k].fused)
             continue;
         for (size_t i = 0; i < n->n_inputs; i++)
             x[i] = s->lane[convd_stage_at(p, n->inputs[i])].format;
@@ -293,6 +353,9 @@ bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s)
     if (!choose_formats(p, s, lane))
         return true;
     s->lane = lane;
+    for (size_t k = 1; k < s->n; k++)
+        if (!fuse(p, s, k))
+            return false;
     lend(p, s);
     for (size_t k = 0; k < s->n; k++)
         share(p, s, k);
@@ -419,7 +482,7 @@ static void run_node(const struct descent *d, size_t k, struct convd_rows need)
                        need.y0 < d->done[k] - d->s->lane[l->root].held;
     if (fresh)
         d->low[k] = d->done[k] = need.y0;
-    if (need.y1 <= d->done[k])
+    if (need.y1 <= d->done[k] || l->absorbed)
         return;
     const struct convd_fixed_view y = view(d, k, (struct convd_rows){d->done[k], need.y1});
     d->done[k] = need.y1;
@@ -433,13 +496,19 @@ static void run_node(const struct descent *d, size_t k, struct convd_rows need)
         x[i] = view(d, u, (struct convd_rows){0, shape_of(d->p, d->s, u).h});
     }
     uint64_t cut_off = 0;
-    node->op->forward_fixed(&(struct convd_fixed_call){.site = &d->p->nodes[d->s->nodes[k]].site,
-                                                       .x = x,
-                                                       .y = &y,
-                                                       .made = l->made,
-                                                       .state = d->slot + l->state,
-                                                       .saturated = d->saturated ? &cut_off : NULL,
-                                                       .fresh = fresh});
+    struct convd_fixed_call call = {.site = &d->p->nodes[d->s->nodes[k]].site,
+                                    .x = x,
+                                    .y = &y,
+                                    .made = l->made,
+                                    .state = d->slot + l->state,
+                                    .saturated = d->saturated ? &cut_off : NULL,
+                                    .fresh = fresh};
+    if (l->fused) {
+        x[0] = view(d, l->fused->of, (struct convd_rows){0, shape_of(d->p, d->s, l->fused->of).h});
+        convd_fused_rows(&call, l->fused);
+    } else {
+        node->op->forward_fixed(&call);
+    }
     for (size_t o = 0; o < d->p->n_outputs && cut_off; o++)
         if (d->p->outputs[o].node == d->s->nodes[k])
             atomic_fetch_add_explicit(&d->saturated[o], cut_off, memory_order_relaxed);

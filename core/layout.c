@@ -309,11 +309,35 @@ static size_t band_count(const struct convd_plan *p, const struct convd_stage *s
 }
 
 /* Picks the number of bands: maps in cache, work for every thread, little computed twice. False without memory. */
+/* True where the stage is one op that takes channel by channel, on whole maps. */
+static bool by_channels(const struct convd_plan *p, const struct convd_stage *s)
+{
+    const int v = s->nodes[0];
+    const struct convd_plan_node *x = &p->nodes[v];
+    if (s->n != 1 || v == CONVD_IMAGE || !node_of(p, v)->op->by_channel || x->banded || !x->full || p->forced_bands)
+        return false;
+    for (size_t o = 0; o < p->n_outputs; o++)
+        if (p->outputs[o].node == v && x->output != (int)o)
+            return false;
+    return true;
+}
+
+/* Such a stage is cut along its channels where they are enough for every worker, or its rows too few: a channel's rows lie
+ * one behind the other, and are read as they come. */
+static size_t channel_parts(const struct convd_plan *p, const struct convd_stage *s)
+{
+    const size_t c = (size_t)p->nodes[s->nodes[0]].site.y.c, most = 4 * p->threads;
+    if (!by_channels(p, s) || s->bands * (size_t)s->samples >= p->threads + (s->bands == 1))
+        return 1;
+    return c < most ? c : most;
+}
+
 static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *again)
 {
     double bytes;
     ptrdiff_t h = reference_height(p, s, &bytes);
     double per_row = bytes / (double)h, rows = (double)BAND_TARGET / per_row;
+    const bool whole = by_channels(p, s) && (size_t)p->nodes[s->nodes[0]].site.y.c >= p->threads;
     for (size_t k = 0; k < s->n; k++)
         s->grain = grain_of(p, s->nodes[k]) > s->grain ? grain_of(p, s->nodes[k]) : s->grain;
     const double least = s->grain > 1 ? GRAINS_LEAST * (double)s->grain : BAND_ROWS_LEAST;
@@ -323,6 +347,8 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
     if (p->threads > 1 && bytes > (double)BAND_TARGET &&
         rows * turns * (double)p->threads > (double)h)
         rows = (double)h / (turns * (double)p->threads);
+    if (whole)
+        rows = (double)h + 1;
     s->bands = band_count(p, s, h, rows);
     struct convd_rows *need =
         convd_arena_array(&p->mem, s->bands * s->n, sizeof *need); /* later tables are smaller */
@@ -337,21 +363,6 @@ static bool choose_bands(struct convd_plan *p, struct convd_stage *s, bool *agai
     }
     s->need = need;
     return true;
-}
-
-/* One node with few rows and a whole map of its own is cut along its channels, where its op allows that. */
-static size_t channel_parts(const struct convd_plan *p, const struct convd_stage *s)
-{
-    const int v = s->nodes[0];
-    const struct convd_plan_node *x = &p->nodes[v];
-    if (s->n != 1 || v == CONVD_IMAGE || !node_of(p, v)->op->by_channel || x->banded || !x->full ||
-        p->threads < 2 || s->bands * (size_t)s->samples >= p->threads)
-        return 1;
-    for (size_t o = 0; o < p->n_outputs; o++)
-        if (p->outputs[o].node == v && x->output != (int)o)
-            return 1;
-    const size_t most = 4 * p->threads, c = (size_t)x->site.y.c;
-    return c < most ? c : most;
 }
 
 static bool cut_stages(struct convd_plan *p)

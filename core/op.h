@@ -16,6 +16,7 @@ struct convd_graph;
 struct convd_fixed;
 struct convd_fixed_ask;
 struct convd_fixed_call;
+struct convd_fixed_fused;
 
 /* Rows [y0,y1) and channels [0,c) of one sample of a map. h is the whole map's height; only [y0,y1) is in memory. */
 struct convd_view {
@@ -154,6 +155,9 @@ struct convd_op {
     const void *(*make_fixed)(const struct convd_site *s, const struct convd_fixed *x, const struct convd_fixed *y,
                               struct convd_arena *mem);
     void (*forward_fixed)(const struct convd_fixed_call *c);
+    /* Where op and formats x, y allow it, the node as filters of one map; in[i]: the same of input i, or NULL. */
+    bool (*fused)(const struct convd_site *s, const struct convd_fixed *x, const struct convd_fixed *y,
+                 const struct convd_fixed_fused *const *in, struct convd_fixed_fused *out);
     /* For ops each of whose numbers depends on a whole map (so that `rows` is false): what all bands want to know of it,
      * gathered once a sample before they run. digest_bytes says its size, digest writes call->digest from the whole
      * inputs (no y, no scratch). NULL: nothing. */

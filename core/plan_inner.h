@@ -41,6 +41,8 @@ struct convd_lane {
     size_t offset;             /* of column 0 of row 0; lane.c: in a slot                       */
     size_t state, state_bytes;
     ptrdiff_t rows;            /* of a step that its op asks for                                */
+    struct convd_fixed_fused *fused; /* how it runs where it is filters of one map, or NULL                */
+    bool absorbed;             /* by who reads it: never run                        */
     size_t root;               /* whose buffer it is written over, or itself                    */
 };
 struct convd_stage {

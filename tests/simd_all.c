@@ -601,14 +601,57 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
     case 14: s->best_u8(x->b, taps, yes, out, n); return 0;
     case 15: s->best_i16(x->w, taps, yes, out, n); return 0;
     case 16: s->pick_u8(x->b, taps, yes, out, n); return 0;
-    case 17: s->median_u8(x->b, yes ? 3 : 1, 3, 3, out, n); return 0;
-    case 18: s->median_u8(x->b, 1, 5, 5, out, n); return 0;
-    case 19: s->median_u8(x->b, 1, 1 + taps / 3 * 2, 3, out, n); return 0;
+    case 17: s->median_u8(x->b, yes ? 3 : 1, 3, 3, to, 2, n); return 0;
+    case 18: s->median_u8(x->b, yes ? 3 : 1, 5, 5, (uint8_t *[9]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
+                          to[3] + 3 * n, to[3] + 4 * n, to[3] + 5 * n}, taps, n); return 0;
+    case 19: s->median_u8(x->b, 1, 1 + taps / 3 * 2, 3, to, 1, n); return 0;
     case 20: s->mean4_u8(out, x->b[0], x->b[1], n); return 0;
     case 21: s->zip_u8(x->b[0], x->b[1], n, out); return 0;
     case 22: s->zip_i16(x->w[0], x->w[1], n, out); return 0;
-    case 23: s->slide_u8(x->b[0], x->b[1], n, out); return 0;
-    case 24: s->box_i16(x->w[0], yes ? 3 : 1, taps, 1, 20000, out, n); return 0;
+    case 23: {
+        int16_t *row = (int16_t *)out + 2 * n, *sums = row + n; /* begin as the buffer was filled */
+        for (size_t i = 0; i < n; i++) row[i] = sums[i] = 0;
+        const struct convd_boxes box = {.x = x->b[0], .step = yes ? 3 : 1, .taps = taps, .row = row, .sums = sums, .shift = 1,
+                                      .frac = (int)taps % 5, .k = 20000, .bytes = out, .words = (int16_t *)out + n};
+        s->box_u8(&box, n);
+        return 0;
+    }
+    case 24:
+        for (size_t i = 0; i < taps / 2; i++) k[taps - 1 - i] = k[i];
+        s->smooth_u8(x->b, k, taps, (int)taps % 7, out, n);
+        return 0;
+    case 33: case 34: case 35: case 36: {
+        const int16_t *t[10];
+        void *rows[8];
+        struct convd_fused q = {.t = t, .step = yes ? 3 : 1, .terms = (size_t)t_between(&draw, 1, 2), .largest = taps % 2,
+                               .outs = 1 + taps % 8, .frac = (int)taps % 5, .bytes = f > 33, .even = f > 34, .count = f > 35,
+                               .y = rows};
+        const bool gradient = t_between(&draw, 0, 1);
+        for (size_t i = 0; i < 10; i++) t[i] = x->w[i] + 8;
+        for (size_t o = 0; o < 8; o++) rows[o] = (char *)out + o * n * (f > 33 ? 1 : 2);
+        for (size_t i = 0; i < 2; i++) {
+            struct convd_fused_term *term = &q.term[i];
+            term->odd_row = gradient ? i == 0 : t_between(&draw, 0, 1);
+            term->odd_column = gradient ? i == 1 : t_between(&draw, 0, 1);
+            term->absolute = gradient || t_between(&draw, 0, 1);
+            for (size_t a = 0; a < 2; a++) {
+                term->row[a] = (int16_t)(a && term->odd_row ? 0 : t_between(&draw, -2, 2));
+                term->column[a] = (int16_t)(a && term->odd_column ? 0 : t_between(&draw, -1, 1));
+            }
+        }
+        return s->fused_i16(&q, n);
+    }
+    case 31: s->best2_u8(x->b, 1 + taps, yes, to, n); return 0;
+    case 32: s->best2_i16(x->w, 1 + taps, yes, (int16_t *[2]){out, (int16_t *)out + n}, n); return 0;
+    case 29: case 30: {
+        const size_t many = 1 + taps * 2;
+        for (size_t i = 0; i < many / 2; i++) k[many - 1 - i] = k[i];
+        struct convd_smooth q = {.t = x->w, .k = k, .taps = many, .outs = (size_t)t_between(&draw, 1, 4), .frac = (int)taps % 6,
+                                 .bytes = f > 29, .y = {out}};
+        for (size_t o = 1; o < 4; o++) q.y[o] = (char *)q.y[o - 1] + n * (f > 29 ? 1 : 2);
+        s->smooth_down(&q, n);
+        return 0;
+    }
     case 25: s->zip4_u8(x->b, n, out); return 0;
     default: {
         const bool fours = t_between(&draw, 0, 1);
@@ -638,10 +681,10 @@ TEST(integers_are_the_same_bits_everywhere)
     static char y[16 * MOST + 64], want[sizeof y];
     const struct convd_simd *s, *ref = convd_simd_at(0);
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (int f = 0; f < 29; f++)
+        for (int f = 0; f < 37; f++)
             for (size_t n = 0; n < MOST - 16; n += n < 140 ? 1 : 13) {
                 const struct t_rng draw = r;
-                draw_ints(&x, &r, f == 3 || f == 4 || f > 25 ? 32767 : 1600);
+                draw_ints(&x, &r, f == 3 || f == 4 || (f > 25 && f < 29) ? 32767 : 1600);
                 memset(y, 0x5a, sizeof y);
                 memset(want, 0x5a, sizeof want);
                 EQ(int_loop(ref, f, &x, n, draw, want), int_loop(s, f, &x, n, draw, y));
@@ -654,7 +697,7 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
     struct t_rng r = t_rng(8);
     const struct convd_simd *s, *ref = convd_simd_at(0);
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (size_t n = 1; n < 200; n++)
+        for (size_t n = 1; n < 300; n += n < 170 ? 1 : 7)
             for (enum kind kind = 0; kind < KINDS; kind++) {
                 float *t[5], *y = guarded(n), *want = guarded(n);
                 const size_t taps = (size_t)t_between(&r, 1, 5);
@@ -667,6 +710,11 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
                 s->best_twos((const float *const *)t, taps, yes, y, n);
                 ref->best_twos((const float *const *)t, taps, yes, want, n);
                 for (size_t i = 0; i < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
+                if (n > 1) {
+                    s->best_squares((const float *const *)t, taps, 2 + n % 2, yes, y, n - 1);
+                    ref->best_squares((const float *const *)t, taps, 2 + n % 2, yes, want, n - 1);
+                    for (size_t i = 0; i + 1 < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
+                }
                 const float a = s->best_of(t[0], n, yes), b = ref->best_of(t[0], n, yes);
                 OK(same(a, b) || a == b);
                 s->sum_f64(t[1], n, part);

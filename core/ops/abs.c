@@ -1,5 +1,5 @@
 /* abs: y = |x|. NaN stays NaN. Equals torch.abs. */
-#include "integer.h"
+#include "fused.h"
 #include "pointwise.h"
 
 static void forward(const struct convd_call *call)
@@ -40,6 +40,7 @@ const struct convd_op convd_op_abs = {
     POINTWISE_ROW,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
+    .fused = convd_fused_abs,
     .summary = "the number without its sign",
     .aliases = "Abs absolute fabs",
     .example = "grayscale/sobel_x/abs",

@@ -1,5 +1,5 @@
 /* add: the sum of the inputs, left to right, in float. Broadcasts. NaN propagates. Equals torch.add. */
-#include "integer.h"
+#include "fused.h"
 #include "merge.h"
 
 static inline float op(float a, float b)
@@ -36,6 +36,7 @@ const struct convd_op convd_op_add = {
     MERGE_ROW,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
+    .fused = convd_fused_add,
     .summary = "sum of the inputs",
     .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
                "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"

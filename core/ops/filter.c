@@ -318,6 +318,7 @@ const struct convd_op convd_op_filter = {
     .fixed = convd_filter_fixed,
     .make_fixed = convd_filter_make_fixed,
     .forward_fixed = convd_filter_forward_fixed,
+    .fused = convd_filter_fused,
     .torch_of = torch,
     .opencv_of = opencv,
     .helpers = helpers,

@@ -4,7 +4,7 @@
  *   integer u8    bytes times taps of 8 bits, sums in 32, one product with the scale
  *   integer i32   the same with taps of at most 16 bits. Taps that are no whole multiples of one number are rounded to 2^-e
  *                 of the largest
- *   running sum   equal taps: column sums slide down, a row of them is added up
+ *   running sum   equal taps: rows are added up across, and their sums slide down
  *   separable i16 symmetric columns and rows: products rounded to 16 bits, two passes
  *
  * Errors are counted from the taps themselves, so that the planner knows them before it chooses. */
@@ -224,19 +224,18 @@ static bool make_pass(const double *k, ptrdiff_t n, double reach, int frac, bool
 static bool make_smooth(const struct source *f, const struct convd_fixed *x, int bits,
                         struct made *m, double *error)
 {
-    double col[MOST_SIDE], row[MOST_SIDE], size = 0, down = 0, reach = fmax(fabs(x->lo), fabs(x->hi));
+    double col[MOST_SIDE], row[MOST_SIDE], size = 0, wide = 0, reach = fmax(fabs(x->lo), fabs(x->hi));
     const ptrdiff_t kh = f->kernel->h, kw = f->kernel->w;
     double first, second;
     if (kh > MOST_SIDE || kw > MOST_SIDE || kh < 2 || kw < 2 || f->delta != 0 ||
         !convd_kernel_separate(f->kernel, col, row))
         return false;
-    for (ptrdiff_t j = 0; j < kw; j++) size += fabs(row[j]);
-    for (ptrdiff_t j = 0; j < kw; j++) row[j] /= size;
-    for (ptrdiff_t i = 0; i < kh; i++) down += fabs(col[i] *= size * f->scale);
-    if (!make_pass(col, kh, reach, x->frac, true, LARGEST / 2, 14, &m->down, &first)) return false;
-    reach *= down;
-    if (!make_pass(row, kw, reach + first, m->down.frac, false, LARGEST, bits, &m->across, &second))
-        return false;
+    for (ptrdiff_t i = 0; i < kh; i++) size += fabs(col[i]);
+    for (ptrdiff_t i = 0; i < kh; i++) col[i] /= size;
+    for (ptrdiff_t j = 0; j < kw; j++) wide += fabs(row[j] *= size * f->scale);
+    if (!make_pass(row, kw, reach, x->frac, true, LARGEST / 2, 14, &m->across, &first)) return false;
+    reach *= wide;
+    if (!make_pass(col, kh, reach + first, m->across.frac, false, LARGEST, bits, &m->down, &second)) return false;
     *error = first + second;
     return true;
 }
@@ -257,7 +256,7 @@ static bool smooth(const struct source *f, const struct convd_fixed *x,
         y->frac = 0;
         return true;
     }
-    return convd_int_fit(y, made.across.frac);
+    return convd_int_fit(y, made.down.frac);
 }
 
 /* ---- hooks ---- */
@@ -273,12 +272,13 @@ static bool choose(const struct source *f, const struct convd_fixed *x,
     *y = plain;
     if (box(f, x, a, y)) {
         *way = BOX;
+        a->rows = GROUP;
         return true;
     }
     *y = plain;
     if (smooth(f, x, a, y) && y->error < 0.5) {
         *way = SMOOTH;
-        a->rows = f->kernel->h > 8 ? GROUP : 0;
+        a->rows = f->kernel->h > 8 ? GROUP : 8;
         return true;
     }
     *y = plain;
@@ -305,9 +305,40 @@ bool convd_filter_fixed(const struct convd_site *s, const struct convd_fixed *x_
     y->error = x.error * size * fabs(f->scale);
     if (!choose(f, &x, a, y, &way)) return false;
     a->margin = way == SUM16 ? most(f->left, k->w - 1 - f->left) : 0;
-    convd_filter_room(&room, NULL, &x, k->h, k->w, s->y.w);
+    convd_filter_room(&room, NULL, way, &x, k->h, k->w, s->y.w);
     a->state = room.bytes;
     return true;
+}
+
+/* k[0 1 2] as even or odd factors; false where it is neither. */
+static bool even_or_odd(const int *k, int16_t *factors, bool *odd)
+{
+    *odd = k[0] == -k[2] && k[1] == 0;
+    factors[0] = (int16_t)k[2];
+    factors[1] = (int16_t)k[1];
+    return *odd || k[0] == k[2];
+}
+
+bool convd_filter_fused(const struct convd_site *s, const struct convd_fixed *x, const struct convd_fixed *y,
+                       const struct convd_fixed_fused *const *in, struct convd_fixed_fused *out)
+{
+    const struct source source = source_of(s), *f = &source;
+    const double unit = unit_of(f, LARGEST);
+    int k[9], row[3], column[3], first = 0;
+    (void)in;
+    if (!y->algorithm || strcmp(y->algorithm, "integer i16") != 0 || f->kernel->h != 3 || f->kernel->w != 3 ||
+        f->top != 1 || f->left != 1 || f->delta != 0)
+        return false;
+    for (ptrdiff_t i = 0; i < 9; i++) k[i] = (int)nearbyint(tap(f, i) / unit);
+    while (k[first] == 0) first++;
+    for (int j = 0; j < 3; j++) row[j] = k[first / 3 * 3 + j];
+    for (int i = 0; i < 3; i++) column[i] = k[3 * i + first % 3] / row[first % 3];
+    for (int i = 0; i < 9; i++)
+        if (k[i] != column[i / 3] * row[i % 3]) return false;
+    struct convd_fused_term *t = &out->term[0];
+    *out = (struct convd_fixed_fused){.terms = 1, .mode = f->mode, .first = true};
+    convd_int_value(x, f->mode == CONVD_MODE_CONSTANT ? f->value : 0, &out->value);
+    return even_or_odd(row, t->row, &t->odd_row) && even_or_odd(column, t->column, &t->odd_column);
 }
 
 /* The taps of SUM16, those that are not 0. */

@@ -8,21 +8,24 @@ static size_t round_up(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-void convd_filter_room(struct room *r, char *base, const struct convd_fixed *x, ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t w)
+enum { PIECE = 2048 }; /* most numbers of a strip, and of the strips of a window's rows together 4096 */
+
+void convd_filter_room(struct room *r, char *base, enum way way, const struct convd_fixed *x, ptrdiff_t kh, ptrdiff_t kw,
+                       ptrdiff_t w)
 {
-    const size_t wide = (size_t)((w + kw) * x->step), n = round_up(wide * sizeof(int16_t)),
-                 strip = (size_t)(kh + GROUP) * 256 * 4 + 16384, sides = (size_t)((kh + GROUP) * kw * x->step * 4);
+    const size_t sides = (size_t)(kw * x->step) * 4, n = round_up((size_t)(w * x->step) * sizeof(int16_t)),
+                 planes = (size_t)x->planes, pieces = way == GROUPS ? (size_t)kh / 2 + 2 : 1,
+                 row = (n + 511) / 512 * 512 + 320; /* rows under each other use all sets of the first cache */
     size_t at = 0;
+    r->row = row / sizeof(int16_t);
 #define TAKE(FIELD, BYTES)                                                                         \
     r->FIELD = base ? (void *)(base + at) : NULL;                                                  \
     at += round_up(BYTES)
-    TAKE(outside, n);
-    TAKE(sums, n * (size_t)x->planes);
-    TAKE(zeros, n);
-    TAKE(block, strip + sides);
-    TAKE(rows, n * GROUP);
-    TAKE(spare, n);
-    TAKE(t, (size_t)(kh * kw + kh + GROUP) * sizeof *r->t);
+    TAKE(outside, n + sides);
+    TAKE(piece, 2 * PIECE * 4 + pieces * (256 * 4 + sides));
+    TAKE(rows, row * planes * (size_t)kept_rows(way, kh));
+    TAKE(sums, way == BOX ? row * planes : 0);
+    TAKE(t, (size_t)((way == SUM16 ? kh * kw : kh + GROUP) + kw) * sizeof *r->t);
 #undef TAKE
     r->bytes = at;
 }
@@ -35,7 +38,7 @@ struct walk {
     struct convd_int_lines lines;
     struct room room;
     ptrdiff_t step;
-    size_t size; /* of an input number */
+    ptrdiff_t size; /* of an input number */
 };
 
 /* Row i of the window's grid, from column 0 on. */
@@ -83,7 +86,7 @@ static void zip(const struct walk *w, const void *const *t, ptrdiff_t from, ptrd
     const ptrdiff_t j = from + in.y0, together = w->m->together;
     const size_t n = (size_t)(in.y1 - in.y0);
     const char *at[4] = {NULL};
-    for (ptrdiff_t r = 0; r < together; r++) at[r] = (const char *)t[r] + j * (ptrdiff_t)w->size;
+    for (ptrdiff_t r = 0; r < together; r++) at[r] = (const char *)t[r] + j * w->size;
     if (together == 4)
         w->simd->zip4_u8((const uint8_t *const *)(const void *)at, n, (uint8_t *)y + 4 * in.y0);
     else if (w->size == 1)
@@ -109,14 +112,15 @@ static void group_strip(const struct walk *w, ptrdiff_t p, ptrdiff_t i, size_t o
     const struct convd_fixed_view *y = w->c->y;
     const size_t groups = m->groups[outs > 1];
     const ptrdiff_t last = m->kh + (ptrdiff_t)outs - 2, from = j - m->left * w->step,
-                    to = from + n + (m->kw - 1) * w->step, stride = 2 * (to - from);
+                    to = from + n + (m->kw - 1) * w->step, stride = 4 * (to - from);
     ptrdiff_t at[MOST_SIDE];
     for (size_t q = 0; q < groups; q++) {
         const void *rows[4] = {NULL};
         for (ptrdiff_t r = 0; r < m->together; r++) /* beyond the last row factors are 0 */
             rows[r] = line(w, p, i + least(m->together * (ptrdiff_t)q + r, last));
-        w->room.t[q] = w->room.block + (ptrdiff_t)q * stride;
-        zip(w, rows, from, to, w->room.block + (ptrdiff_t)q * stride);
+        char *block = w->room.piece + (ptrdiff_t)q * stride;
+        zip(w, rows, from, to, block);
+        w->room.t[q] = block;
     }
     for (size_t s = 0; s < m->steps; s++) at[s] = m->column[s] * w->step;
     struct convd_groups call = {.x = w->room.t,
@@ -148,88 +152,134 @@ static void group_rows(const struct walk *w, ptrdiff_t p)
     }
 }
 
-/* The columns beside a row of column sums: other sums, or what a column of constants sums up to. */
-static void box_borders(const struct walk *w, int16_t *sums)
+/* Numbers [from,to) of a row: where they lie, or copied with what stands beside the row. */
+static const void *piece(const struct walk *w, const void *row, ptrdiff_t from, ptrdiff_t to)
 {
-    const struct made *m = w->m;
-    const ptrdiff_t left = m->left * w->step, right = (m->kw - 1 - m->left) * w->step, n = w->c->y->n, step = w->step;
-    for (ptrdiff_t j = -left; j < n + right; j++) {
-        if (j == 0) j = n;
-        if (j == n + right) break;
-        const ptrdiff_t column = j >= 0 ? j / step : -((-j + step - 1) / step),
-                        k = convd_border_index(m->mode, column, w->c->y->w);
-        sums[j] = (int16_t)(k < 0 ? m->value * (int)m->kh : sums[k * step + j - column * step]);
+    const struct convd_rows in = inside(w, from, to);
+    char *y = w->room.piece;
+    if (in.y0 == 0 && in.y1 == to - from) return (const char *)row + from * w->size;
+    memcpy(y + in.y0 * w->size, (const char *)row + (from + in.y0) * w->size, (size_t)((in.y1 - in.y0) * w->size));
+    for (ptrdiff_t q = 0; q < to - from; q++) {
+        if (q == in.y0 && in.y0 < in.y1) q = in.y1;
+        if (q == to - from) break;
+        const int v = beside(w, row, from + q);
+        if (w->size == 1)
+            ((uint8_t *)y)[q] = (uint8_t)v;
+        else
+            ((int16_t *)(void *)y)[q] = (int16_t)v;
     }
+    return y;
 }
 
+/* Of the columns from j on as many as make a strip, such that only strips at the ends reach beyond the picture. */
+static ptrdiff_t strip_at(const struct walk *w, ptrdiff_t j, ptrdiff_t strip)
+{
+    const ptrdiff_t n = w->c->y->n, left = w->m->left * w->step, right = (w->m->kw - 1) * w->step - left;
+    strip = least(strip, n - j);
+    if (j == 0 && left > 0) return least(strip, (left + 63) / 64 * 64);
+    if (j + strip + right > n && n - right - j >= 64) return least(strip, (n - right - j) / 64 * 64);
+    return strip;
+}
+
+/* Row g of the windows' grid comes in at columns [j, j + n); y: where the row that it completes goes, or NULL. */
+static void box_row(const struct walk *w, ptrdiff_t p, ptrdiff_t g, ptrdiff_t j, ptrdiff_t n, void *y)
+{
+    const struct made *m = w->m;
+    const bool bytes = w->c->y->format->type == CONVD_FIXED_U8;
+    const ptrdiff_t from = j - m->left * w->step, row = (ptrdiff_t)w->room.row;
+    const struct convd_boxes b = {.x = piece(w, line(w, p, g), from, from + n + (m->kw - 1) * w->step),
+                                .step = (size_t)w->step,
+                                .taps = (size_t)m->kw,
+                                .row = w->room.rows + (p * m->kh + g % m->kh) * row + j,
+                                .sums = w->room.sums + p * row + j,
+                                .shift = m->box_shift,
+                                .frac = m->box_frac,
+                                .k = m->box_k,
+                                .bytes = y && bytes ? (uint8_t *)y + j : NULL,
+                                .words = y && !bytes ? (int16_t *)y + j : NULL};
+    w->simd->box_u8(&b, (size_t)n);
+}
+
+/* In strips of columns, so that the rows of a window stay in the first cache. */
 static void box_rows(const struct walk *w, ptrdiff_t p)
 {
     const struct convd_fixed_view *y = w->c->y;
     const struct made *m = w->m;
-    const bool bytes = y->format->type == CONVD_FIXED_U8;
-    const size_t n = (size_t)y->n, one = round_up((size_t)((y->w + m->kw) * w->step) * sizeof(int16_t)) / sizeof(int16_t);
-    int16_t *sums = w->room.sums + (size_t)p * one + m->left * w->step;
-    const uint8_t *zeros = (const uint8_t *)w->room.zeros;
-    memset(w->room.zeros, 0, n);
-    if (w->c->fresh) {
-        memset(sums, 0, n * sizeof *sums);
-        for (ptrdiff_t a = 0; a < m->kh - 1; a++) w->simd->slide_u8(line(w, p, y->y0 + a), zeros, n, sums);
+    const ptrdiff_t row = (ptrdiff_t)w->room.row, strip = strip_of(m->kh + 2, 2);
+    ptrdiff_t n;
+    for (ptrdiff_t j = 0; j < y->n; j += n) {
+        n = strip_at(w, j, strip);
+        const size_t bytes = (size_t)n * sizeof(int16_t);
+        if (w->c->fresh) {
+            memset(w->room.sums + p * row + j, 0, bytes);
+            for (ptrdiff_t a = 0; a < m->kh; a++) memset(w->room.rows + (p * m->kh + a) * row + j, 0, bytes);
+            for (ptrdiff_t a = 0; a < m->kh - 1; a++) box_row(w, p, y->y0 + a, j, n, NULL);
+        }
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) box_row(w, p, i + m->kh - 1, j, n, convd_fixed_row(y, p, i));
     }
-    for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-        w->simd->slide_u8(line(w, p, i + m->kh - 1), i > y->y0 ? line(w, p, i - 1) : zeros, n, sums);
-        box_borders(w, sums);
-        int16_t *to = bytes ? w->room.spare : convd_fixed_row(y, p, i);
-        w->simd->box_i16(sums - m->left * w->step, (size_t)w->step, (size_t)m->kw, m->box_shift, m->box_k, to, n);
-        if (bytes) w->simd->narrow_i16(to, n, m->box_frac, false, false, convd_fixed_row(y, p, i));
-    }
-    w->simd->slide_u8(zeros, line(w, p, y->y1 - 1), n, sums); /* the next call may not hold that row */
 }
 
-/* Columns [from,to) of a row, with more fractional bits. */
-static void raise(const struct walk *w, const void *x, ptrdiff_t from, ptrdiff_t to, int shift, int16_t *y)
+/* Where row g of the windows' grid is kept. */
+static int16_t *kept(const struct walk *w, ptrdiff_t p, ptrdiff_t g)
 {
-    const struct convd_rows in = inside(w, from, to);
-    if (w->size == 1 && in.y0 < in.y1)
-        w->simd->widen_u8((const uint8_t *)x + from + in.y0, (size_t)(in.y1 - in.y0), shift, y + in.y0);
-    for (ptrdiff_t q = 0; q < to - from; q++) {
-        if (w->size == 1 && q == in.y0 && in.y0 < in.y1) q = in.y1;
-        if (q == to - from) break;
-        const int v = q >= in.y0 && q < in.y1 ? number_at(w, x, from + q) : beside(w, x, from + q);
-        y[q] = (int16_t)(v * (1 << shift));
-    }
+    const ptrdiff_t rows = kept_rows(SMOOTH, w->m->kh);
+    return w->room.rows + (p * rows + g % rows) * (ptrdiff_t)w->room.row;
 }
 
-/* The pass down, for columns [j, j + n) of the windows' grid and rows i … i + rows - 1. */
-static void smooth_down(const struct walk *w, ptrdiff_t p, ptrdiff_t i, ptrdiff_t rows, ptrdiff_t j, ptrdiff_t n,
-                        ptrdiff_t row)
+/* The pass across row g. */
+static void smooth_across(const struct walk *w, ptrdiff_t p, ptrdiff_t g)
 {
     const struct made *m = w->m;
-    const ptrdiff_t stride = 2 * (256 + m->kw * w->step), from = j - m->left * w->step;
-    for (ptrdiff_t a = 0; a < rows + m->kh - 1; a++) {
-        int16_t *to = w->room.block + a * stride;
-        raise(w, line(w, p, i + a), from, from + n, m->down.shift, to);
-        w->room.t[a] = to;
+    ptrdiff_t len;
+    for (ptrdiff_t j = 0; j < w->c->y->n; j += len) {
+        len = strip_at(w, j, PIECE);
+        const ptrdiff_t from = j - m->left * w->step, all = len + (m->kw - 1) * w->step;
+        const char *x = piece(w, line(w, p, g), from, from + all);
+        int16_t *y = kept(w, p, g) + j;
+        if (w->size == 2 && m->across.shift > 0) {
+            int16_t *more = (int16_t *)(void *)w->room.piece;
+            for (ptrdiff_t q = 0; q < all; q++)
+                more[q] = (int16_t)(((const int16_t *)(const void *)x)[q] * (1 << m->across.shift));
+            x = w->room.piece;
+        }
+        for (ptrdiff_t b = 0; b < m->kw; b++) w->room.t[b] = x + b * w->step * w->size;
+        if (w->size == 1)
+            w->simd->smooth_u8((const uint8_t *const *)w->room.t, m->across.k, (size_t)m->kw, m->across.shift, y, (size_t)len);
+        else
+            w->simd->smooth_i16((const int16_t *const *)w->room.t, m->across.k, (size_t)m->kw, y, (size_t)len);
     }
-    for (ptrdiff_t a = 0; a < rows; a++)
-        w->simd->smooth_i16((const int16_t *const *)w->room.t + a, m->down.k, (size_t)m->kh, w->room.rows + a * row + j, (size_t)n);
+}
+
+/* The pass down to rows [i, i + rows), in strips of columns. */
+static void smooth_down(const struct walk *w, ptrdiff_t p, ptrdiff_t i, ptrdiff_t rows)
+{
+    const struct made *m = w->m;
+    const struct convd_fixed_view *y = w->c->y;
+    const ptrdiff_t size = (ptrdiff_t)convd_fixed_size(y->format->type), strip = 256;
+    for (ptrdiff_t j = 0; j < y->n; j += strip) {
+        for (ptrdiff_t a = 0; a < rows + m->kh - 1; a++) w->room.t[a] = kept(w, p, i + a) + j;
+        for (ptrdiff_t a = 0; a < rows; a += 4) {
+            struct convd_smooth s = {.t = (const int16_t *const *)w->room.t + a,
+                                     .k = m->down.k,
+                                     .taps = (size_t)m->kh,
+                                     .outs = (size_t)least(4, rows - a),
+                                     .frac = m->down.frac,
+                                     .bytes = y->format->type == CONVD_FIXED_U8};
+            for (ptrdiff_t o = 0; o < (ptrdiff_t)s.outs; o++)
+                s.y[o] = (char *)convd_fixed_row(y, p, i + a + o) + j * size;
+            w->simd->smooth_down(&s, (size_t)least(strip, y->n - j));
+        }
+    }
 }
 
 static void smooth_rows(const struct walk *w, ptrdiff_t p)
 {
     const struct convd_fixed_view *y = w->c->y;
-    const struct made *m = w->m;
-    const bool bytes = y->format->type == CONVD_FIXED_U8;
-    const ptrdiff_t wide = y->n + (m->kw - 1) * w->step,
-                    row = (ptrdiff_t)(round_up((size_t)((y->w + m->kw) * w->step) * sizeof(int16_t)) / sizeof(int16_t));
+    const ptrdiff_t before = w->m->kh - 1;
     for (ptrdiff_t i = y->y0; i < y->y1; i += GROUP) {
         const ptrdiff_t rows = least(GROUP, y->y1 - i);
-        for (ptrdiff_t j = 0; j < wide; j += 256) smooth_down(w, p, i, rows, j, least(256, wide - j), row);
-        for (ptrdiff_t a = 0; a < rows; a++) {
-            int16_t *to = bytes ? w->room.spare : convd_fixed_row(y, p, i + a);
-            for (ptrdiff_t b = 0; b < m->kw; b++) w->room.t[b] = w->room.rows + a * row + b * w->step;
-            w->simd->smooth_i16((const int16_t *const *)w->room.t, m->across.k, (size_t)m->kw, to, (size_t)y->n);
-            if (bytes) w->simd->narrow_i16(to, (size_t)y->n, m->across.frac, false, false, convd_fixed_row(y, p, i + a));
-        }
+        for (ptrdiff_t g = i == y->y0 && w->c->fresh ? i : i + before; g < i + rows + before; g++) smooth_across(w, p, g);
+        smooth_down(w, p, i, rows);
     }
 }
 
@@ -242,8 +292,8 @@ void convd_filter_forward_fixed(const struct convd_fixed_call *c)
                      .m = m,
                      .simd = c->site->simd,
                      .step = c->x->format->step,
-                     .size = convd_fixed_size(c->x->format->type)};
-    convd_filter_room(&w.room, c->state, c->x->format, m->kh, m->kw, c->y->w);
+                     .size = (ptrdiff_t)convd_fixed_size(c->x->format->type)};
+    convd_filter_room(&w.room, c->state, m->way, c->x->format, m->kh, m->kw, c->y->w);
     const bool beside_rows = m->way == SUM16; /* the others write borders into what they make of rows */
     w.lines = (struct convd_int_lines){.x = c->x,
                                        .mode = m->mode,

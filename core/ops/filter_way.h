@@ -37,20 +37,26 @@ struct made {
     int box_shift;
     int16_t box_k;
     int box_frac;
-    struct pass down, across;
+    struct pass across, down;
 };
 
 /* What a call works in: laid out the same way in `fixed` and in the call. Offsets on NULL give the size. */
-enum { GROUP = 8 }; /* rows that SMOOTH takes together */
+enum { GROUP = 16 }; /* most rows that SMOOTH takes together */
 
 struct room {
-    char *outside;         /* a row of constants                             */
-    int16_t *sums;         /* BOX: column sums of each plane; then spare rows */
-    int16_t *block;        /* GROUPS, SMOOTH: a strip of input rows           */
-    int16_t *rows, *spare; /* rows between the passes; one on its way out    */
+    char *outside;  /* a row of constants                                                                 */
+    char *piece;    /* a strip of a row with what stands beside it; GROUPS: strips of groups               */
+    int16_t *rows;  /* BOX, SMOOTH: the last rows of each plane, summed up across; they stay               */
+    int16_t *sums;  /* BOX: of these rows                                                                  */
     const void **t;
-    char *zeros;
+    size_t row;     /* numbers of a row there                                                              */
     size_t bytes;
 };
-void convd_filter_room(struct room *r, char *base, const struct convd_fixed *x, ptrdiff_t kh, ptrdiff_t kw, ptrdiff_t w);
+void convd_filter_room(struct room *r, char *base, enum way way, const struct convd_fixed *x, ptrdiff_t kh, ptrdiff_t kw,
+                       ptrdiff_t w);
+/* Rows that stay. */
+static inline ptrdiff_t kept_rows(enum way way, ptrdiff_t kh)
+{
+    return way == SMOOTH ? kh - 1 + GROUP : way == BOX ? kh : 0;
+}
 #endif

@@ -1,5 +1,5 @@
 /* maximum: the largest of the inputs. Broadcasts. NaN wins. Equals torch.maximum. */
-#include "integer.h"
+#include "fused.h"
 #include "merge.h"
 
 MERGE(larger)
@@ -31,6 +31,7 @@ const struct convd_op convd_op_maximum = {
     MERGE_ROW,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
+    .fused = convd_fused_maximum,
     .summary = "largest of the inputs",
     .example = "[\"grayscale\",{\"op\":\"filter\",\"kernel\":\"sobel_x\"},{\"id\":\"x\","
                "\"op\":\"abs\"},{\"op\":\"filter\",\"kernel\":\"sobel_y\",\"input\":\"s0\"},"

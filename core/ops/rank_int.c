@@ -1,9 +1,9 @@
-/* rank_int.c: see rank_int.h. Rows go down first; borders are written beside what that makes. */
+/* rank_int.c: see rank_int.h. Largest and smallest go down first, two rows at a time, then across. */
 #include "rank_int.h"
 #include "rank.h"
 #include <string.h>
 
-enum { MOST_SIDE = 31 };
+enum { MOST_SIDE = 31, STRIP = 1024, MEDIANS = 16 }; /* bytes of a row at a time; rows of medians at a time */
 
 static size_t round_up(size_t bytes)
 {
@@ -14,6 +14,12 @@ static size_t round_up(size_t bytes)
 static size_t row_bytes(const struct convd_fixed *x, ptrdiff_t w, ptrdiff_t kw)
 {
     return round_up((size_t)((w + 2 * kw) * x->step) * convd_fixed_size(x->type));
+}
+
+/* A strip of a row and what a window reads beside it. */
+static size_t strip_bytes(const struct convd_fixed *x, ptrdiff_t kw)
+{
+    return round_up(STRIP + (size_t)(kw * x->step) * convd_fixed_size(x->type));
 }
 
 static bool border(const struct convd_rank_params *p, const struct convd_fixed *x, struct convd_fixed *y)
@@ -31,7 +37,8 @@ bool convd_rank_fixed(const struct convd_site *s, const struct convd_fixed *x, s
 {
     const struct convd_rank_params *p = s->params;
     if (p->kernel_size.h > MOST_SIDE || p->kernel_size.w > MOST_SIDE) return false;
-    a->state = 2 * row_bytes(x, s->x[0].w, p->kernel_size.w);
+    a->state = row_bytes(x, s->x[0].w, 0) + 2 * strip_bytes(x, p->kernel_size.w);
+    a->rows = p->kernel_size.h > 1 ? 8 : 0;
     return border(p, x, y);
 }
 
@@ -42,68 +49,113 @@ static int outside(const struct convd_rank_params *p, const struct convd_fixed *
     return value;
 }
 
-static void best(const struct convd_fixed_call *c, const void *const *t, ptrdiff_t taps, bool largest, void *y)
-{
-    const struct convd_simd *simd = c->site->simd;
-    const size_t n = (size_t)c->y->n;
-    const uint8_t *bytes[MOST_SIDE];
-    const int16_t *words[MOST_SIDE];
-    for (ptrdiff_t i = 0; i < taps; i++) {
-        bytes[i] = t[i];
-        words[i] = t[i];
-    }
-    if (c->x->format->type == CONVD_FIXED_U8)
-        simd->best_u8(bytes, (size_t)taps, largest, y, n);
-    else
-        simd->best_i16(words, (size_t)taps, largest, y, n);
-}
+/* What both passes have at hand. */
+struct walk {
+    const struct convd_fixed_call *c;
+    const struct convd_rank_params *p;
+    struct convd_int_lines rows;
+    ptrdiff_t step, size; /* of a number */
+    bool largest;
+    char *middle[2];      /* strips between the passes */
+};
 
-/* Row i of plane p. The row of the column's best numbers is a picture of one row, whose sides are the border's. */
-static void best_row(const struct convd_fixed_call *c, const struct convd_int_lines *rows,
-                     const struct convd_int_lines *sides, ptrdiff_t p, ptrdiff_t i, bool largest)
+/* The best of taps rows of n numbers; twice (t[taps] belongs to the second) where outs is 2. */
+static void best(const struct walk *w, const void *const *t, ptrdiff_t taps, ptrdiff_t outs, void *const *y, ptrdiff_t n)
 {
-    const struct convd_pair k = ((const struct convd_rank_params *)c->site->params)->kernel_size;
-    const size_t pixel = (size_t)c->x->format->step * convd_fixed_size(c->x->format->type);
-    const void *t[MOST_SIDE];
-    for (ptrdiff_t a = 0; a < k.h; a++) t[a] = convd_int_line(rows, p, i - k.h / 2 + a);
-    if (k.w == 1) {
-        best(c, t, k.h, largest, convd_fixed_row(c->y, p, i));
+    const struct convd_simd *simd = w->c->site->simd;
+    const uint8_t *const *bytes = (const uint8_t *const *)t;
+    const int16_t *const *words = (const int16_t *const *)t;
+    if (outs == 2 && taps > 1) {
+        if (w->size == 1)
+            simd->best2_u8(bytes, (size_t)taps, w->largest, (uint8_t *const *)y, (size_t)n);
+        else
+            simd->best2_i16(words, (size_t)taps, w->largest, (int16_t *const *)y, (size_t)n);
         return;
     }
-    char *middle = sides->x->data;
-    best(c, t, k.h, largest, middle);
-    convd_int_lines_begin(sides, 0, 1);
-    for (ptrdiff_t b = 0; b < k.w; b++) t[b] = middle + (b - k.w / 2) * (ptrdiff_t)pixel;
-    best(c, t, k.w, largest, convd_fixed_row(c->y, p, i));
+    for (ptrdiff_t o = 0; o < outs; o++)
+        if (w->size == 1)
+            simd->best_u8(bytes + o, (size_t)taps, w->largest, y[o], (size_t)n);
+        else
+            simd->best_i16(words + o, (size_t)taps, w->largest, y[o], (size_t)n);
+}
+
+/* The best of number j (any integer) of taps rows, which are as long as the picture is wide. */
+static int best_beside(const struct walk *w, const void *const *t, ptrdiff_t taps, ptrdiff_t j)
+{
+    const ptrdiff_t step = w->step, column = j >= 0 ? j / step : -((-j + step - 1) / step),
+                    k = convd_border_index(w->rows.mode, column, w->c->y->w), at = k * step + j - column * step;
+    int top = w->rows.value;
+    for (ptrdiff_t a = 0; a < taps && k >= 0; a++) {
+        const int v = w->size == 1 ? ((const uint8_t *)t[a])[at] : ((const int16_t *)t[a])[at];
+        top = a == 0 || (w->largest ? v > top : v < top) ? v : top;
+    }
+    return top;
+}
+
+/* The pass down: numbers [from,to) of outs rows. */
+static void down(const struct walk *w, const void *const *t, ptrdiff_t outs, ptrdiff_t from, ptrdiff_t to)
+{
+    const ptrdiff_t taps = w->p->kernel_size.h, n = w->c->y->n, lo = most(from, 0), hi = least(to, n);
+    const void *at[MOST_SIDE + 1];
+    void *y[2];
+    for (ptrdiff_t a = 0; a < taps + outs - 1; a++) at[a] = (const char *)t[a] + lo * w->size;
+    for (ptrdiff_t o = 0; o < outs; o++) y[o] = w->middle[o] + (lo - from) * w->size;
+    best(w, at, taps, outs, y, hi - lo);
+    for (ptrdiff_t j = from; j < to; j++) {
+        if (j == lo) j = hi;
+        if (j == to) break;
+        for (ptrdiff_t o = 0; o < outs; o++) {
+            const int v = best_beside(w, t + o, taps, j);
+            if (w->size == 1)
+                ((uint8_t *)w->middle[o])[j - from] = (uint8_t)v;
+            else
+                ((int16_t *)(void *)w->middle[o])[j - from] = (int16_t)v;
+        }
+    }
+}
+
+/* outs rows from row i on, strip by strip: what one pass leaves is in the first cache when the other wants it. */
+static void best_rows(const struct walk *w, ptrdiff_t p, ptrdiff_t i, ptrdiff_t outs)
+{
+    const struct convd_pair k = w->p->kernel_size;
+    const ptrdiff_t n = w->c->y->n, strip = STRIP / w->size, left = k.w / 2 * w->step;
+    const void *t[MOST_SIDE + 1], *across[MOST_SIDE];
+    char *y[2] = {NULL};
+    for (ptrdiff_t a = 0; a < k.h + outs - 1; a++) t[a] = convd_int_line(&w->rows, p, i - k.h / 2 + a);
+    for (ptrdiff_t o = 0; o < outs; o++) y[o] = convd_fixed_row(w->c->y, p, i + o);
+    if (k.w == 1) {
+        best(w, t, k.h, outs, (void *const *)(void *)y, n);
+        return;
+    }
+    for (ptrdiff_t j = 0; j < n; j += strip) {
+        const ptrdiff_t len = least(strip, n - j);
+        down(w, t, outs, j - left, j - left + len + (k.w - 1) * w->step);
+        for (ptrdiff_t o = 0; o < outs; o++) {
+            for (ptrdiff_t b = 0; b < k.w; b++) across[b] = w->middle[o] + b * w->step * w->size;
+            best(w, across, k.w, 1, &(void *){y[o] + j * w->size}, len);
+        }
+    }
 }
 
 void convd_rank_best_fixed(const struct convd_fixed_call *c, bool largest)
 {
     const struct convd_rank_params *p = c->site->params;
     const struct convd_fixed *format = c->x->format;
-    const size_t one = row_bytes(format, c->y->w, p->kernel_size.w);
-    struct convd_fixed single = *format;
-    single.planes = 1;
-    const struct convd_fixed_view row = {.data = (char *)c->state + one +
-                                                 (size_t)(p->kernel_size.w * format->step) * convd_fixed_size(format->type),
-                                         .mask = -1,
-                                         .format = &single,
-                                         .h = 1,
-                                         .w = c->y->w,
-                                         .n = c->y->n,
-                                         .y1 = 1};
-    const struct convd_int_lines rows = {.x = c->x,
-                                         .mode = (enum convd_mode)p->padding_mode,
-                                         .value = outside(p, format),
-                                         .outside = c->state},
-                                 sides = {.x = &row,
-                                          .mode = rows.mode,
-                                          .value = rows.value,
-                                          .left = p->kernel_size.w / 2,
-                                          .right = p->kernel_size.w - 1 - p->kernel_size.w / 2};
-    convd_int_lines_begin(&rows, c->y->y0 - p->kernel_size.h / 2, c->y->y1 - p->kernel_size.h / 2 + p->kernel_size.h - 1);
+    const ptrdiff_t h = p->kernel_size.h;
+    char *strips = (char *)c->state + row_bytes(format, c->y->w, 0);
+    const struct walk w = {.c = c,
+                           .p = p,
+                           .rows = {.x = c->x,
+                                    .mode = (enum convd_mode)p->padding_mode,
+                                    .value = outside(p, format),
+                                    .outside = c->state},
+                           .step = format->step,
+                           .size = (ptrdiff_t)convd_fixed_size(format->type),
+                           .largest = largest,
+                           .middle = {strips, strips + strip_bytes(format, p->kernel_size.w)}};
+    convd_int_lines_begin(&w.rows, c->y->y0 - h / 2, c->y->y1 - h / 2 + h - 1);
     for (ptrdiff_t q = 0; q < c->y->format->planes; q++)
-        for (ptrdiff_t i = c->y->y0; i < c->y->y1; i++) best_row(c, &rows, &sides, q, i, largest);
+        for (ptrdiff_t i = c->y->y0; i < c->y->y1; i += 2) best_rows(&w, q, i, least(2, c->y->y1 - i));
 }
 
 /* ---- median ---- */
@@ -114,6 +166,7 @@ bool convd_median_fixed(const struct convd_site *s, const struct convd_fixed *x,
     const struct convd_rank_params *p = s->params;
     if (x->type != CONVD_FIXED_U8 || p->kernel_size.h * p->kernel_size.w > CONVD_MEDIAN_MOST) return false;
     a->margin = p->kernel_size.w / 2;
+    a->rows = p->kernel_size.h > 1 ? MEDIANS : 0;
     a->state = row_bytes(x, s->x[0].w, p->kernel_size.w);
     return border(p, x, y);
 }
@@ -130,11 +183,13 @@ void convd_median_forward_fixed(const struct convd_fixed_call *c)
                                          .outside = c->state};
     convd_int_lines_begin(&rows, c->y->y0 - k.h / 2, c->y->y1 + k.h / 2);
     for (ptrdiff_t q = 0; q < c->y->format->planes; q++)
-        for (ptrdiff_t i = c->y->y0; i < c->y->y1; i++) {
-            const uint8_t *t[CONVD_MEDIAN_MOST];
-            for (ptrdiff_t a = 0; a < k.h; a++)
-                t[a] = (const uint8_t *)convd_int_line(&rows, q, i - k.h / 2 + a) - k.w / 2 * c->x->format->step;
-            c->site->simd->median_u8(t, (size_t)c->x->format->step, (size_t)k.h, (size_t)k.w, convd_fixed_row(c->y, q, i),
-                                     (size_t)c->y->n);
+        for (ptrdiff_t i = c->y->y0; i < c->y->y1; i += MEDIANS) {
+            const ptrdiff_t outs = least(MEDIANS, c->y->y1 - i), step = c->x->format->step;
+            const uint8_t *t[CONVD_MEDIAN_MOST + MEDIANS];
+            uint8_t *y[MEDIANS];
+            for (ptrdiff_t a = 0; a < k.h + outs - 1; a++)
+                t[a] = (const uint8_t *)convd_int_line(&rows, q, i - k.h / 2 + a) - k.w / 2 * step;
+            for (ptrdiff_t o = 0; o < outs; o++) y[o] = convd_fixed_row(c->y, q, i + o);
+            c->site->simd->median_u8(t, (size_t)step, (size_t)k.h, (size_t)k.w, y, (size_t)outs, (size_t)c->y->n);
         }
 }

@@ -258,6 +258,37 @@ static void down(const struct convd_call *call, const struct convd_window_axis *
         for (ptrdiff_t j = 0; j < x->w; j++) column[j] = largest ? -INFINITY : INFINITY;
 }
 
+/* One window that may stick out, from the rows that it has inside. */
+static float square_one(bool largest, const float *const *t, ptrdiff_t n, const struct convd_window_axis *a, ptrdiff_t o)
+{
+    float best = take_one(largest, t[0], a, o);
+    for (ptrdiff_t i = 1; i < n; i++) {
+        const float row = take_one(largest, t[i], a, o);
+        best = largest ? larger(best, row) : smaller(best, row);
+    }
+    return best;
+}
+
+/* Output row i of windows of two or three columns, two apart, rows and columns at once; false where they are not. */
+static bool squares(const struct convd_call *call, const struct convd_window_axes *a, ptrdiff_t c, ptrdiff_t i, bool largest)
+{
+    const struct convd_rows in = whole_windows(&a->x);
+    const float *t[CONVD_SQUARES_MOST], *whole[CONVD_SQUARES_MOST];
+    float *y = convd_row(call->y, c, i);
+    ptrdiff_t n = 0;
+    if (a->x.stride != 2 || a->x.dilation != 1 || a->x.k < 2 || a->x.k > 3 || a->y.k > CONVD_SQUARES_MOST ||
+        in.y0 == in.y1)
+        return false;
+    for (ptrdiff_t k = 0, r = convd_window_start(&a->y, i); k < a->y.k; k++, r += a->y.dilation)
+        if (r >= 0 && r < a->y.n) t[n++] = convd_row(call->x, c, r);
+    if (n == 0) return false;
+    for (ptrdiff_t k = 0; k < n; k++) whole[k] = t[k] + convd_window_start(&a->x, in.y0);
+    call->site->simd->best_squares(whole, (size_t)n, (size_t)a->x.k, largest, y + in.y0, (size_t)(in.y1 - in.y0));
+    for (ptrdiff_t o = 0; o < in.y0; o++) y[o] = square_one(largest, t, n, &a->x, o);
+    for (ptrdiff_t o = in.y1; o < a->x.out; o++) y[o] = square_one(largest, t, n, &a->x, o);
+    return true;
+}
+
 void convd_window_extreme(const struct convd_call *call, bool largest)
 {
     const struct convd_simd *simd = call->site->simd;
@@ -268,6 +299,7 @@ void convd_window_extreme(const struct convd_call *call, bool largest)
     for (ptrdiff_t c = 0; c < y->c; c++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
             float *out = convd_row(y, c, i);
+            if (squares(call, &a, c, i, largest)) continue;
             down(call, &a.y, c, i, largest, column);
             for (ptrdiff_t o = 0; o < a.x.out; o++) {
                 if (o == in.y0 && in.y0 < in.y1) o = in.y1;

@@ -92,7 +92,7 @@ struct convd_pair convd_window_cover(const struct convd_site *s);
     .params_size = sizeof(struct convd_window_params), .rules = convd_window_rules,                \
     .check = convd_window_check, .shape = convd_window_shape, .cost = convd_window_cost,           \
     .window = convd_window_field, .rows = convd_window_rows, .scratch = convd_window_scratch,      \
-    .forward = forward, .backward = backward
+    .forward = forward, .backward = backward, .by_channel = true
 
 /* ---- max_pool and min_pool ---- */
 

@@ -1,13 +1,6 @@
 /* ints.tmpl.c: rows of integers. Where y lies apart from x a tail is a whole vector laid back over numbers that are done
  * already; in place, and in rows narrower than a vector, it is scalar. */
-#include "isa.h"
-
-#define HALVES (VL / 2) /* numbers of 16 bits in a vector */
-
-INLINE hvec all(int x)
-{
-    return (int16_t)x - (hvec){0};
-}
+#include "halves.h"
 
 void FN(widen_u8)(const uint8_t *x, size_t n, int shift, int16_t *y)
 {
@@ -22,31 +15,6 @@ void FN(widen_u8)(const uint8_t *x, size_t n, int shift, int16_t *y)
 }
 
 /* ---- to bytes ---- */
-
-struct narrowing {
-    hvec add, top;
-    int frac;
-    bool even;
-};
-
-INLINE hvec narrow_half(hvec x, const struct narrowing *w, const bool even)
-{
-    hvec add = w->add;
-    if (even) add += (x >> w->frac & 1) - 1;
-    return int_adds(x, add) >> w->frac;
-}
-
-INLINE hvec outside(hvec x, const struct narrowing *w)
-{
-    return (hvec)((x < 0) | (x > w->top));
-}
-
-INLINE uint64_t total(hvec count)
-{
-    uint64_t sum = 0;
-    for (size_t k = 0; k < HALVES; k++) sum += (uint16_t)count[k];
-    return sum;
-}
 
 /* One vector of bytes; counts hold minus the numbers outside. */
 INLINE bvec narrow_one(const int16_t *x, const struct narrowing *w, const bool even, hvec *count)
@@ -81,7 +49,7 @@ INLINE uint64_t narrow_row(const int16_t *x, size_t n, const struct narrowing *w
 
 uint64_t FN(narrow_i16)(const int16_t *x, size_t n, int frac, bool even, bool count, uint8_t *y)
 {
-    const struct narrowing w = {all(frac ? 1 << (frac - 1) : 0), all(255 << frac), frac, even};
+    const struct narrowing w = narrowing_of(frac, even);
     if (even && frac) return count ? narrow_row(x, n, &w, true, true, y) : narrow_row(x, n, &w, true, false, y);
     return count ? narrow_row(x, n, &w, false, true, y) : narrow_row(x, n, &w, false, false, y);
 }
@@ -205,47 +173,6 @@ void FN(taps_i16)(const int16_t *const *t, const int16_t *k, size_t taps, int16_
     if (j < n) taps_tile(t, k, taps, all(bias), y, n - HALVES, 1);
 }
 
-INLINE void smooth_tile(const int16_t *const *t, const int16_t *k, size_t taps, int16_t *y, size_t at,
-                        const size_t vecs)
-{
-    hvec sum[TAPS_VECS] = {{0}};
-    if (taps % 2) {
-        UNROLL
-        for (size_t v = 0; v < vecs; v++)
-            sum[v] = int_high(LOAD(hvec, t[taps / 2] + at + v * HALVES), all(k[taps / 2]));
-    }
-    for (size_t i = 0; i < taps / 2; i++) {
-        const hvec f = all(k[i]);
-        const int16_t *a = t[i] + at, *b = t[taps - 1 - i] + at;
-        UNROLL
-        for (size_t v = 0; v < vecs; v++)
-            sum[v] += int_high(LOAD(hvec, a + v * HALVES) + LOAD(hvec, b + v * HALVES), f);
-    }
-    UNROLL
-    for (size_t v = 0; v < vecs; v++) STORE(y + at + v * HALVES, sum[v]);
-}
-
-static int high(int a, int b)
-{
-    return ((a * b >> 14) + 1) >> 1;
-}
-
-void FN(smooth_i16)(const int16_t *const *t, const int16_t *k, size_t taps, int16_t *y, size_t n)
-{
-    size_t j = 0;
-    if (n < HALVES) {
-        for (; j < n; j++) {
-            int sum = taps % 2 ? high(t[taps / 2][j], k[taps / 2]) : 0;
-            for (size_t i = 0; i < taps / 2; i++) sum += high(t[i][j] + t[taps - 1 - i][j], k[i]);
-            y[j] = (int16_t)sum;
-        }
-        return;
-    }
-    for (; j + TAPS_VECS * HALVES <= n; j += TAPS_VECS * HALVES) smooth_tile(t, k, taps, y, j, TAPS_VECS);
-    for (; j + HALVES <= n; j += HALVES) smooth_tile(t, k, taps, y, j, 1);
-    if (j < n) smooth_tile(t, k, taps, y, n - HALVES, 1);
-}
-
 /* ---- number by number; y may be x or a ---- */
 
 INLINE hvec choose16(hvec mask, hvec a, hvec b)
@@ -319,43 +246,4 @@ void FN(mean4_u8)(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)
         STORE(y + i, int_pack8(mean4(a + 2 * i, b + 2 * i), mean4(a + 2 * i + VL, b + 2 * i + VL)));
     i = n - VL;
     STORE(y + i, int_pack8(mean4(a + 2 * i, b + 2 * i), mean4(a + 2 * i + VL, b + 2 * i + VL)));
-}
-
-/* ---- sums that slide ---- */
-
-void FN(slide_u8)(const uint8_t *in, const uint8_t *out, size_t n, int16_t *y)
-{
-    size_t i = 0;
-    for (; i + HALVES <= n; i += HALVES)
-        STORE(y + i, LOAD(hvec, y + i) + int_widen(in + i) - int_widen(out + i));
-    for (; i < n; i++) y[i] = (int16_t)(y[i] + in[i] - out[i]);
-}
-
-INLINE void box_tile(const int16_t *x, size_t step, size_t taps, int shift, hvec k, int16_t *y,
-                     const size_t vecs)
-{
-    hvec sum[TAPS_VECS] = {{0}};
-    for (size_t i = 0; i < taps; i++, x += step) {
-        UNROLL
-        for (size_t v = 0; v < vecs; v++) sum[v] += LOAD(hvec, x + v * HALVES);
-    }
-    UNROLL
-    for (size_t v = 0; v < vecs; v++) STORE(y + v * HALVES, int_high((hvec)((uhvec)sum[v] << shift), k));
-}
-
-void FN(box_i16)(const int16_t *x, size_t step, size_t taps, int shift, int16_t k, int16_t *y, size_t n)
-{
-    size_t j = 0;
-    if (n < HALVES) {
-        for (; j < n; j++) {
-            int sum = 0;
-            for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
-            y[j] = (int16_t)high(sum * (1 << shift), k);
-        }
-        return;
-    }
-    for (; j + TAPS_VECS * HALVES <= n; j += TAPS_VECS * HALVES)
-        box_tile(x + j, step, taps, shift, all(k), y + j, TAPS_VECS);
-    for (; j + HALVES <= n; j += HALVES) box_tile(x + j, step, taps, shift, all(k), y + j, 1);
-    if (j < n) box_tile(x + n - HALVES, step, taps, shift, all(k), y + n - HALVES, 1);
 }

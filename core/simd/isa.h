@@ -62,6 +62,13 @@ INLINE void vec_store(float *p, vec v)
 #define HIGH  2, 6, 3, 7
 #endif
 
+/* What is added up to V stays in the order in which it is written: a compiler that adds later holds more than fits. */
+#ifdef __x86_64__
+#define IN_TURN(V) __asm__("" : "+v"(V))
+#else
+#define IN_TURN(V) __asm__("" : "+w"(V))
+#endif
+
 /* Integers: the whole vector as bytes or 16 bits. */
 typedef uint8_t bvec __attribute__((vector_size(VL)));
 typedef int16_t hvec __attribute__((vector_size(VL)));
@@ -95,6 +102,7 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_round   floats to integers, half to even
  *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32
  *   int_low8 int_high8 int_low16 int_high16   what stands in the lower, the upper half of each 16 bytes, in turns
+ *   int_twos    the sum of each two bytes << shift, at most 6
  *   int_spread  bytes in such an order that int_low16 and int_high16 of what int_low8 and int_high8 made of them come in order */
 #if defined __x86_64__
 #include <immintrin.h>
@@ -174,12 +182,14 @@ INLINE bool float_nan(vec x) { return _mm256_movemask_ps(_mm256_cmp_ps((mfloats)
 INLINE bool float_nan(vec x) { return _mm_movemask_ps(_mm_cmpunord_ps((mfloats)x, (mfloats)x)) != 0; }
 #endif
 #if VL > 16
+INLINE hvec int_twos(bvec a, int shift) { return (hvec)MM(maddubs_epi16)((mvec)a, MM(set1_epi8)((char)(1 << shift))); }
 INLINE hvec int_high(hvec a, hvec b) { return (hvec)MM(mulhrs_epi16)((mvec)a, (mvec)b); }
 INLINE dvec int_double(const float *x) { return (dvec)MM(cvtps_pd)(HALF_FLOAT(x)); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)MM(cvtepu8_epi16)(HALF(x)); }
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)MM(cvtepu8_epi32)(QUARTER(x)); }
 INLINE ivec int_widen2(const int16_t *x) { return (ivec)MM(cvtepu16_epi32)(HALF(x)); }
 #else
+INLINE hvec int_twos(bvec a, int shift) { return (hvec)(((uhvec)a & 0xff) + ((uhvec)a >> 8)) << shift; }
 INLINE hvec int_high(hvec a, hvec b)
 {
     const uhvec low = (uhvec)a * (uhvec)b; /* unsigned: the low halves wrap */
@@ -227,6 +237,7 @@ INLINE bvec int_high8(bvec a, bvec b) { return (bvec)vzip2q_u8((uint8x16_t)a, (u
 INLINE bvec int_low16(bvec a, bvec b) { return (bvec)vzip1q_u16((uint16x8_t)a, (uint16x8_t)b); }
 INLINE bvec int_high16(bvec a, bvec b) { return (bvec)vzip2q_u16((uint16x8_t)a, (uint16x8_t)b); }
 INLINE bvec int_spread(bvec a) { return a; }
+INLINE hvec int_twos(bvec a, int shift) { return (hvec)vpaddlq_u8((uint8x16_t)a) << shift; }
 INLINE bvec int_pack32(const ivec *v) { return int_pack8(int_pack16(v[0], v[1]), int_pack16(v[2], v[3])); }
 INLINE ivec int_round(vec x) { return (ivec)vcvtnq_s32_f32((float32x4_t)x); }
 INLINE vec float_max(vec a, vec b) { return (vec)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }

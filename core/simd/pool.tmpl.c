@@ -103,6 +103,81 @@ void FN(best_twos)(const float *const *t, size_t taps, bool largest, float *y, s
         twos_run(t, taps, false, y, n);
 }
 
+/* ---- windows of two or three columns, two apart: rows and columns at once ---- */
+
+/* Lanes 1, 2, … of a, then the first of b. */
+INLINE vec next_lanes(vec a, vec b)
+{
+#if VL == 64
+    return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+#elif VL == 32
+    return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8);
+#else
+    return __builtin_shufflevector(a, b, 1, 2, 3, 4);
+#endif
+}
+
+/* The best of each column of taps rows, 2 * LANES of them, at even places and at odd ones. */
+INLINE void columns(const float *const *t, size_t taps, const bool largest, size_t at, vec *even, vec *odd, vec *seen)
+{
+    vec a = vec_load(t[0] + 2 * at), b = vec_load(t[0] + 2 * at + LANES);
+    *seen += a * 0.0f + b * 0.0f;
+    for (size_t i = 1; i < taps; i++) {
+        a = quick(a, vec_load(t[i] + 2 * at), largest, seen);
+        b = quick(b, vec_load(t[i] + 2 * at + LANES), largest, seen);
+    }
+    *even = __builtin_shufflevector(a, b, EVENS);
+    *odd = __builtin_shufflevector(a, b, ODDS);
+}
+
+/* The first outputs, as many as it takes; returns how many. NaN is left to the caller: *seen. */
+INLINE size_t squares_run(const float *const *t, size_t taps, const bool wide, const bool largest, float *y, size_t n, vec *seen)
+{
+    vec even, odd, even1, odd1;
+    size_t j = 0;
+    columns(t, taps, largest, 0, &even, &odd, seen);
+    for (; j + 2 * LANES <= n; j += LANES) {
+        columns(t, taps, largest, j + LANES, &even1, &odd1, seen);
+        vec best = largest ? float_max(even, odd) : float_min(even, odd);
+        if (wide) {
+            const vec third = next_lanes(even, even1);
+            best = largest ? float_max(best, third) : float_min(best, third);
+        }
+        vec_store(y + j, best);
+        even = even1;
+        odd = odd1;
+    }
+    return j;
+}
+
+INLINE void squares(const float *const *t, size_t taps, const bool wide, const bool largest, float *y, size_t n)
+{
+    const float *all[3 * CONVD_SQUARES_MOST];
+    const size_t across = wide ? 3 : 2;
+    vec seen = {0};
+    size_t j = n < 2 * LANES ? 0 : squares_run(t, taps, wide, largest, y, n, &seen);
+    if (__builtin_expect(float_nan(seen), 0)) j = 0;
+    for (size_t i = 0; i < taps; i++)
+        for (size_t b = 0; b < across; b++) all[i * across + b] = t[i] + b + 2 * j;
+    FN(best_twos)(all, taps * across, largest, y + j, n - j);
+}
+
+void FN(best_squares)(const float *const *t, size_t taps, size_t across, bool largest, float *y, size_t n)
+{
+    if (across == 3)
+        largest ? squares(t, taps, true, true, y, n) : squares(t, taps, true, false, y, n);
+    else
+        largest ? squares(t, taps, false, true, y, n) : squares(t, taps, false, false, y, n);
+}
+
+/* ---- whole rows, from far ---- */
+
+#define AHEAD 512 /* numbers */
+INLINE void ask(const float *x)
+{
+    __builtin_prefetch((const void *)((uintptr_t)x + AHEAD * sizeof *x));
+}
+
 /* A row that holds a NaN (or an infinity) is done by ref. */
 INLINE float best_run(const float *x, size_t n, const bool largest)
 {
@@ -116,7 +191,10 @@ INLINE float best_run(const float *x, size_t n, const bool largest)
     while (j < n) {
         if (j + VECS * LANES > n) j = n - VECS * LANES;
         UNROLL
-        for (size_t v = 0; v < VECS; v++) best[v] = quick(best[v], vec_load(x + j + v * LANES), largest, &seen[v]);
+        for (size_t v = 0; v < VECS; v++) {
+            ask(x + j + v * LANES);
+            best[v] = quick(best[v], vec_load(x + j + v * LANES), largest, &seen[v]);
+        }
         j += VECS * LANES;
     }
     for (size_t v = 1; v < VECS; v++) seen[0] += seen[v];
@@ -134,12 +212,33 @@ float FN(best_of)(const float *x, size_t n, bool largest)
     return largest ? best_run(x, n, true) : best_run(x, n, false);
 }
 
+/* Four numbers are added as floats before they become doubles. */
+INLINE void four(const float *x, float *y)
+{
+    UNROLL
+    for (size_t v = 0; v < CONVD_SUM_PARTS / LANES; v++) {
+        const float *at = x + v * LANES;
+        ask(at);
+        ask(at + CONVD_SUM_PARTS);
+        ask(at + 2 * CONVD_SUM_PARTS);
+        ask(at + 3 * CONVD_SUM_PARTS);
+        vec_store(y + v * LANES, (vec_load(at) + vec_load(at + CONVD_SUM_PARTS)) +
+                                     (vec_load(at + 2 * CONVD_SUM_PARTS) + vec_load(at + 3 * CONVD_SUM_PARTS)));
+    }
+}
+
 void FN(sum_f64)(const float *x, size_t n, double *part)
 {
     enum { SETS = CONVD_SUM_PARTS * 8 / VL };
     dvec sum[SETS];
+    float fours[CONVD_SUM_PARTS];
     size_t j = 0;
     __builtin_memcpy(sum, part, sizeof sum);
+    for (; j + 4 * CONVD_SUM_PARTS <= n; j += 4 * CONVD_SUM_PARTS) {
+        four(x + j, fours);
+        UNROLL
+        for (size_t s = 0; s < SETS; s++) sum[s] += int_double(fours + s * (VL / 8));
+    }
     for (; j + CONVD_SUM_PARTS <= n; j += CONVD_SUM_PARTS) {
         UNROLL
         for (size_t s = 0; s < SETS; s++) sum[s] += int_double(x + j + s * (VL / 8));

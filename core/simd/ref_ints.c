@@ -144,20 +144,69 @@ BEST(best_u8, uint8_t, 1, 0)
 BEST(best_i16, int16_t, 1, 0)
 BEST(pick_u8, uint8_t, 2, 1)
 
-void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *y, size_t n)
+static int even_or_odd(int a, int b, int c, bool odd, const int16_t *k)
 {
-    for (size_t j = 0; j < n; j++) {
-        size_t count[256] = {0}, below = 0;
-        for (size_t a = 0; a < kh; a++)
-            for (size_t b = 0; b < kw; b++) count[rows[a][j + b * step]]++;
-        for (unsigned v = 0; v < 256; v++) {
-            below += count[v];
-            if (below > kh * kw / 2) {
-                y[j] = (uint8_t)v;
-                break;
-            }
-        }
+    return odd ? (c - a) * k[0] : (a + c) * k[0] + b * k[1];
+}
+
+/* What a term answers at number j of output row o. */
+static int answer(const struct convd_fused *b, const struct convd_fused_term *t, size_t o, ptrdiff_t j)
+{
+    const ptrdiff_t step = (ptrdiff_t)b->step;
+    int row[3];
+    for (size_t i = 0; i < 3; i++) {
+        const int16_t *x = b->t[o + i] + j;
+        row[i] = even_or_odd(x[-step], x[0], x[step], t->odd_row, t->row);
     }
+    const int y = (int16_t)even_or_odd(row[0], row[1], row[2], t->odd_column, t->column);
+    return t->absolute && y < 0 ? -y : y;
+}
+
+uint64_t convd_fused_i16_ref(const struct convd_fused *b, size_t n)
+{
+    uint64_t saturated = 0;
+    for (size_t o = 0; o < b->outs; o++)
+        for (size_t j = 0; j < n; j++) {
+            int y = answer(b, &b->term[0], o, (ptrdiff_t)j);
+            if (b->terms == 2) {
+                const int other = answer(b, &b->term[1], o, (ptrdiff_t)j);
+                y = b->largest ? (other > y ? other : y) : y + other;
+            }
+            const int16_t fits = (int16_t)y;
+            if (b->bytes)
+                saturated += convd_narrow_i16_ref(&fits, 1, b->frac, b->even, b->count, (uint8_t *)b->y[o] + j);
+            else
+                ((int16_t *)b->y[o])[j] = fits;
+        }
+    return saturated;
+}
+
+/* Both rows of windows that lie under each other. */
+#define BEST2(NAME, TYPE, ONE)                                                                     \
+    void convd_##NAME##_ref(const TYPE *const *t, size_t taps, bool largest, TYPE *const *y, size_t n) \
+    {                                                                                              \
+        for (size_t o = 0; o < 2; o++) ONE(t + o, taps, largest, y[o], n);                         \
+    }
+BEST2(best2_u8, uint8_t, convd_best_u8_ref)
+BEST2(best2_i16, int16_t, convd_best_i16_ref)
+
+static uint8_t middle(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, size_t j)
+{
+    size_t count[256] = {0}, below = 0;
+    unsigned v = 0;
+    for (size_t a = 0; a < kh; a++)
+        for (size_t b = 0; b < kw; b++) count[rows[a][j + b * step]]++;
+    for (; v < 255; v++) {
+        below += count[v];
+        if (below > kh * kw / 2) break;
+    }
+    return (uint8_t)v;
+}
+
+void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *const *y, size_t outs, size_t n)
+{
+    for (size_t o = 0; o < outs; o++)
+        for (size_t j = 0; j < n; j++) y[o][j] = middle(rows + o, step, kh, kw, j);
 }
 
 void convd_mean4_u8_ref(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)
@@ -190,18 +239,21 @@ void convd_zip_i16_ref(const int16_t *a, const int16_t *b, size_t n, int16_t *y)
     }
 }
 
-void convd_slide_u8_ref(const uint8_t *in, const uint8_t *out, size_t n, int16_t *y)
+static uint8_t to_byte(int x, int frac)
 {
-    for (size_t i = 0; i < n; i++) y[i] = (int16_t)(y[i] + in[i] - out[i]);
+    return (uint8_t)between((x + (frac ? 1 << (frac - 1) : 0)) >> frac, 0, 255);
 }
 
-void convd_box_i16_ref(const int16_t *x, size_t step, size_t taps, int shift, int16_t k, int16_t *y,
-                       size_t n)
+void convd_box_u8_ref(const struct convd_boxes *b, size_t n)
 {
     for (size_t j = 0; j < n; j++) {
-        int sum = 0;
-        for (size_t i = 0; i < taps; i++) sum += x[j + i * step];
-        y[j] = (int16_t)high(sum * (1 << shift), k);
+        int h = 0;
+        for (size_t i = 0; i < b->taps; i++) h += b->x[j + i * b->step];
+        b->sums[j] = (int16_t)(b->sums[j] + h - b->row[j]);
+        b->row[j] = (int16_t)h;
+        const int y = high(b->sums[j] * (1 << b->shift), b->k);
+        if (b->words) b->words[j] = (int16_t)y;
+        if (b->bytes) b->bytes[j] = to_byte(y, b->frac);
     }
 }
 
@@ -237,4 +289,27 @@ bool convd_png_rows_ref(const uint8_t *x, size_t rows, size_t n, size_t bpp, con
         }
     }
     return true;
+}
+
+void convd_smooth_u8_ref(const uint8_t *const *t, const int16_t *k, size_t taps, int shift, int16_t *y, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        int sum = taps % 2 ? high(t[taps / 2][j] << shift, k[taps / 2]) : 0;
+        for (size_t i = 0; i < taps / 2; i++) sum += high((t[i][j] + t[taps - 1 - i][j]) << shift, k[i]);
+        y[j] = (int16_t)sum;
+    }
+}
+
+void convd_smooth_down_ref(const struct convd_smooth *s, size_t n)
+{
+    for (size_t o = 0; o < s->outs; o++)
+        for (size_t j = 0; j < n; j++) {
+            const int16_t *const *t = s->t + o;
+            int sum = s->taps % 2 ? high(t[s->taps / 2][j], s->k[s->taps / 2]) : 0;
+            for (size_t i = 0; i < s->taps / 2; i++) sum += high(t[i][j] + t[s->taps - 1 - i][j], s->k[i]);
+            if (s->bytes)
+                ((uint8_t *)s->y[o])[j] = to_byte(sum, s->frac);
+            else
+                ((int16_t *)s->y[o])[j] = (int16_t)sum;
+        }
 }

@@ -28,6 +28,15 @@ void convd_best_twos_ref(const float *const *t, size_t taps, bool largest, float
     best(t, taps, largest, y, n, 2);
 }
 
+void convd_best_squares_ref(const float *const *t, size_t taps, size_t across, bool largest, float *y, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        y[j] = t[0][2 * j];
+        for (size_t i = 0; i < taps; i++)
+            for (size_t b = 0; b < across; b++) y[j] = better(y[j], t[i][2 * j + b], largest);
+    }
+}
+
 float convd_best_of_ref(const float *x, size_t n, bool largest)
 {
     float top = x[0];
@@ -37,5 +46,12 @@ float convd_best_of_ref(const float *x, size_t n, bool largest)
 
 void convd_sum_f64_ref(const float *x, size_t n, double *part)
 {
-    for (size_t i = 0; i < n; i++) part[i % CONVD_SUM_PARTS] += (double)x[i];
+    size_t i = 0;
+    const size_t some = CONVD_SUM_PARTS;
+    for (; i + 4 * some <= n; i += 4 * some)
+        for (size_t k = 0; k < some; k++) {
+            const float *at = x + i + k;
+            part[k] += (double)((at[0] + at[some]) + (at[2 * some] + at[3 * some]));
+        }
+    for (size_t k = 0; i < n; i++, k++) part[k % some] += (double)x[i];
 }

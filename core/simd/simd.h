@@ -35,8 +35,10 @@
  *              saturated (below 0 or above 255 before rounding, NaN)
  *   best_rows  y[j] = the largest (else the smallest) of t[i][j], taps >= 1; NaN wins
  *   best_twos  y[j] = the same of t[i][2j]
+ *   best_squares y[j] = the same of t[i][2j] … t[i][2j + across - 1], across 2 or 3, taps at most CONVD_SQUARES_MOST
  *   best_of    the same of a whole row, n >= 1
- *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double; what is left over goes to the first parts
+ *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double, four of them added as floats first as long as there
+ *              are so many; what is left over goes to the first parts
  *
  * Integers (ref_ints.c); the same bits everywhere. Nothing but n numbers of y is written, nothing outside x read.
  *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
@@ -45,14 +47,17 @@
  *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes
  *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
  *   taps_group sums in 32 bits for several rows at once: struct convd_groups
+ *   fused_i16   rows of 3 x 3 windows, one or two filters of the same numbers at once: struct convd_fused
  *   smooth_i16 y[j] = sum of k[i] * t[i][j] / 2^15, each product rounded; k is symmetric, t[i] + t[taps-1-i] fits
+ *   smooth_u8  the same of bytes, (t[i] + t[taps-1-i]) << shift in place of t[i] + t[taps-1-i]
+ *   smooth_down up to four rows of smooth_i16 that read the same rows: struct convd_smooth
  *   zip_u8     y[2j] = a[j], y[2j+1] = b[j]; zip_i16 the same; zip4_u8 y[4j+i] = t[i][j]
- *   slide_u8   y += in - out
- *   box_i16    y[j] = ((x[j] + x[j+step] + … taps of them) << shift) * k / 2^15, rounded; the caller knows that it fits
+ *   box_u8     a row of equal taps, whose rows are summed up as they come: struct convd_boxes
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
  *   best_u8    y[j] = the largest (else the smallest) of t[i][j]; taps >= 1
+ *   best2_u8   two rows of that: y[0] of t[0] … t[taps-1], y[1] of t[1] … t[taps]; taps >= 2
  *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]
- *   median_u8  y[j] = the middle one of rows[a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
+ *   median_u8  y[o][j] = the middle one of rows[o + a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even
  *   png_row    a row of n bytes through one of PNG's filters, 0 to 4; bpp: the bytes to the left neighbour, at most n
  *   png_rows   rows of n bytes as PNG filters them, each after the byte that names its filter, back to y, row upon row; bpp:
@@ -95,7 +100,47 @@ struct convd_groups {
     void *y[CONVD_GROUPS_OUTS];
 };
 
-enum { CONVD_SUM_PARTS = 32 };
+/* One filter of 3 x 3: a row times a column of factors, each of them even (a b a) or odd (-a 0 a), from top and left on. */
+struct convd_fused_term {
+    int16_t row[2], column[2]; /* a, b; odd: b is 0 */
+    bool odd_row, odd_column, absolute;
+};
+/* outs rows of y from rows t[0] … t[outs+1], which are read from step numbers before the first to step behind the last. Of two
+ * terms y is the sum, or the larger. To int16_t, or to bytes / 2^frac, rounded half up (even: half to even), saturated; count:
+ * returns how many were saturated. All the caller knows to fit. */
+struct convd_fused {
+    const int16_t *const *t;
+    size_t step, terms, outs;
+    struct convd_fused_term term[2];
+    bool largest, bytes, even, count;
+    int frac;
+    void *const *y;
+};
+
+/* A row joins a window of equal taps, another leaves it: h[j] = x[j] + x[j+step] + … taps of them; sums += h - row; row = h;
+ * y = (sums << shift) * k / 2^15, rounded, to words, or to bytes / 2^frac, rounded half up and saturated. The caller knows that
+ * sums fit into 16 bits. */
+struct convd_boxes {
+    const uint8_t *x;
+    size_t step, taps;
+    int16_t *row, *sums;
+    int shift, frac;
+    int16_t k;
+    uint8_t *bytes;        /* either may be NULL, or both */
+    int16_t *words;
+};
+
+/* Row o of outs (1 to 4) has t[o] as its first tap. To words, or to bytes / 2^frac, rounded half up and saturated. */
+struct convd_smooth {
+    const int16_t *const *t;
+    const int16_t *k;
+    size_t taps, outs;
+    int frac;
+    bool bytes;
+    void *y[4];
+};
+
+enum { CONVD_SUM_PARTS = 32, CONVD_SQUARES_MOST = 5 };
 enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_GROUPS_MOST = 66 }; /* 129 rows, and three more for the other outputs */
 

@@ -84,7 +84,8 @@ static struct convd_plan *plan_of(struct trial *t, size_t threads)
 static bool on_integers(const struct convd_plan *p, int node)
 {
     struct convd_step_info info;
-    static const char *const words[] = {"integer i16", "integer i32", "integer u8", "running sum", "separable i16"};
+    static const char *const words[] = {"integer i16", "integer i32", "integer u8", "running sum", "separable i16",
+                                        "fused i16"};
     OK(convd_plan_info(p, node, &info));
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(info.algorithm, words[i]) == 0) return true;
@@ -209,7 +210,8 @@ TEST(what_was_chosen_is_told)
 {
     expect("box", "5", CONVD_U8_HWC, "running sum");
     expect("gaussian", "31,5", CONVD_U8_HWC, "separable i16");
-    expect("filter", "-3x4x0;7x3x-1;6x2x-2", CONVD_U8_HWC, "integer i32");
+    expect("filter", "-3x4x0;7x3x-1;6x2x-2", CONVD_U8_HWC, "integer u8");
+    expect("filter", "-3x4x0;7x300x-1;6x2x-2,scale=0.003", CONVD_U8_HWC, "integer i32");
     expect("grayscale", "", CONVD_U8_HWC, "integer i16");
     expect("grayscale", "", CONVD_F32_NCHW, "pointwise");
     expect("gaussian", "31,5", CONVD_F32_NCHW, "separable");
