@@ -3,7 +3,7 @@
 #include "rank.h"
 #include <string.h>
 
-enum { MOST_SIDE = 31, STRIP = 1024, MEDIANS = 16 }; /* bytes of a row at a time; rows of medians at a time */
+enum { MOST_SIDE = 31, STRIP = 2048, MEDIANS = 16 }; /* bytes of a row at a time; rows of medians at a time */
 
 static size_t round_up(size_t bytes)
 {

@@ -58,22 +58,43 @@ uint64_t FN(narrow_i16)(const int16_t *x, size_t n, int frac, bool even, bool co
 
 struct luma {
     hvec rb, g;
+    bvec high, low; /* of red, green, blue and green again, 7 bits each */
     ivec half;
     int shift;
 };
 
+#define EVERY_SECOND                                                                               \
+    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, \
+        50, 52, 54, 56, 58, 60, 62
+
+#if VL == 64 && defined __AVX512VBMI__ && defined __AVX512VNNI__
+/* LANES pixels in 15 bits by bytes: red, green, blue and green again, so that each factor has 14 bits. Reads VL bytes. */
+INLINE ivec gray_lanes(const uint8_t *x, const size_t stored, const struct luma *w)
+{
+    bvec v = LOAD(bvec, x);
+    v = stored == 3
+            ? (bvec)__builtin_shufflevector(v, v, 0, 1, 2, 1, 3, 4, 5, 4, 6, 7, 8, 7, 9, 10, 11, 10, 12, 13, 14, 13, 15, 16,
+                                            17, 16, 18, 19, 20, 19, 21, 22, 23, 22, 24, 25, 26, 25, 27, 28, 29, 28, 30, 31,
+                                            32, 31, 33, 34, 35, 34, 36, 37, 38, 37, 39, 40, 41, 40, 42, 43, 44, 43, 45, 46,
+                                            47, 46)
+            : (bvec)__builtin_shufflevector(v, v, 0, 1, 2, 1, 4, 5, 6, 5, 8, 9, 10, 9, 12, 13, 14, 13, 16, 17, 18, 17, 20, 21,
+                                            22, 21, 24, 25, 26, 25, 28, 29, 30, 29, 32, 33, 34, 33, 36, 37, 38, 37, 40, 41,
+                                            42, 41, 44, 45, 46, 45, 48, 49, 50, 49, 52, 53, 54, 53, 56, 57, 58, 57, 60, 61,
+                                            62, 61);
+    return int_dots_to(int_dots_to(w->half >> 7, v, w->high) << 7, v, w->low) >> w->shift;
+}
+
+INLINE hvec gray_halves(ivec a, ivec b)
+{
+    return __builtin_shufflevector((hvec)a, (hvec)b, EVERY_SECOND);
+}
+#else
 /* LANES pixels as 32 bits each, the first three bytes of which are red, green and blue. Reads VL bytes. */
 INLINE uhvec pixels(const uint8_t *x, const size_t stored)
 {
     ivec v = LOAD(ivec, x);
     if (stored == 4) return (uhvec)v;
-#if VL == 64 && defined __AVX512VBMI__
-    const bvec x3 = (bvec)v;
-    return (uhvec)__builtin_shufflevector(
-        x3, x3, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 13, 14, 14, 15, 16, 17, 17, 18, 19, 20, 20, 21,
-        22, 23, 23, 24, 25, 26, 26, 27, 28, 29, 29, 30, 31, 32, 32, 33, 34, 35, 35, 36, 37, 38, 38, 39, 40, 41, 41, 42,
-        43, 44, 44, 45, 46, 47, 47);
-#elif VL == 64
+#if VL == 64
     v = __builtin_shufflevector(v, v, 0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
     const bvec b = (bvec)v;
     return (uhvec)__builtin_shufflevector(
@@ -102,18 +123,24 @@ INLINE ivec gray_lanes(const uint8_t *x, const size_t stored, const struct luma 
     return int_madd_to(int_madd_to(w->half, (hvec)(v & 0xff), w->rb), (hvec)(v >> 8), w->g) >> w->shift;
 }
 
+INLINE hvec gray_halves(ivec a, ivec b)
+{
+    return int_pack16(a, b);
+}
+#endif
+
 INLINE void gray_row(const uint8_t *x, size_t n, const size_t stored, const struct luma *w, int16_t *y)
 {
     size_t i = 0;
     /* the second load of a turn ends VL - LANES * stored bytes behind its pixels */
     for (; (i + LANES) * stored + VL <= n * stored; i += HALVES)
-        STORE(y + i, int_pack16(gray_lanes(x + i * stored, stored, w),
+        STORE(y + i, gray_halves(gray_lanes(x + i * stored, stored, w),
                                 gray_lanes(x + (i + LANES) * stored, stored, w)));
     while (i < n) {
         uint8_t spare[LANES * 4 + VL] = {0};
         const size_t len = n - i < HALVES ? n - i : HALVES;
         __builtin_memcpy(spare, x + i * stored, len * stored);
-        const hvec v = int_pack16(gray_lanes(spare, stored, w),
+        const hvec v = gray_halves(gray_lanes(spare, stored, w),
                                   gray_lanes(spare + LANES * stored, stored, w));
         __builtin_memcpy(y + i, &v, len * sizeof *y);
         i += len;
@@ -129,6 +156,11 @@ void FN(gray_i16)(const uint8_t *x, size_t n, size_t stored, const int16_t *k, i
         w.rb[i + 1] = k[2];
         w.g[i] = k[1];
         w.g[i + 1] = 0;
+    }
+    for (size_t i = 0; i < VL; i++) {
+        const int part[4] = {k[0], k[1] / 2, k[2], k[1] - k[1] / 2};
+        w.high[i] = (uint8_t)(part[i % 4] >> 7);
+        w.low[i] = part[i % 4] & 127;
     }
     if (stored == 3)
         gray_row(x, n, 3, &w, y);

@@ -49,11 +49,7 @@
         const size_t width = VL / sizeof **y;                                                      \
         VEC best[VECS];                                                                            \
         UNROLL                                                                                     \
-        for (size_t v = 0; v < vecs; v++) {                                                        \
-            best[v] = LOAD(VEC, t[1] + at + v * width);                                            \
-            __builtin_prefetch((const void *)((uintptr_t)(t[taps] + at + v * width) + AHEAD));     \
-            __builtin_prefetch((const void *)((uintptr_t)(t[taps - 1] + at + v * width) + AHEAD)); \
-        }                                                                                          \
+        for (size_t v = 0; v < vecs; v++) best[v] = LOAD(VEC, t[1] + at + v * width);              \
         for (size_t i = 2; i < taps; i++) {                                                        \
             UNROLL                                                                                 \
             for (size_t v = 0; v < vecs; v++) {                                                    \
@@ -87,9 +83,6 @@
         else                                                                                       \
             NAME##_run(t, taps, false, y, n);                                                      \
     }
-/* A picture's rows come from afar. */
-#define AHEAD 1024
-
 void convd_best2_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *const *y, size_t n);
 void convd_best2_i16_ref(const int16_t *const *t, size_t taps, bool largest, int16_t *const *y, size_t n);
 void convd_best_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n);

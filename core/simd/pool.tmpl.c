@@ -121,11 +121,12 @@ INLINE vec next_lanes(vec a, vec b)
 INLINE void columns(const float *const *t, size_t taps, const bool largest, size_t at, vec *even, vec *odd, vec *seen)
 {
     vec a = vec_load(t[0] + 2 * at), b = vec_load(t[0] + 2 * at + LANES);
-    *seen += a * 0.0f + b * 0.0f;
+    vec of_a = a * 0.0f, of_b = b * 0.0f; /* chains of their own: neighbours need not wait for each other */
     for (size_t i = 1; i < taps; i++) {
-        a = quick(a, vec_load(t[i] + 2 * at), largest, seen);
-        b = quick(b, vec_load(t[i] + 2 * at + LANES), largest, seen);
+        a = quick(a, vec_load(t[i] + 2 * at), largest, &of_a);
+        b = quick(b, vec_load(t[i] + 2 * at + LANES), largest, &of_b);
     }
+    *seen += of_a + of_b;
     *even = __builtin_shufflevector(a, b, EVENS);
     *odd = __builtin_shufflevector(a, b, ODDS);
 }
@@ -170,13 +171,7 @@ void FN(best_squares)(const float *const *t, size_t taps, size_t across, bool la
         largest ? squares(t, taps, false, true, y, n) : squares(t, taps, false, false, y, n);
 }
 
-/* ---- whole rows, from far ---- */
-
-#define AHEAD 512 /* numbers */
-INLINE void ask(const float *x)
-{
-    __builtin_prefetch((const void *)((uintptr_t)x + AHEAD * sizeof *x));
-}
+/* ---- whole rows ---- */
 
 /* A row that holds a NaN (or an infinity) is done by ref. */
 INLINE float best_run(const float *x, size_t n, const bool largest)
@@ -191,10 +186,7 @@ INLINE float best_run(const float *x, size_t n, const bool largest)
     while (j < n) {
         if (j + VECS * LANES > n) j = n - VECS * LANES;
         UNROLL
-        for (size_t v = 0; v < VECS; v++) {
-            ask(x + j + v * LANES);
-            best[v] = quick(best[v], vec_load(x + j + v * LANES), largest, &seen[v]);
-        }
+        for (size_t v = 0; v < VECS; v++) best[v] = quick(best[v], vec_load(x + j + v * LANES), largest, &seen[v]);
         j += VECS * LANES;
     }
     for (size_t v = 1; v < VECS; v++) seen[0] += seen[v];
@@ -212,33 +204,12 @@ float FN(best_of)(const float *x, size_t n, bool largest)
     return largest ? best_run(x, n, true) : best_run(x, n, false);
 }
 
-/* Four numbers are added as floats before they become doubles. */
-INLINE void four(const float *x, float *y)
-{
-    UNROLL
-    for (size_t v = 0; v < CONVD_SUM_PARTS / LANES; v++) {
-        const float *at = x + v * LANES;
-        ask(at);
-        ask(at + CONVD_SUM_PARTS);
-        ask(at + 2 * CONVD_SUM_PARTS);
-        ask(at + 3 * CONVD_SUM_PARTS);
-        vec_store(y + v * LANES, (vec_load(at) + vec_load(at + CONVD_SUM_PARTS)) +
-                                     (vec_load(at + 2 * CONVD_SUM_PARTS) + vec_load(at + 3 * CONVD_SUM_PARTS)));
-    }
-}
-
 void FN(sum_f64)(const float *x, size_t n, double *part)
 {
     enum { SETS = CONVD_SUM_PARTS * 8 / VL };
     dvec sum[SETS];
-    float fours[CONVD_SUM_PARTS];
     size_t j = 0;
     __builtin_memcpy(sum, part, sizeof sum);
-    for (; j + 4 * CONVD_SUM_PARTS <= n; j += 4 * CONVD_SUM_PARTS) {
-        four(x + j, fours);
-        UNROLL
-        for (size_t s = 0; s < SETS; s++) sum[s] += int_double(fours + s * (VL / 8));
-    }
     for (; j + CONVD_SUM_PARTS <= n; j += CONVD_SUM_PARTS) {
         UNROLL
         for (size_t s = 0; s < SETS; s++) sum[s] += int_double(x + j + s * (VL / 8));

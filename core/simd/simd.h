@@ -37,14 +37,13 @@
  *   best_twos  y[j] = the same of t[i][2j]
  *   best_squares y[j] = the same of t[i][2j] … t[i][2j + across - 1], across 2 or 3, taps at most CONVD_SQUARES_MOST
  *   best_of    the same of a whole row, n >= 1
- *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double, four of them added as floats first as long as there
- *              are so many; what is left over goes to the first parts
+ *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double; what is left over goes to the first parts
  *
  * Integers (ref_ints.c); the same bits everywhere. Nothing but n numbers of y is written, nothing outside x read.
  *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
  *   widen_u8   y = x << shift
  *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated (count)
- *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes
+ *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes; shift >= 8, k0, k2 < 2^14, k1 < 2^15
  *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
  *   taps_group sums in 32 bits for several rows at once: struct convd_groups
  *   fused_i16   rows of 3 x 3 windows, one or two filters of the same numbers at once: struct convd_fused
