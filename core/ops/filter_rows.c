@@ -75,7 +75,8 @@ static void sum16_rows(const struct walk *w, ptrdiff_t p)
     for (ptrdiff_t i = y->y0; i < y->y1; i++) {
         for (ptrdiff_t k = 0; k < m->taps; k++)
             w->room.t[k] = (const int16_t *)line(w, p, i + m->at[2 * k]) + (m->at[2 * k + 1] - m->left) * w->step;
-        w->simd->taps_i16((const int16_t *const *)w->room.t, m->k, (size_t)m->taps, (int16_t)m->bias, convd_fixed_row(y, p, i), (size_t)y->n);
+        w->simd->taps_i16((const int16_t *const *)w->room.t, m->k, (size_t)m->taps, (int16_t)m->bias,
+                          convd_fixed_row(y, p, i), (size_t)y->n);
     }
 }
 

@@ -43,7 +43,8 @@
  *   split_u8   n pixels of `stored` interleaved bytes -> the first `planes` of them as rows; join_u8 the other way
  *   widen_u8   y = x << shift
  *   narrow_i16 y = x / 2^frac rounded half up (even: half to even) and saturated; returns how many were saturated (count)
- *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes; shift >= 8, k0, k2 < 2^14, k1 < 2^15
+ *   gray_i16   y = (k0 r + k1 g + k2 b + half) >> shift of the first three of `stored` bytes;
+ *              shift >= 8, k0 and k2 < 2^14, k1 < 2^15
  *   taps_i16   y[j] = bias + sum of k[i] * t[i][j]; the caller knows that it fits
  *   taps_group sums in 32 bits for several rows at once: struct convd_groups
  *   fused_i16   rows of 3 x 3 windows, one or two filters of the same numbers at once: struct convd_fused

@@ -52,7 +52,8 @@ INLINE void put_in_order(hvec a, hvec b, int16_t *y)
     const dvec lo = __builtin_shufflevector((dvec)a, (dvec)b, 0, 1, 8, 9, 2, 3, 10, 11),
                hi = __builtin_shufflevector((dvec)a, (dvec)b, 4, 5, 12, 13, 6, 7, 14, 15);
 #elif VL == 32
-    const dvec lo = __builtin_shufflevector((dvec)a, (dvec)b, 0, 1, 4, 5), hi = __builtin_shufflevector((dvec)a, (dvec)b, 2, 3, 6, 7);
+    const dvec lo = __builtin_shufflevector((dvec)a, (dvec)b, 0, 1, 4, 5),
+               hi = __builtin_shufflevector((dvec)a, (dvec)b, 2, 3, 6, 7);
 #else
     const hvec lo = a, hi = b;
 #endif
@@ -179,6 +180,10 @@ INLINE void down_tile(const struct convd_smooth *s, const struct narrowing *w, s
     for (; i + OUTS <= s->taps / 2; i += OUTS) {
         UNROLL
         for (size_t u = 0; u < OUTS; u++) tap(&from, i + u, u, at, &e, sum);
+    }
+    UNROLL
+    for (size_t u = 0; u + 1 < OUTS; u++) {
+        if (i < s->taps / 2) tap(&from, i++, u, at, &e, sum);
     }
     UNROLL
     for (size_t q = 0; q < OUTS; q++) {
