@@ -404,10 +404,16 @@ class Rules:
             op = self.by_name.get(at.get("op")) if isinstance(at, dict) and isinstance(at.get("op"), str) else None
             if not op:
                 return
-            yield op["name"], self.defs["op_" + op["name"]]["x-rules"], rest
+            yield op["name"], self.defs["op_" + op["name"]]["x-rules"], self.own_names(op, rest)
             if rest[:1] != ["steps"]:
                 return
             at, rest = at.get("steps"), rest[1:]
+
+    @staticmethod
+    def own_names(op, rest):
+        """Faults name a parameter as it was written; rules by its own name."""
+        own = {a: p["name"] for p in op["params"] for a in p["aliases"]}
+        return [own.get(rest[0], rest[0])] + rest[1:] if rest else rest
 
     def explains(self, spec, fault):
         for part, rules, rest in self.scopes(spec, tokens(fault["pointer"])):
