@@ -13,6 +13,9 @@
 #include "op.h"
 #include "simd/simd.h"
 
+/* How many levels a result may be off: two numbers less than 1 apart round to the same or to neighbouring levels. */
+#define CONVD_FIXED_ERROR_MOST 0.75
+
 enum convd_fixed_type { CONVD_FIXED_U8, CONVD_FIXED_I16 };
 struct convd_fixed {
     enum convd_fixed_type type;

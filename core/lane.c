@@ -3,7 +3,7 @@
  * A stage qualifies when all its maps come from the 8-bit picture, all its results leave as bytes, and every op has an
  * integer form for the formats its inputs have (fixed.h). The planner tries interleaved rows before planes, and many
  * fractional bits before few: more bits, less error, until sums no longer fit into 16 bits. It takes the first try in
- * which no result is off by more than ERROR_MOST, which keeps every byte within one level of the float definition.
+ * which no result is off by more than CONVD_FIXED_ERROR_MOST: every byte is within a level of the float definition.
  *
  * A band is computed in steps of a few rows, each node as far as its readers need: rows stand in rings just large
  * enough, so that a step's rows are still in the first cache when they are read, and no row is computed twice within a
@@ -11,9 +11,7 @@
 #include "ops/fused.h"
 #include "plan_inner.h"
 #include <string.h>
-#include <time.h>
 
-#define ERROR_MOST  0.75 /* levels; two numbers less than 1 apart round to the same or to neighbouring levels */
 #define BITS_MOST   7    /* 255 with 7 fractional bits fits into 16 bits with its sign                        */
 #define STEP_TARGET ((size_t)64 << 10) /* bytes of a step's rows: measured, 12 to 64 KiB differ by a tenth     */
 #define ROWS_LEAST  2
@@ -27,16 +25,6 @@
 static size_t align(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
-}
-
-static const struct convd_node *node_of(const struct convd_plan *p, const struct convd_stage *s, size_t k)
-{
-    return &p->graph->nodes[s->nodes[k]];
-}
-
-static struct convd_shape shape_of(const struct convd_plan *p, const struct convd_stage *s, size_t k)
-{
-    return p->nodes[s->nodes[k]].site.y;
 }
 
 const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v)
@@ -58,7 +46,7 @@ static bool qualifies(const struct convd_plan *p, const struct convd_stage *s)
         in->channels > in->stored)
         return false;
     for (size_t k = 1; k < s->n; k++) {
-        const struct convd_node *n = node_of(p, s, k);
+        const struct convd_node *n = convd_stage_node(p, s, k);
         if (p->nodes[s->nodes[k]].full || !n->op || !n->op->fixed)
             return false;
         for (size_t i = 0; i < n->n_inputs; i++)
@@ -77,8 +65,8 @@ static bool qualifies(const struct convd_plan *p, const struct convd_stage *s)
 static bool is_read(const struct convd_plan *p, const struct convd_stage *s, size_t k)
 {
     for (size_t r = k + 1; r < s->n; r++)
-        for (size_t i = 0; i < node_of(p, s, r)->n_inputs; i++)
-            if (node_of(p, s, r)->inputs[i] == s->nodes[k])
+        for (size_t i = 0; i < convd_stage_node(p, s, r)->n_inputs; i++)
+            if (convd_stage_node(p, s, r)->inputs[i] == s->nodes[k])
                 return true;
     return false;
 }
@@ -87,7 +75,7 @@ static bool is_read(const struct convd_plan *p, const struct convd_stage *s, siz
 static bool ask(const struct convd_plan *p, struct convd_stage *s, struct convd_lane *lane, size_t k,
                 int bits)
 {
-    const struct convd_node *n = node_of(p, s, k);
+    const struct convd_node *n = convd_stage_node(p, s, k);
     struct convd_fixed x[64]; /* MOST_INPUTS of the contract */
     struct convd_fixed_ask a = {.bits = bits, .bytes = !is_read(p, s, k)};
     for (size_t i = 0; i < n->n_inputs; i++)
@@ -96,7 +84,7 @@ static bool ask(const struct convd_plan *p, struct convd_stage *s, struct convd_
     lane[k].format.algorithm = NULL;
     if (!n->op->fixed(&p->nodes[s->nodes[k]].site, x, &a, &lane[k].format))
         return false;
-    if (convd_is_sink(p, s->nodes[k]) && !(lane[k].format.error <= ERROR_MOST))
+    if (convd_is_sink(p, s->nodes[k]) && !(lane[k].format.error <= CONVD_FIXED_ERROR_MOST))
         return false;
     lane[k].state_bytes = align(a.state);
     lane[k].rows = a.rows;
@@ -143,12 +131,12 @@ static size_t wanted(const struct convd_plan *p, const struct convd_stage *s, si
 /* Input i of node k as filters of one map, or NULL; so, too, where somebody else wants it. */
 static const struct convd_fixed_fused *own_fused(const struct convd_plan *p, const struct convd_stage *s, size_t k, size_t i)
 {
-    const int v = node_of(p, s, k)->inputs[i];
+    const int v = convd_stage_node(p, s, k)->inputs[i];
     const size_t u = convd_stage_at(p, v);
     size_t readers = 0;
     for (size_t r = u + 1; r < s->n; r++)
-        for (size_t q = 0; q < node_of(p, s, r)->n_inputs; q++)
-            readers += node_of(p, s, r)->inputs[q] == v;
+        for (size_t q = 0; q < convd_stage_node(p, s, r)->n_inputs; q++)
+            readers += convd_stage_node(p, s, r)->inputs[q] == v;
     return readers == 1 && !convd_is_sink(p, v) ? s->lane[u].fused : NULL;
 }
 
@@ -167,7 +155,7 @@ static void leave(const struct convd_plan *p, const struct convd_stage *s, size_
 /* Node k as filters of one map where it can be; inputs that are the same run no more. False without memory. */
 static bool fuse(struct convd_plan *p, struct convd_stage *s, size_t k)
 {
-    const struct convd_node *n = node_of(p, s, k);
+    const struct convd_node *n = convd_stage_node(p, s, k);
     struct convd_lane *l = &s->lane[k];
     struct convd_fixed x[64]; /* MOST_INPUTS of the contract */
     const struct convd_fixed_fused *in[64];
@@ -187,7 +175,7 @@ static bool fuse(struct convd_plan *p, struct convd_stage *s, size_t k)
         u->state_bytes = 0;
     }
     l->format.algorithm = "fused i16";
-    l->state_bytes = align(convd_fused_state(&s->lane[l->fused->of].format, shape_of(p, s, k).w));
+    l->state_bytes = align(convd_fused_state(&s->lane[l->fused->of].format, convd_stage_shape(p, s, k).w));
     l->rows = CONVD_FUSED_ROWS;
     leave(p, s, k);
     return true;
@@ -197,7 +185,7 @@ static bool fuse(struct convd_plan *p, struct convd_stage *s, size_t k)
 
 static ptrdiff_t row_numbers(const struct convd_plan *p, const struct convd_stage *s, size_t k)
 {
-    return shape_of(p, s, k).w * s->lane[k].format.step;
+    return convd_stage_shape(p, s, k).w * s->lane[k].format.step;
 }
 
 /* The picture is read where it is when nobody wants room beside its rows; bytes are written to where they are wanted when
@@ -216,19 +204,19 @@ static void lend(const struct convd_plan *p, struct convd_stage *s)
 static void share(const struct convd_plan *p, struct convd_stage *s, size_t k)
 {
     struct convd_lane *y = &s->lane[k];
-    const struct convd_node *n = node_of(p, s, k);
+    const struct convd_node *n = convd_stage_node(p, s, k);
     y->root = k;
     if (k == 0 || y->lent || y->fused || !n->op->in_place)
         return;
     const size_t u = convd_stage_at(p, n->inputs[0]);
     const struct convd_lane *x = &s->lane[u];
     if (x->lent || convd_is_sink(p, n->inputs[0]) || x->format.type != y->format.type || x->format.planes != y->format.planes ||
-        x->format.step != y->format.step || shape_of(p, s, u).w != shape_of(p, s, k).w ||
-        shape_of(p, s, u).h != shape_of(p, s, k).h)
+        x->format.step != y->format.step || convd_stage_shape(p, s, u).w != convd_stage_shape(p, s, k).w ||
+        convd_stage_shape(p, s, u).h != convd_stage_shape(p, s, k).h)
         return;
     for (size_t r = u + 1; r < s->n; r++)
-        for (size_t i = 0; i < node_of(p, s, r)->n_inputs; i++)
-            if (convd_stage_at(p, node_of(p, s, r)->inputs[i]) == u && (r != k || i > 0))
+        for (size_t i = 0; i < convd_stage_node(p, s, r)->n_inputs; i++)
+            if (convd_stage_at(p, convd_stage_node(p, s, r)->inputs[i]) == u && (r != k || i > 0))
                 return;
     y->root = x->root;
     struct convd_lane *root = &s->lane[y->root];
@@ -249,12 +237,12 @@ static void cut(const struct convd_plan *p, struct convd_stage *s)
     ptrdiff_t h = 1;
     double bytes = 0;
     for (size_t k = 0; k < s->n; k++)
-        if (convd_is_sink(p, s->nodes[k]) && shape_of(p, s, k).h > h)
-            h = shape_of(p, s, k).h;
+        if (convd_is_sink(p, s->nodes[k]) && convd_stage_shape(p, s, k).h > h)
+            h = convd_stage_shape(p, s, k).h;
     for (size_t k = 0; k < s->n; k++)
         if (s->lane[k].root == k && !s->lane[k].absorbed)
             bytes += (double)row_bytes(p, s, k) * (double)s->lane[k].format.planes *
-                     (double)shape_of(p, s, k).h / (double)h;
+                     (double)convd_stage_shape(p, s, k).h / (double)h;
     size_t bands = p->forced_bands ? p->forced_bands
                    : p->threads > 1 ? p->threads * BANDS_A_THREAD
                                     : 1;
@@ -314,7 +302,7 @@ static bool place(const struct convd_plan *p, struct convd_stage *s)
 static bool make_all(struct convd_plan *p, struct convd_stage *s)
 {
     for (size_t k = 1; k < s->n; k++) {
-        const struct convd_node *n = node_of(p, s, k);
+        const struct convd_node *n = convd_stage_node(p, s, k);
         struct convd_fixed x[64];
         if (!n->op->make_fixed || s->lane[k].fused)
             continue;
@@ -367,186 +355,4 @@ bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s)
         return true;
     }
     return make_all(p, s);
-}
-
-/* ---- running ---- */
-
-/* A band on its way down. */
-struct descent {
-    const struct convd_plan *p;
-    const struct convd_stage *s;
-    const struct convd_run *run;
-    char *slot;
-    ptrdiff_t n;        /* sample                                     */
-    ptrdiff_t *low, *done; /* of each node: rows [low,done) were computed */
-    _Atomic uint64_t *saturated;
-};
-
-static int output_of(const struct convd_plan *p, int v)
-{
-    for (size_t o = 0; o < p->n_outputs; o++)
-        if (p->outputs[o].node == v)
-            return (int)o;
-    return -1;
-}
-
-/* Memory of the caller's: rows of w * c bytes. */
-static void *lent_memory(const struct descent *d, size_t k)
-{
-    const struct convd_shape y = shape_of(d->p, d->s, k);
-    const ptrdiff_t n = y.n == 1 ? 0 : d->n;
-    char *base = k == 0 ? (char *)(uintptr_t)d->run->input /* read only: ops never write inputs */
-                        : d->run->outputs[output_of(d->p, d->s->nodes[k])];
-    return base + n * y.h * y.w * y.c;
-}
-
-static struct convd_fixed_view view(const struct descent *d, size_t k, struct convd_rows r)
-{
-    const struct convd_lane *l = &d->s->lane[k], *root = &d->s->lane[l->root];
-    const struct convd_shape y = shape_of(d->p, d->s, k);
-    struct convd_fixed_view v = {.format = &l->format,
-                                 .h = y.h,
-                                 .w = y.w,
-                                 .n = y.w * l->format.step,
-                                 .y0 = r.y0,
-                                 .y1 = r.y1};
-    if (l->lent) {
-        v.data = lent_memory(d, k);
-        v.mask = -1;
-        v.row = y.w * y.c;
-    } else {
-        v.data = d->slot + root->offset;
-        v.mask = root->held - 1;
-        v.row = (ptrdiff_t)root->row;
-        v.plane = (ptrdiff_t)root->plane;
-    }
-    return v;
-}
-
-/* Rows of the picture into its ring. */
-static void load_image(const struct descent *d, const struct convd_fixed_view *y)
-{
-    const struct convd_input *in = &d->p->input;
-    const ptrdiff_t n = in->n == 1 ? 0 : d->n, bytes = in->width * in->stored;
-    const uint8_t *x = (const uint8_t *)d->run->input + (n * in->height + y->y0) * bytes;
-    for (ptrdiff_t i = y->y0; i < y->y1; i++, x += bytes) {
-        uint8_t *to[4] = {NULL};
-        for (ptrdiff_t c = 0; c < y->format->planes; c++)
-            to[c] = convd_fixed_row(y, c, i);
-        if (y->format->planes == 1 && in->stored == y->format->step)
-            memcpy(to[0], x, (size_t)bytes);
-        else
-            d->p->simd->split_u8(x, (size_t)in->width, (size_t)in->stored, to, (size_t)y->format->planes);
-    }
-}
-
-/* Rows of a result to the bytes that were asked for. */
-static void give(const struct descent *d, size_t k, struct convd_rows own)
-{
-    const struct convd_simd *simd = d->p->simd;
-    const struct convd_fixed_view x_ = view(d, k, own), *x = &x_;
-    const struct convd_shape s = shape_of(d->p, d->s, k);
-    const ptrdiff_t planes = x->format->planes, c = s.c, n = s.n == 1 ? 0 : d->n;
-    uint8_t *spare = (uint8_t *)d->slot + d->s->scratch_offset;
-    for (size_t o = 0; o < d->p->n_outputs; o++) {
-        if (d->p->outputs[o].node != d->s->nodes[k])
-            continue;
-        uint64_t cut_off = 0;
-        for (ptrdiff_t i = own.y0; i < own.y1; i++) {
-            uint8_t *y = (uint8_t *)d->run->outputs[o] + (n * s.h + i) * s.w * c;
-            const uint8_t *from[4] = {NULL};
-            for (ptrdiff_t q = 0; q < planes; q++) {
-                const void *row = convd_fixed_row(x, q, i);
-                uint8_t *to = planes == 1 ? y : spare + q * x->n;
-                from[q & 3] = x->format->type == CONVD_FIXED_U8 ? row : to;
-                if (x->format->type == CONVD_FIXED_I16)
-                    cut_off += simd->narrow_i16(row, (size_t)x->n, x->format->frac, x->format->error == 0,
-                                                d->saturated != NULL, to);
-                else if (planes == 1)
-                    memcpy(y, row, (size_t)x->n);
-            }
-            if (planes > 1)
-                simd->join_u8(from, (size_t)x->n, (size_t)planes, y);
-        }
-        if (d->saturated)
-            atomic_fetch_add_explicit(&d->saturated[o], cut_off, memory_order_relaxed);
-    }
-}
-
-/* Computes what is still missing of the rows that are needed. */
-static void run_node(const struct descent *d, size_t k, struct convd_rows need)
-{
-    const struct convd_lane *l = &d->s->lane[k];
-    const struct convd_node *node = node_of(d->p, d->s, k);
-    const bool fresh = need.y0 < d->low[k] || need.y0 > d->done[k] ||
-                       need.y0 < d->done[k] - d->s->lane[l->root].held;
-    if (fresh)
-        d->low[k] = d->done[k] = need.y0;
-    if (need.y1 <= d->done[k] || l->absorbed)
-        return;
-    const struct convd_fixed_view y = view(d, k, (struct convd_rows){d->done[k], need.y1});
-    d->done[k] = need.y1;
-    if (k == 0) {
-        load_image(d, &y);
-        return;
-    }
-    struct convd_fixed_view x[64]; /* MOST_INPUTS of the contract */
-    for (size_t i = 0; i < node->n_inputs; i++) {
-        const size_t u = convd_stage_at(d->p, node->inputs[i]);
-        x[i] = view(d, u, (struct convd_rows){0, shape_of(d->p, d->s, u).h});
-    }
-    uint64_t cut_off = 0;
-    struct convd_fixed_call call = {.site = &d->p->nodes[d->s->nodes[k]].site,
-                                    .x = x,
-                                    .y = &y,
-                                    .made = l->made,
-                                    .state = d->slot + l->state,
-                                    .saturated = d->saturated ? &cut_off : NULL,
-                                    .fresh = fresh};
-    if (l->fused) {
-        x[0] = view(d, l->fused->of, (struct convd_rows){0, shape_of(d->p, d->s, l->fused->of).h});
-        convd_fused_rows(&call, l->fused);
-    } else {
-        node->op->forward_fixed(&call);
-    }
-    for (size_t o = 0; o < d->p->n_outputs && cut_off; o++)
-        if (d->p->outputs[o].node == d->s->nodes[k])
-            atomic_fetch_add_explicit(&d->saturated[o], cut_off, memory_order_relaxed);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
-
-void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, const struct convd_run *run, char *slot,
-                    size_t b, ptrdiff_t n, _Atomic uint64_t *saturated)
-{
-    ptrdiff_t *rows = (ptrdiff_t *)(void *)(slot + s->done_offset);
-    const struct descent d = {p, s, run, slot, n, rows, rows + s->n, saturated};
-    for (size_t k = 0; k < s->n; k++)
-        d.low[k] = d.done[k] = -1;
-    for (size_t t = b * s->steps; t < (b + 1) * s->steps; t++) {
-        if (run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
-            return;
-        for (size_t k = 0; k < s->n; k++) {
-            const int v = s->nodes[k];
-            const struct convd_rows need = s->need[t * s->n + k];
-            struct convd_rows own = {0, 0};
-            if (n >= p->nodes[v].site.y.n && v != CONVD_IMAGE)
-                continue;
-            if (convd_is_sink(p, v))
-                own = convd_band_rows(p->nodes[v].site.y.h, t, s->bands * s->steps, 1);
-            const uint64_t start = run->step_ns ? now_ns() : 0;
-            if (need.y0 < need.y1 && (k > 0 || !s->lane[0].lent))
-                run_node(&d, k, need);
-            if (own.y0 < own.y1 && !s->lane[k].lent)
-                give(&d, k, own);
-            if (run->step_ns)
-                atomic_fetch_add_explicit((_Atomic uint64_t *)&run->step_ns[v], now_ns() - start,
-                                          memory_order_relaxed);
-        }
-    }
 }

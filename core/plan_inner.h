@@ -100,6 +100,15 @@ static inline size_t convd_stage_at(const struct convd_plan *p, int v)
 {
     return v == CONVD_IMAGE ? 0 : p->nodes[v].at;
 }
+/* Node k of a stage, and the shape of its map. */
+static inline const struct convd_node *convd_stage_node(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    return &p->graph->nodes[s->nodes[k]];
+}
+static inline struct convd_shape convd_stage_shape(const struct convd_plan *p, const struct convd_stage *s, size_t k)
+{
+    return p->nodes[s->nodes[k]].site.y;
+}
 /* True when v's own rows must come out of every band: a later stage reads it, or it is wanted. */
 bool convd_is_sink(const struct convd_plan *p, int v);
 /* The rows of each node that each of s->bands bands needs; see layout.c. */
@@ -108,8 +117,8 @@ double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct con
 bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s);
 /* The lane of a node, or NULL. */
 const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v);
-/* Runs one band of such a stage for sample n; slot is the worker's memory. saturated: per output, or NULL. Stops between
- * steps once *cancel is set. */
+/* lane_run.c: runs one band of such a stage for sample n; slot is the worker's memory. saturated: per output, or NULL.
+ * Stops between steps once *cancel is set. */
 void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, const struct convd_run *run, char *slot,
                     size_t b, ptrdiff_t n, _Atomic uint64_t *saturated);
 /* Stages, bands, buffers: fills everything from `stage` on. False without memory. */

@@ -211,10 +211,11 @@ static bool make_pass(const double *k, ptrdiff_t n, double reach, int frac, bool
             if (largest * ldexp(1, 15 + a) > LARGEST || p->shift < 0 || (p->shift > 0 && !may_shift) ||
                 2 * reach * ldexp(1, p->frac - a) > LARGEST || ldexp(size * reach + 1, p->frac) > limit)
                 continue;
-            *error = 0.5 * (double)((n + 1) / 2) / ldexp(1, p->frac);
-            for (ptrdiff_t i = 0; i < n; i++) {
+            *error = 0;
+            for (ptrdiff_t i = 0; i < n; i++) { /* each product of two numbers that share a tap is rounded */
                 p->k[i] = (int16_t)nearbyint(k[i] * ldexp(1, 15 + a));
                 *error += fabs(p->k[i] / ldexp(1, 15 + a) - k[i]) * reach;
+                if (p->k[i] != 0 && i < (n + 1) / 2) *error += 0.5 / ldexp(1, p->frac);
             }
             return true;
         }
@@ -240,15 +241,17 @@ static bool make_smooth(const struct source *f, const struct convd_fixed *x, int
     return true;
 }
 
-/* Two passes move each number once more than one does. */
+/* Two passes move each number once more than one does. *inexact: they would be many fewer products, but not exact enough. */
 static bool smooth(const struct source *f, const struct convd_fixed *x,
-                   struct convd_fixed_ask *a, struct convd_fixed *y)
+                   struct convd_fixed_ask *a, struct convd_fixed *y, bool *inexact)
 {
     struct made made;
     double error;
-    if (taps_of(f->kernel) < 2 * (f->kernel->h + f->kernel->w) ||
-        !make_smooth(f, x, a->bytes ? 14 : a->bits, &made, &error))
-        return false;
+    const ptrdiff_t taps = taps_of(f->kernel), sides = f->kernel->h + f->kernel->w;
+    if (taps < 2 * sides || !make_smooth(f, x, a->bytes ? 14 : a->bits, &made, &error)) return false;
+    const bool fine = y->error + error <= (a->bytes ? CONVD_FIXED_ERROR_MOST : 0.5); /* later steps add theirs */
+    *inexact = !fine && taps > 8 * sides;
+    if (!fine) return false;
     y->error += error;
     y->algorithm = "separable i16";
     if (a->bytes && y->lo > -0.5 && y->hi < 255.5) {
@@ -265,6 +268,7 @@ static bool choose(const struct source *f, const struct convd_fixed *x,
                    struct convd_fixed_ask *a, struct convd_fixed *y, enum way *way)
 {
     const struct convd_fixed plain = *y;
+    bool inexact = false;
     if (sum16(f, x, y)) {
         *way = SUM16;
         return true;
@@ -276,11 +280,12 @@ static bool choose(const struct source *f, const struct convd_fixed *x,
         return true;
     }
     *y = plain;
-    if (smooth(f, x, a, y) && y->error < 0.5) {
+    if (smooth(f, x, a, y, &inexact)) {
         *way = SMOOTH;
         a->rows = f->kernel->h > 8 ? GROUP : 8;
         return true;
     }
+    if (inexact) return false; /* two passes of floats are faster than all products of integers */
     *y = plain;
     *way = GROUPS;
     a->rows = f->kernel->h > 1 ? 4 : 0;
