@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_BYTES                                                                                 \
-    ((size_t)64 << 20)   /* out of an archive, that are looked at before it is accepted       */
-#define LOOK_MS     2000 /* for their headers                                                 */
-#define EVENTS_MOST 1000 /* of epochs, that listeners hear                                    */
-#define PAUSE_COSTS                                                                                \
-    20 /* checkpoints take at most one part of so many of the time                  */
+/* Bytes out of an archive that are looked at before it is accepted, and the time for it. */
+#define LOOK_BYTES ((size_t)64 << 20)
+#define LOOK_MS    2000
+/* Epochs that listeners hear of. */
+#define EVENTS_MOST 1000
+/* Checkpoints take at most one part in so many of the time. */
+#define PAUSE_COSTS 20
 
 static const char members[] = "type pipeline save_as";
 static const char settings[] = "augment"
@@ -275,7 +276,8 @@ static enum job_step look_at_all(struct learning *l)
 static enum job_step unpack(struct learning *l)
 {
     struct job *j = l->job;
-    const struct archive_limits limits = job_archive_limits(j->server);
+    struct archive_limits limits = job_archive_limits(j->server);
+    limits.stop = &j->stop;
     if (!examples_unpack(&l->files, l->data.data, l->data.n, &limits, 0, jobs_spool(j->jobs),
                          &j->stop, &j->faults))
         return l->files.full ? JOB_NO_ROOM : broken(l);
