@@ -199,23 +199,24 @@ static uint64_t forgotten(struct images *s)
 }
 
 /* Enters a new one; told: when the store heard of it, 0: it did not. Since then, when so many had been forgotten, it may
- * have been one of those: it stays out of the table. */
-static struct entry *enter_locked(struct images *s, struct entry *e, int64_t told, uint64_t since)
+ * have been one of those: it stays out of the table. *kept: it has a place there. */
+static struct entry *enter_locked(struct images *s, struct entry *e, int64_t told, uint64_t since, bool *kept)
 {
     pthread_mutex_lock(&s->lock);
     if (!told || since == s->forgotten) e = enter(s, e);
     e->told = told;
+    *kept = e->kept;
     pthread_mutex_unlock(&s->lock);
     return e;
 }
 
-/* Whether the store has heard lately that it is used. */
-static bool is_fresh(struct images *s, const struct entry *e, int64_t now)
+/* When the store last heard that it is used; 0: never. */
+static int64_t told_at(struct images *s, const struct entry *e)
 {
     pthread_mutex_lock(&s->lock);
-    bool fresh = e->told && now - e->told <= s->stale;
+    int64_t told = e->told;
     pthread_mutex_unlock(&s->lock);
-    return fresh;
+    return told;
 }
 
 static void tell(struct images *s, struct entry *e, int64_t now)
@@ -233,17 +234,18 @@ enum store_status images_put(struct images *s, const void *data, size_t n,
     int64_t now = store_now();
     uint64_t since = forgotten(s);
     enum store_status status = STORE_OK;
-    bool there = false;
+    bool there = false, kept = false;
     hash(data, n, id); /* without the lock: it takes a while */
     *out = NULL;
     struct entry *e = find_locked(s, id);
-    if (e) there = !store || is_fresh(s, e, now);
+    int64_t told = e ? told_at(s, e) : 0;
+    if (e) there = !store || (told && now - told <= s->stale);
     if (store && !there) status = store->calls->image_put(store, id, now, data, n, &there);
     if (status == STORE_OK && e) tell(s, e, store ? now : 0);
     if (status == STORE_OK && !e) {
         e = make(data, n, NULL, id, info);
-        if (e) e = enter_locked(s, e, store ? now : 0, since);
-        status = !e ? STORE_AWAY : store || e->kept ? STORE_OK : STORE_FULL;
+        if (e) e = enter_locked(s, e, store ? now : 0, since, &kept);
+        status = !e ? STORE_AWAY : store || kept ? STORE_OK : STORE_FULL;
     }
     if (status == STORE_OK)
         *out = &e->image;
@@ -263,6 +265,7 @@ static enum store_status fetch(struct images *s, struct store *store, const char
     char sum[IMAGE_ID + 1];
     int64_t now = store_now();
     uint64_t since = forgotten(s);
+    bool kept;
     struct convd_faults *f = convd_faults_new();
     enum store_status status = store->calls->image_get(store, id, now, s->stale, &blob);
     if (status == STORE_OK) {
@@ -273,7 +276,7 @@ static enum store_status fetch(struct images *s, struct store *store, const char
     if (status == STORE_OK) {
         *out = make(blob.data, blob.n, &blob, id, &info);
         if (*out)
-            *out = enter_locked(s, *out, now, since);
+            *out = enter_locked(s, *out, now, since, &kept);
         else
             status = STORE_AWAY;
     }
@@ -305,7 +308,8 @@ enum store_status images_get(struct images *s, const char *id, struct image **ou
     if (!is_id(id)) return STORE_NONE;
     struct entry *e = find_locked(s, id);
     enum store_status status = e ? STORE_OK : STORE_NONE;
-    if (e && store && e->told && !is_fresh(s, e, store_now()) && !use(s, store, e)) {
+    int64_t told = e && store ? told_at(s, e) : 0;
+    if (told && store_now() - told > s->stale && !use(s, store, e)) {
         images_drop(s, &e->image);
         pthread_mutex_lock(&s->lock);
         if ((e = *place(s, id))) forget(s, e);
