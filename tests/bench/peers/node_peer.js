@@ -48,7 +48,7 @@ async function main () {
       if (held !== w) { made = {}; held = w }
       const [f, note] = made[line] ||= await (peer === 'onnxruntime' ? ort(s, +t) : sharpCase(s, +t, peer))
       console.log(`${(await sample(f)).toFixed(6)}\t${note}`)
-    } catch (e) { console.log('!' + String(e.message).replace(/\n/g, ' ').slice(0, 150)) }
+    } catch (e) { console.log('!' + String(e.message).split('\n')[0].slice(0, 150)) }
   }
 }
 main()
