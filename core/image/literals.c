@@ -262,18 +262,27 @@ static uint32_t get32(const uint8_t *x)
     memcpy(&v, x, 4);
     return v;
 }
-/* Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits and a match about 20.
- * n is at most 65535. */
+/* Base 2, a hundredth off at most; 0 of 0. A straight line from power to power, and a parabola on it. */
+static float log_of(uint32_t v)
+{
+    const float x = (float)v;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const float over = (float)(bits & 0x7fffff) * 0x1p-23f;
+    return (float)((int)(bits >> 23) - 127) + over + 0.344f * over * (1 - over);
+}
+/* Bits that greedy matching of 4 bytes and more saves in x, where a literal costs literal bits, and a match its length's
+ * code, its distance's, and the bits that say how far. n is at most 65535. */
 static double saved_bits(const uint8_t *x, size_t n, double literal)
 {
-    enum { HASH = 12, LONGEST = 258 };
+    enum { HASH = 12, LONGEST = 258, MATCH = 8 };
     uint16_t seen[1 << HASH] = {0}; /* place + 1 of the last 4 bytes of that hash */
-    const double match = 20;
     double saved = 0;
     for (size_t k = 0; k + 4 <= n;) {
         uint32_t v = get32(x + k), hash = v * 0x9e3779b1u >> (32 - HASH);
         size_t before = seen[hash], length = 0;
         seen[hash] = (uint16_t)(k + 1);
+        const double match = MATCH + (double)log_of((uint32_t)(k + 1 - before));
         if (before && get32(x + before - 1) == v)
             for (length = 4; k + length < n && length < LONGEST && x[before - 1 + length] == x[k + length];) length++;
         if ((double)length * literal > match) {
@@ -284,15 +293,6 @@ static double saved_bits(const uint8_t *x, size_t n, double literal)
         }
     }
     return saved;
-}
-/* Base 2, a hundredth off at most; 0 of 0. A straight line from power to power, and a parabola on it. */
-static float log_of(uint32_t v)
-{
-    const float x = (float)v;
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const float over = (float)(bits & 0x7fffff) * 0x1p-23f;
-    return (float)((int)(bits >> 23) - 127) + over + 0.344f * over * (1 - over);
 }
 double convd_literals_bits(const uint8_t *x, size_t n)
 {

@@ -7,6 +7,7 @@
  * picture's size alone: one worker and eight make the same bytes. Where repeats pay (flat pictures), and where a
  * compression was asked for and they pay a little, one call of libdeflate follows the filters. */
 #include <libdeflate.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../simd/simd.h"
@@ -15,9 +16,11 @@
 #include "png.h"
 
 #define IDAT_MOST INT32_MAX
-/* Shares of the size that repeats must save: what a fifth of the time is worth, and what the matcher needs to win. */
+/* Shares of the size that repeats must save: what a fifth of the time is worth; and what the matcher needs to win. Above
+ * BOTH, zlib's default level, size is all that counts: there both ways are gone, whatever the guess. */
 #define LOSS_DEFAULT 0.2
 #define LOSS_ASKED   0.03
+enum { BOTH = 6 };
 enum { NONE, SUB, UP, AVERAGE, PAETH, FILTERS }; /* PNG 9.2 */
 
 static uint8_t *put32(uint8_t *p, uint32_t v)
@@ -161,23 +164,6 @@ static uint32_t joined_adler(uint32_t x, uint32_t y, size_t n)
     uint64_t grown = n % prime * ((x & 0xffff) + prime - 1) % prime, high = (x >> 16) + (y >> 16) + grown;
     return low | (uint32_t)(high % prime) << 16;
 }
-/* zlib's head, the stripes, the checksum; returns how many bytes. */
-static size_t pack_stripes(struct writer *w, size_t stripes, size_t slots, struct convd_pool *pool, uint8_t *y)
-{
-    w->out = y + 2;
-    convd_pool_for(pool, stripes, slots, pack_stripe, w);
-    uint8_t *at = y;
-    *at++ = 0x78; /* deflate, window of 32 KiB */
-    *at++ = 0x01; /* fastest */
-    uint32_t adler = 1;
-    for (size_t k = 0; k < stripes; k++) {
-        size_t rows = k + 1 < stripes ? w->stripe : w->height - k * w->stripe;
-        memmove(at, w->out + k * piece_bound(w), w->pieces[k].bytes);
-        at += w->pieces[k].bytes;
-        adler = joined_adler(adler, w->pieces[k].adler, rows * (w->row + 1));
-    }
-    return (size_t)(put32(at, adler) - y);
-}
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
@@ -218,41 +204,78 @@ size_t convd_png_bound(ptrdiff_t width, ptrdiff_t height, ptrdiff_t channels, in
     struct sizes s;
     return sizes_of(&w, &s) ? s.scratch + s.packed + FIXED + COMPRESSOR : SIZE_MAX;
 }
-/* Whether looking for repeats saves that share: from as many rows as have 16 KiB, at one place in each 128 KiB, but at
- * most four. */
+/* zlib's head, the stripes, the checksum; returns how many bytes. */
+static size_t pack_stripes(struct writer *w, const struct sizes *s, struct convd_pool *pool, uint8_t *y)
+{
+    w->out = y + 2;
+    w->pieces = (struct piece *)(void *)(w->scratch + s->slots * scratch_bytes(w));
+    convd_pool_for(pool, s->stripes, s->slots, pack_stripe, w);
+    uint8_t *at = y;
+    *at++ = 0x78; /* deflate, window of 32 KiB */
+    *at++ = 0x01; /* fastest */
+    uint32_t adler = 1;
+    for (size_t k = 0; k < s->stripes; k++) {
+        size_t rows = k + 1 < s->stripes ? w->stripe : w->height - k * w->stripe;
+        memmove(at, w->out + k * piece_bound(w), w->pieces[k].bytes);
+        at += w->pieces[k].bytes;
+        adler = joined_adler(adler, w->pieces[k].adler, rows * (w->row + 1));
+    }
+    return (size_t)(put32(at, adler) - y);
+}
+/* What rows [first, end), cut to n bytes, take as literals under the filter that is best for them. */
+static double least_bits(const struct writer *w, size_t first, size_t end, size_t n, uint8_t *y)
+{
+    double least = HUGE_VAL;
+    for (int t = NONE; t < FILTERS; t++) {
+        size_t made = (size_t)(filter_rows(w, t, first, end, w->scratch, y) - y);
+        double bits = convd_literals_bits(y, made < n ? made : n);
+        least = bits < least ? bits : least;
+    }
+    return least;
+}
+/* Whether looking for repeats saves that share of what literals take, each under its own best filter: from as many rows as
+ * have 16 KiB, at one place in each 128 KiB, but at most four. Up leaves most repeats to find. */
 static bool repeats_save(const struct writer *w, const struct sizes *s, double share)
 {
     enum { PLACES = 4, WINDOW = 16 << 10, EACH = 128 << 10 };
     size_t places = s->filtered / EACH < 1 ? 1 : s->filtered / EACH < PLACES ? s->filtered / EACH : PLACES;
     size_t rows = WINDOW / (w->row + 1) < 1 ? 1 : WINDOW / (w->row + 1);
     struct convd_repeats all = {0};
+    double literals = 0;
     for (size_t k = 0; k < places; k++) {
         size_t middle = w->height * (2 * k + 1) / (2 * places), first = middle > rows / 2 ? middle - rows / 2 : 0;
         size_t end = first + rows < w->height ? first + rows : w->height;
         uint8_t *y = w->scratch + 3 * w->row;
+        literals += least_bits(w, first, end, WINDOW, y);
         size_t n = (size_t)(filter_rows(w, UP, first, end, w->scratch, y) - y);
         convd_literals_look(y, n < WINDOW ? n : WINDOW, &all);
     }
-    return all.saved >= share * all.bits;
+    return all.bits - all.saved <= (1 - share) * literals;
+}
+/* All rows filtered, and one call of libdeflate; 0 where that is more than room bytes, or without memory. */
+static size_t pack_repeats(struct writer *w, const struct sizes *s, int compression, uint8_t *y, size_t room)
+{
+    uint8_t *filtered = w->scratch + 3 * w->row, *next = filtered;
+    for (size_t i = 0; i < w->height; i += w->stripe) {
+        size_t end = i + w->stripe < w->height ? i + w->stripe : w->height;
+        next = filter_rows(w, choose_filter(w, compression < 1, i, end, w->scratch), i, end, w->scratch, next);
+    }
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(compression < 0 ? 1 : compression);
+    size_t made = c ? libdeflate_zlib_compress(c, filtered, s->filtered, y, room) : 0;
+    libdeflate_free_compressor(c);
+    return made;
 }
 /* The zlib stream at y; 0 without memory. */
 static size_t pack(struct writer *w, const struct sizes *s, const struct convd_encode_options *o, uint8_t *y)
 {
+    if (o->compression > BOTH) {
+        size_t literals = pack_stripes(w, s, o->pool, y), made = pack_repeats(w, s, o->compression, y, literals - 1);
+        return made ? made : pack_stripes(w, s, o->pool, y); /* again, for the other one wrote over it */
+    }
     /* Of 16 bits the low ones often follow from the high ones, which codes of single bytes do not see. */
     double share = o->compression < 0 && w->p->depth == 8 ? LOSS_DEFAULT : LOSS_ASKED;
-    if (o->compression && !repeats_save(w, s, share)) {
-        w->pieces = (struct piece *)(void *)(w->scratch + s->slots * scratch_bytes(w));
-        return pack_stripes(w, s->stripes, s->slots, o->pool, y);
-    }
-    uint8_t *filtered = w->scratch + 3 * w->row, *next = filtered;
-    for (size_t i = 0; i < w->height; i += w->stripe) {
-        size_t end = i + w->stripe < w->height ? i + w->stripe : w->height;
-        next = filter_rows(w, choose_filter(w, o->compression < 1, i, end, w->scratch), i, end, w->scratch, next);
-    }
-    struct libdeflate_compressor *c = libdeflate_alloc_compressor(o->compression < 0 ? 1 : o->compression);
-    size_t made = c ? libdeflate_zlib_compress(c, filtered, s->filtered, y, s->packed) : 0;
-    libdeflate_free_compressor(c);
-    return made;
+    return o->compression && !repeats_save(w, s, share) ? pack_stripes(w, s, o->pool, y)
+                                                        : pack_repeats(w, s, o->compression, y, s->packed);
 }
 bool convd_png_encode(const struct convd_picture *p, const struct convd_encode_options *o, struct convd_bytes *out,
                       struct convd_faults *f)

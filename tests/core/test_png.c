@@ -102,6 +102,37 @@ TEST(the_default_is_near_level_1_on_a_photo_and_on_a_flat_picture)
     decoded_free(&d);
     free(file);
 }
+/* Where repeats pay, where they do not, and where the guess of it is wrong: photos as they are, with fewer levels, and with
+ * each value the largest of three, which leaves short repeats that cost more than they save. */
+TEST(level_9_is_never_larger_than_another)
+{
+    static const int levels[] = {-1, 0, 1, 2, 6};
+    static const char *const photos[] = {"images/photos/camera.png", "images/photos/horse.png",
+                                         "images/photos/astronaut.png"};
+    for (int i = 0; i < 9; i++) {
+        size_t n;
+        uint8_t *file = exact_file(photos[i % 3], &n);
+        struct decoded d = decode_picture(file, n);
+        OK(d.good);
+        const size_t c = (size_t)d.info.input.stored;
+        uint8_t *x = d.pixels;
+        for (size_t k = 0; k + 2 * c < d.info.bytes; k++) {
+            const uint8_t pair = x[k] > x[k + c] ? x[k] : x[k + c];
+            x[k] = (uint8_t)(i < 3 ? x[k] : i < 6 ? x[k] & ~31 : pair > x[k + 2 * c] ? pair : x[k + 2 * c]);
+        }
+        struct convd_bytes least = written(x, d.info.input.width, d.info.input.height, (ptrdiff_t)c, 8, 9);
+        libspng_reads(&least, x, d.info.bytes);
+        for (size_t k = 0; k < sizeof levels / sizeof *levels; k++) {
+            struct convd_bytes png = written(x, d.info.input.width, d.info.input.height, (ptrdiff_t)c, 8, levels[k]);
+            if (png.n < least.n)
+                T_FAIL("picture %d: %zu bytes at level %d, %zu at 9", i, png.n, levels[k], least.n);
+            convd_bytes_release(&png);
+        }
+        convd_bytes_release(&least);
+        decoded_free(&d);
+        free(file);
+    }
+}
 /* Sizes around stripes; noise, slopes and flat parts, so that stripes differ in what suits them. */
 TEST(any_number_of_workers_writes_the_same_bytes)
 {
