@@ -35,6 +35,17 @@ const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v)
     return &p->stages[number].lane[p->nodes[v].at];
 }
 
+int convd_lane_runner(const struct convd_plan *p, int v)
+{
+    const struct convd_lane *lane = convd_lane_of(p, v);
+    if (!lane || !lane->absorbed) return v;
+    /* Steps stand behind what they read, and one reads it. */
+    for (size_t r = (size_t)v + 1; r < p->graph->n_nodes; r++)
+        for (size_t i = 0; p->nodes[r].needed && i < p->graph->nodes[r].n_inputs; i++)
+            if (p->graph->nodes[r].inputs[i] == v) return convd_lane_runner(p, (int)r);
+    return v;
+}
+
 /* ---- whether ---- */
 
 /* Everything comes from the picture, stays inside the stage, and leaves as bytes. */

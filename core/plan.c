@@ -7,27 +7,6 @@
 #define SIDE_MOST ((ptrdiff_t)1 << 30)      /* of any map: keeps sums of sides far from overflow */
 #define MAP_MOST ((double)((size_t)1 << 46)) /* numbers of any map: products in size_t are safe  */
 
-/* What explain expects of one thread: multiply-adds and bytes a second. Conservative figures of a 2023 server core;
- * they order plans and warn of slow ones, no more. */
-static const struct {
-    const char *isa;
-    double macs, bytes;
-} rates[] = {{"vnni", 40e9, 8e9},
-             {"avx512", 40e9, 8e9},
-             {"avx2", 25e9, 8e9},
-             {"base", 9e9, 8e9},
-             {"neon", 9e9, 8e9},
-             {"ref", 0.5e9, 4e9}};
-
-static double expected_ms(const struct convd_plan *p, double macs, double bytes)
-{
-    size_t i = 0;
-    while (i + 1 < sizeof rates / sizeof *rates && strcmp(rates[i].isa, p->simd->name) != 0)
-        i++;
-    double compute = macs / rates[i].macs, memory = bytes / rates[i].bytes;
-    return 1e3 * (compute > memory ? compute : memory);
-}
-
 static bool fits(struct convd_shape s)
 {
     const ptrdiff_t side[] = {s.n, s.c, s.h, s.w};
@@ -193,8 +172,6 @@ static void fill_info(struct convd_plan *p, int v)
     x->info.bytes = bytes;
     x->info.algorithm = n->op->algorithm ? n->op->algorithm : "direct";
     x->info.fused_into = -1;
-    x->info.ms = expected_ms(p, x->info.macs, bytes);
-    x->info.ms += 1e-6 * (n->op->ns_of ? n->op->ns_of(&x->site) : n->op->ns) * numbers(x->site.y);
 }
 
 static bool all_shapes(struct convd_plan *p, struct convd_faults *f)
@@ -461,6 +438,9 @@ bool convd_plan_info(const struct convd_plan *p, int node, struct convd_step_inf
     *info = p->nodes[node].info;
     if (lane && lane->format.algorithm)
         info->algorithm = lane->format.algorithm;
+    info->run_by = convd_lane_runner(p, node);
+    if (p->graph->nodes[node].kind == CONVD_NODE_STEP && !p->nodes[node].bad)
+        info->ms = convd_estimate_ms(p, node, info->algorithm);
     return true;
 }
 

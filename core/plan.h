@@ -14,6 +14,7 @@ struct convd_step_info {
     ptrdiff_t jump_h, jump_w;    /* pixels of the image from one number to the next */
     const char *algorithm;
     int fused_into;              /* node, or -1                                   */
+    int run_by;                  /* node whose loops also make this one; itself   */
     double ms;                   /* expected, one thread                          */
 };
 /* False when there is no such node. */

@@ -117,6 +117,10 @@ double convd_stage_table(struct convd_plan *p, struct convd_stage *s, struct con
 bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s);
 /* The lane of a node, or NULL. */
 const struct convd_lane *convd_lane_of(const struct convd_plan *p, int v);
+/* The node in whose loops v is computed: its reader's, where that takes v's input in its place; v itself otherwise. */
+int convd_lane_runner(const struct convd_plan *p, int v);
+/* estimate.c: milliseconds that step v takes one thread with that algorithm, about. */
+double convd_estimate_ms(const struct convd_plan *p, int v, const char *algorithm);
 /* lane_run.c: runs one band of such a stage for sample n; slot is the worker's memory. saturated: per output, or NULL.
  * Stops between steps once *cancel is set. */
 void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, const struct convd_run *run, char *slot,

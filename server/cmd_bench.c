@@ -7,19 +7,26 @@
 
 enum { DEFAULT_ROUNDS = 20, MOST_ROUNDS = 100000, NOISE_WIDTH = 1920, NOISE_HEIGHT = 1080 };
 
+/* What one line says. */
+struct line {
+    const char *step, *op;
+    double min, median, gflops, gbytes;
+};
+
+/* Steps that run in one loop share its time, by what is expected of each, and have its rates. */
+struct loop {
+    double ns, ms, macs, bytes; /* as it was timed, as expected */
+};
+
 struct bench {
     struct cmd_work work;
     struct convd_pool *pool;
     size_t threads, rounds;
     bool json;
     struct api_work w;
+    struct convd_step_info *steps; /* n_nodes */
+    struct loop *loops;            /* n_nodes: each at the node that runs it */
     double *ms; /* n_nodes + 1 rows of `rounds` numbers; the last row is the whole run's */
-};
-
-/* What one line says. */
-struct line {
-    const char *step, *op;
-    double min, median, gflops, gbytes;
 };
 
 /* A picture of noise as a PPM. The caller frees. */
@@ -42,16 +49,32 @@ static void *noise(size_t *n)
 
 /* ---- times ---- */
 
+static void loops_begin(struct bench *b)
+{
+    for (size_t v = 0; v < b->w.graph->n_nodes; v++) {
+        struct convd_step_info *x = &b->steps[v];
+        if (!convd_plan_info(b->w.plan, (int)v, x)) *x = (struct convd_step_info){.run_by = (int)v};
+        struct loop *l = &b->loops[x->run_by];
+        l->ms += x->ms, l->macs += x->macs, l->bytes += x->bytes;
+    }
+}
+
 /* Threads work on steps side by side, so a step's time is its part of the round: the lines add up to the total. */
 static void note_round(void *self, size_t round)
 {
     struct bench *b = self;
     const size_t n = b->w.graph->n_nodes;
     double sum = 0;
-    for (size_t v = 0; v < n; v++) sum += (double)b->w.step_ns[v];
-    for (size_t v = 0; v < n; v++)
-        b->ms[v * b->rounds + round] =
-            sum > 0 ? (double)b->w.step_ns[v] / sum * b->w.timing.run_ms : 0;
+    for (size_t v = 0; v < n; v++) b->loops[v].ns = 0;
+    for (size_t v = 0; v < n; v++) {
+        b->loops[b->steps[v].run_by].ns += (double)b->w.step_ns[v];
+        sum += (double)b->w.step_ns[v];
+    }
+    for (size_t v = 0; v < n; v++) {
+        const struct loop *l = &b->loops[b->steps[v].run_by];
+        const double share = l->ms > 0 ? b->steps[v].ms / l->ms : 1;
+        b->ms[v * b->rounds + round] = sum > 0 ? share * l->ns / sum * b->w.timing.run_ms : 0;
+    }
     b->ms[n * b->rounds + round] = b->w.timing.run_ms;
 }
 
@@ -113,17 +136,18 @@ static struct line put_steps(const struct bench *b, struct api_json *j)
     double macs = 0, bytes = 0;
     for (size_t v = 0; v < g->n_nodes; v++) {
         const struct convd_node *node = &g->nodes[v];
-        struct convd_step_info info;
+        const struct convd_step_info *x = &b->steps[v];
+        const struct loop *loop = &b->loops[x->run_by];
         const bool step = node->kind == CONVD_NODE_STEP;
-        if (!step && v != CONVD_IMAGE) continue;
-        if (step && !convd_plan_info(b->w.plan, (int)v, &info)) continue;
-        if (!step) info = (struct convd_step_info){.macs = 0};
-        struct line l = line_of(b, v, info.macs, info.bytes);
+        if (step ? !x->needed : v != CONVD_IMAGE) continue;
+        const double share = loop->ms > 0 ? x->ms / loop->ms : 1;
+        struct line l =
+            step ? line_of(b, v, share * loop->macs, share * loop->bytes) : line_of(b, v, 0, 0);
         if (!step && l.median <= 0) continue;
         l.step = step ? node->id : "image";
         l.op = step ? node->op->name : NULL;
-        macs += info.macs;
-        bytes += info.bytes;
+        macs += x->macs;
+        bytes += x->bytes;
         put_line(b, &l, j);
     }
     struct line total = line_of(b, g->n_nodes, macs, bytes);
@@ -166,8 +190,12 @@ static bool measure(struct bench *b, const void *image, size_t n)
     b->w = cmd_work_on(&b->work, image, n);
     b->w.threads = b->threads;
     bool fine = api_work_prepare(&b->w);
-    if (fine && !(b->ms = calloc((b->w.graph->n_nodes + 1) * b->rounds, sizeof *b->ms)))
+    const size_t nodes = fine ? b->w.graph->n_nodes : 0;
+    if (fine && (!(b->ms = calloc((nodes + 1) * b->rounds, sizeof *b->ms)) ||
+                 !(b->steps = calloc(nodes, sizeof *b->steps)) ||
+                 !(b->loops = calloc(nodes, sizeof *b->loops))))
         return cmd_say(NULL, "no memory"), false;
+    if (fine) loops_begin(b);
     fine = fine && api_work_rounds(&b->w, b->pool, b->rounds, note_round, b);
     if (!fine) cmd_say_faults(b->w.faults, NULL);
     return fine;
@@ -187,6 +215,8 @@ static int bench(struct bench *b, const struct cmd_line *line)
     if (image) api_work_release(&b->w);
     if (b->pool) convd_pool_free(b->pool);
     free(b->ms);
+    free(b->steps);
+    free(b->loops);
     free(image);
     return fine ? CMD_OK : CMD_FAILED;
 }
@@ -223,17 +253,17 @@ const struct cmd cmd_bench = {
     .summary = "measure how long a pipeline runs, step by step",
     .help =
         "The picture is decoded once and nothing is encoded: what is timed is the run alone. Each "
-        "line has, "
-        "with tabs between,\n"
+        "line has, with tabs "
+        "between,\n"
         "step, threads, min_ms, median_ms, gflops, gbytes_s; the last line is the total. The rates "
-        "belong to the shortest\n"
-        "round: two operations a multiply-add, and the bytes of the maps and weights that a step "
-        "reads "
-        "and writes as\n"
-        "32-bit floats. The line \"image\" is the picture made ready for the first step. A "
-        "pipeline "
-        "that ends in 8 bits may\n"
-        "run on integers; one whose output is npy runs on floats.\n"
+        "belong to the\n"
+        "shortest round: two operations a multiply-add, and the bytes of the maps and weights that "
+        "a step reads and\n"
+        "writes as 32-bit floats. Steps that run in one loop have its rates, and shares of its "
+        "time as expected of\n"
+        "them. The line \"image\" is the picture made ready for the first step. A pipeline that "
+        "ends in 8 bits may run\n"
+        "on integers; one whose output is npy runs on floats.\n"
         "\n"
         "  convd bench edges --input photo.png\n"
         "  convd bench grayscale/gaussian:9,2/max_pool:2 --input photo.jpg --threads 1 --rounds "

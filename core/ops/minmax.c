@@ -168,5 +168,5 @@ const struct convd_op convd_op_minmax = {
     .torch = "$minmax({x}, {low}, {high})",
     .opencv_of = opencv,
     .helpers = helpers,
-    .ns = 4.5,
+    .ns = 0.8,
 };

@@ -61,6 +61,36 @@ TEST(receptive_field_and_jump_grow_as_windows_and_strides_do)
     free(text);
 }
 
+/* The time expected of a pipeline on 640x480 pixels that leaves in that format. */
+static double expected_ms(const char *pipeline, const char *format)
+{
+    const struct api_pair query = {"format", format};
+    const struct api_size size = {640, 480, 3};
+    struct api_work w = test_work(NULL, NULL, 0, pipeline);
+    w.query = &query;
+    w.n_query = 1;
+    OK(api_explain(&w, &size, "json"));
+    const double ms = test_at(test_at(test_json(test_body(&w), w.body.n), "total"), "ms")->number;
+    api_work_release(&w);
+    return ms;
+}
+
+/* What each pair differs by was measured with convd bench: a factor of five or more, of which two are asked for. */
+TEST(the_expected_time_is_that_of_the_algorithm)
+{
+    static const struct {
+        const char *fast, *fast_format, *slow, *slow_format;
+    } pairs[] = {{"edges", "png", "edges", "npy"}, /* integers */
+                 {"median:5", "png", "median:5", "npy"},
+                 {"gaussian:31,5", "npy", "median:9", "npy"}, /* across and down */
+                 {"invert", "png", "minmax", "png"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const double fast = expected_ms(pairs[i].fast, pairs[i].fast_format),
+                     slow = expected_ms(pairs[i].slow, pairs[i].slow_format);
+        if (!(fast > 0 && 2 * fast < slow)) T_FAIL("pair %zu: %g and %g ms", i, fast, slow);
+    }
+}
+
 /* A word of a step of a pipeline that leaves as numbers, not as an 8-bit view. */
 static const char *word_of(const char *pipeline, const char *member, uint32_t step)
 {

@@ -96,6 +96,24 @@ TEST(rates_are_work_over_time)
     child_release(&e);
 }
 
+/* Of `edges` all but the gray picture run in one loop. */
+TEST(steps_that_run_in_one_loop_share_its_time_and_rates)
+{
+    struct child c =
+        CONVD("bench", "edges", "--input", picture(), "--threads", "1", "--rounds", "1");
+    struct row rows[8];
+    const size_t n = rows_of(c.out, rows, 8);
+    OK(n >= 7);
+    const struct row *sum = &rows[n - 2];
+    STR("edges.edges", sum->step);
+    for (const struct row *r = sum - 4; r < sum; r++) {
+        NEAR(sum->gflops, r->gflops, 0.01);
+        NEAR(sum->gbytes, r->gbytes, 0.01);
+        OK(r->min > 0);
+    }
+    child_release(&c);
+}
+
 TEST(json_says_the_same)
 {
     struct child c =
