@@ -626,7 +626,7 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
         struct convd_fused q = {.t = t, .step = yes ? 3 : 1, .terms = (size_t)t_between(&draw, 1, 2), .largest = taps % 2,
                                .outs = 1 + taps % 8, .frac = (int)taps % 5, .bytes = f > 33, .even = f > 34, .count = f > 35,
                                .y = rows};
-        const bool gradient = t_between(&draw, 0, 1);
+        const bool gradient = t_between(&draw, 0, 1), sobel = gradient && t_between(&draw, 0, 1);
         for (size_t i = 0; i < 10; i++) t[i] = x->w[i] + 8;
         for (size_t o = 0; o < 8; o++) rows[o] = (char *)out + o * n * (f > 33 ? 1 : 2);
         for (size_t i = 0; i < 2; i++) {
@@ -634,7 +634,8 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
             term->odd_row = gradient ? i == 0 : t_between(&draw, 0, 1);
             term->odd_column = gradient ? i == 1 : t_between(&draw, 0, 1);
             term->absolute = gradient || t_between(&draw, 0, 1);
-            for (size_t a = 0; a < 2; a++) {
+            for (int16_t a = 0; a < 2 && sobel; a++) term->row[a] = term->column[a] = (int16_t)(yes ? 1 + a : -1 - a);
+            for (size_t a = 0; a < 2 && !sobel; a++) {
                 term->row[a] = (int16_t)(a && term->odd_row ? 0 : t_between(&draw, -2, 2));
                 term->column[a] = (int16_t)(a && term->odd_column ? 0 : t_between(&draw, -1, 1));
             }

@@ -10,16 +10,20 @@ INLINE hvec all(int x)
     return (int16_t)x - (hvec){0};
 }
 
-/* To bytes: x / 2^frac, rounded half up, or half to even. */
+/* To bytes: x / 2^frac, rounded half up, or half to even; factor: 2^15 / 2^frac, where there is a fraction. */
 struct narrowing {
-    hvec add, top;
+    hvec add, top, factor;
     int frac;
     bool even;
 };
 
 INLINE struct narrowing narrowing_of(int frac, bool even)
 {
-    return (struct narrowing){all(frac ? 1 << (frac - 1) : 0), all(255 << frac), frac, even};
+    return (struct narrowing){.add = all(frac ? 1 << (frac - 1) : 0),
+                              .top = all(255 << frac),
+                              .factor = all(frac ? 1 << (15 - frac) : 0),
+                              .frac = frac,
+                              .even = even};
 }
 
 INLINE hvec narrow_half(hvec x, const struct narrowing *w, const bool even)
@@ -27,6 +31,12 @@ INLINE hvec narrow_half(hvec x, const struct narrowing *w, const bool even)
     hvec add = w->add;
     if (even) add += (x >> w->frac & 1) - 1;
     return int_adds(x, add) >> w->frac;
+}
+
+/* Half up where there is a fraction. */
+INLINE hvec narrow_up(hvec x, const struct narrowing *w)
+{
+    return VL > 16 ? int_high(x, w->factor) : narrow_half(x, w, false);
 }
 
 /* All ones where x lies outside the bytes; numbers counted that way, -1 each, at most 2^15 a lane. */

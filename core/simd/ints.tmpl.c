@@ -2,6 +2,8 @@
  * already; in place, and in rows narrower than a vector, it is scalar. */
 #include "halves.h"
 
+void convd_gray_i16_ref(const uint8_t *x, size_t n, size_t stored, const int16_t *k, int shift, int16_t *y);
+
 void FN(widen_u8)(const uint8_t *x, size_t n, int shift, int16_t *y)
 {
     size_t i = 0;
@@ -129,40 +131,45 @@ INLINE hvec gray_halves(ivec a, ivec b)
 }
 #endif
 
+INLINE hvec gray_pixels(const uint8_t *x, const size_t stored, const struct luma *w)
+{
+    return gray_halves(gray_lanes(x, stored, w), gray_lanes(x + LANES * stored, stored, w));
+}
+
 INLINE void gray_row(const uint8_t *x, size_t n, const size_t stored, const struct luma *w, int16_t *y)
 {
+    uint8_t last[HALVES * 4 + VL] = {0};
     size_t i = 0;
     /* the second load of a turn ends VL - LANES * stored bytes behind its pixels */
-    for (; (i + LANES) * stored + VL <= n * stored; i += HALVES)
-        STORE(y + i, gray_halves(gray_lanes(x + i * stored, stored, w),
-                                gray_lanes(x + (i + LANES) * stored, stored, w)));
-    while (i < n) {
-        uint8_t spare[LANES * 4 + VL] = {0};
-        const size_t len = n - i < HALVES ? n - i : HALVES;
-        __builtin_memcpy(spare, x + i * stored, len * stored);
-        const hvec v = gray_halves(gray_lanes(spare, stored, w),
-                                  gray_lanes(spare + LANES * stored, stored, w));
-        __builtin_memcpy(y + i, &v, len * sizeof *y);
-        i += len;
+    for (; (i + LANES) * stored + VL <= n * stored; i += HALVES) STORE(y + i, gray_pixels(x + i * stored, stored, w));
+    for (; i < n; i += HALVES) {
+        const size_t at = i + HALVES <= n ? i : n - HALVES;
+        __builtin_memcpy(last, x + at * stored, HALVES * stored);
+        STORE(y + at, gray_pixels(last, stored, w));
     }
+}
+
+/* Lanes of four bytes. */
+INLINE ivec fours(const int *part, int shift, int mask)
+{
+    uint32_t all = 0;
+    for (size_t i = 0; i < 4; i++) all |= (uint32_t)(part[i] >> shift & mask) << (8 * i);
+    return (int32_t)all - (ivec){0};
 }
 
 void FN(gray_i16)(const uint8_t *x, size_t n, size_t stored, const int16_t *k, int shift, int16_t *y)
 {
+    const int part[4] = {k[0], k[1] / 2, k[2], k[1] - k[1] / 2};
     const int32_t half = (int32_t)1 << (shift - 1);
-    struct luma w = {.half = half - (ivec){0}, .shift = shift};
-    for (size_t i = 0; i < HALVES; i += 2) {
-        w.rb[i] = k[0];
-        w.rb[i + 1] = k[2];
-        w.g[i] = k[1];
-        w.g[i + 1] = 0;
-    }
-    for (size_t i = 0; i < VL; i++) {
-        const int part[4] = {k[0], k[1] / 2, k[2], k[1] - k[1] / 2};
-        w.high[i] = (uint8_t)(part[i % 4] >> 7);
-        w.low[i] = part[i % 4] & 127;
-    }
-    if (stored == 3)
+    const struct luma w = {.rb = (hvec)((k[0] | (int32_t)k[2] << 16) - (ivec){0}),
+                           .g = (hvec)(k[1] - (ivec){0}),
+                           .high = (bvec)fours(part, 7, 127),
+                           .low = (bvec)fours(part, 0, 127),
+                           .half = half - (ivec){0},
+                           .shift = shift};
+    if (n < HALVES)
+        convd_gray_i16_ref(x, n, stored, k, shift, y);
+    else if (stored == 3)
         gray_row(x, n, 3, &w, y);
     else
         gray_row(x, n, 4, &w, y);

@@ -93,6 +93,8 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_dots_to sum + four bytes of a, unsigned, times four of b, signed, in 32 bits
  *   int_high    a * b / 2^15, rounded half up
  *   int_adds    a + b, saturated
+ *   int_abs16   |a|, the least number stays
+ *   int_beyond16 count less 1 where x > top
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
  *   int_pack32  four vectors of 32 bits to bytes, in order, saturated
@@ -182,6 +184,7 @@ INLINE bool float_nan(vec x) { return _mm256_movemask_ps(_mm256_cmp_ps((mfloats)
 INLINE bool float_nan(vec x) { return _mm_movemask_ps(_mm_cmpunord_ps((mfloats)x, (mfloats)x)) != 0; }
 #endif
 #if VL > 16
+INLINE hvec int_abs16(hvec a) { return (hvec)MM(abs_epi16)((mvec)a); }
 INLINE hvec int_twos(bvec a, int shift) { return (hvec)MM(maddubs_epi16)((mvec)a, MM(set1_epi8)((char)(1 << shift))); }
 INLINE hvec int_high(hvec a, hvec b) { return (hvec)MM(mulhrs_epi16)((mvec)a, (mvec)b); }
 INLINE dvec int_double(const float *x) { return (dvec)MM(cvtps_pd)(HALF_FLOAT(x)); }
@@ -189,6 +192,7 @@ INLINE hvec int_widen(const uint8_t *x) { return (hvec)MM(cvtepu8_epi16)(HALF(x)
 INLINE ivec int_widen4(const uint8_t *x) { return (ivec)MM(cvtepu8_epi32)(QUARTER(x)); }
 INLINE ivec int_widen2(const int16_t *x) { return (ivec)MM(cvtepu16_epi32)(HALF(x)); }
 #else
+INLINE hvec int_abs16(hvec a) { return int_max16(a, (hvec)((hvec){0} - (uhvec)a)); }
 INLINE hvec int_twos(bvec a, int shift) { return (hvec)(((uhvec)a & 0xff) + ((uhvec)a >> 8)) << shift; }
 INLINE hvec int_high(hvec a, hvec b)
 {
@@ -248,6 +252,7 @@ INLINE bvec int_max8(bvec a, bvec b) { return (bvec)vmaxq_u8((uint8x16_t)a, (uin
 INLINE bvec int_min8(bvec a, bvec b) { return (bvec)vminq_u8((uint8x16_t)a, (uint8x16_t)b); }
 INLINE hvec int_max16(hvec a, hvec b) { return (hvec)vmaxq_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE hvec int_min16(hvec a, hvec b) { return (hvec)vminq_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE hvec int_abs16(hvec a) { return (hvec)vabsq_s16((int16x8_t)a); }
 INLINE hvec int_widen(const uint8_t *x) { return (hvec)vmovl_u8(vld1_u8(x)); }
 INLINE ivec int_widen2(const int16_t *x) { return (ivec)vmovl_u16(vld1_u16((const uint16_t *)(const void *)x)); }
 INLINE ivec int_widen4(const uint8_t *x)
@@ -257,6 +262,15 @@ INLINE ivec int_widen4(const uint8_t *x)
     return (ivec)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
 }
 #endif
+INLINE hvec int_beyond16(hvec count, hvec x, hvec top)
+{
+#if defined __AVX512BW__ && VL == 64
+    return (hvec)_mm512_mask_add_epi16((mvec)count, _mm512_cmpgt_epi16_mask((mvec)x, (mvec)top), (mvec)count,
+                                       _mm512_set1_epi16(-1));
+#else
+    return count + (x > top);
+#endif
+}
 #ifndef DOTS
 INLINE ivec int_dots_to(ivec sum, bvec a, bvec b)
 {
