@@ -146,6 +146,7 @@ struct api_work {
     uint64_t saved;                    /* hash of the saved pipelines in use, 0: none                        */
     struct api_output *output;         /* output.c: format, view, which nodes                                */
     struct convd_image_info info;
+    bool sizable; /* a size may stand for the picture: explain                           */
     bool image_refused;                /* a picture came in the request, and was no base64                    */
     size_t bytes;                      /* most memory the run takes: decoded picture, workspace, outputs, encoding */
     char etag[40];                     /* with its quotes */

@@ -327,6 +327,7 @@ bool api_explain(struct api_work *w, const struct api_size *size, const char *fo
     const struct form *form = NULL;
     for (size_t i = 0; i < FORMS; i++)
         if (strcmp(format ? format : "json", forms[i].name) == 0) form = &forms[i];
+    w->sizable = true;
     bool fine = form && !form->sized ? api_work_read(w) : api_work_plan(w, size);
     if (!w->faults) return false;
     if (!form) return no_such_form(w, format);

@@ -117,10 +117,13 @@ static void check_members(struct api_work *w, const struct convd_value *v)
         const char *name = v->members[i].name;
         bool fine = false;
         for (size_t k = 0; k < known.n; k++) fine |= strcmp(known.name[k], name) == 0;
-        if (!fine)
+        if (fine) continue;
+        struct convd_fault *f =
             convd_fault_expected(w->faults, CONVD_UNKNOWN_MEMBER, name, list ? list : "",
-                                 "a request has no member \"%.64s\"", name)
-                ->suggestion = convd_nearest(name, member_at, &known, known.n);
+                                 "a request has no member \"%.64s\"", name);
+        f->suggestion = convd_word_in("input steps output", name)
+                            ? "{\"pipeline\":{\"steps\":…}}: a spec is the member pipeline"
+                            : convd_nearest(name, member_at, &known, known.n);
     }
 }
 
@@ -283,9 +286,12 @@ static bool read_header(struct api_work *w, const struct api_size *size)
     }
     if (!size && w->image_refused) return false;
     if (!size) {
-        convd_fault_expected(w->faults, CONVD_MISSING, in_json(w) ? "image" : NULL,
-                             "a file part img, the picture's bytes as the body, or a member image",
-                             "no image came");
+        convd_fault_expected(
+            w->faults, CONVD_MISSING, in_json(w) ? "image" : NULL,
+            w->sizable ? "a picture: a part img, the body or a member image; or a size: "
+                         "?width=640&height=480&channels=3"
+                       : "a file part img, the picture's bytes as the body, or a member image",
+            w->sizable ? "no picture and no size came" : "no image came");
         return false;
     }
     const struct api_options *o = &w->output->o;

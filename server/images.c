@@ -296,7 +296,7 @@ static bool use(struct images *s, struct store *store, struct entry *e)
     return status != STORE_NONE;
 }
 
-static bool is_id(const char *id)
+bool images_is_id(const char *id)
 {
     return strlen(id) == IMAGE_ID && strspn(id, "0123456789abcdef") == IMAGE_ID;
 }
@@ -305,7 +305,7 @@ enum store_status images_get(struct images *s, const char *id, struct image **ou
 {
     struct store *store = atomic_load(&s->store);
     *out = NULL;
-    if (!is_id(id)) return STORE_NONE;
+    if (!images_is_id(id)) return STORE_NONE;
     struct entry *e = find_locked(s, id);
     enum store_status status = e ? STORE_OK : STORE_NONE;
     int64_t told = e && store ? told_at(s, e) : 0;
@@ -340,7 +340,7 @@ void images_drop(struct images *s, struct image *image)
 enum store_status images_forget(struct images *s, const char *id)
 {
     struct store *store = atomic_load(&s->store);
-    if (!is_id(id)) return STORE_NONE;
+    if (!images_is_id(id)) return STORE_NONE;
     enum store_status status = store ? store->calls->image_delete(store, id) : STORE_NONE;
     if (status >= STORE_FULL) return status;
     pthread_mutex_lock(&s->lock);

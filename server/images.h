@@ -26,6 +26,9 @@ struct image {
     ptrdiff_t width, height, channels; /* as a pipeline sees it that says nothing */
 };
 
+/* Whether an id looks like one: IMAGE_ID lower-case hexadecimal digits. */
+bool images_is_id(const char *id);
+
 /* Keeps it; *out is held, *fresh: it was not there. Not OK: *out is NULL; FULL: of the disk, or without a store of the
  * budget less what is in use. */
 enum store_status images_put(struct images *s, const void *data, size_t n,

@@ -32,7 +32,9 @@ void jobs_refuse(struct request *rq, enum store_status status, const char *what)
                       "no room is left on the disk to keep this %s", what);
         break;
     case STORE_NONE:
-        reply_problem(rq, API_NOT_FOUND, NULL, "there is no such %s", what);
+        reply_problem(rq, API_NOT_FOUND,
+                      "an id that its POST gave; what is finished goes after --job-ttl",
+                      "there is no such %s", what);
         break;
     case STORE_DAMAGED:
         reply_problem(rq, API_STORE_UNAVAILABLE, "the work done again",

@@ -64,9 +64,13 @@ static bool check_rank(const struct convd_conv *p, struct convd_faults *f)
     const struct convd_weight *w = &p->weight;
     if (w->kind == CONVD_W_TENSOR && !w->array.data)
         return false; /* told when the name was looked up */
-    convd_fault_expected(f, CONVD_BAD_SHAPE, "weight",
-                         "out x in x height x width, or kernels of height x width",
-                         "weight has %d dimension%s", w->array.rank, w->array.rank == 1 ? "" : "s");
+    const char *expected = "out x in x height x width, or kernels of height x width";
+    if (w->array.rank == 0)
+        expected = "numbers of out x in x height x width, kernels, or "
+                   "{\"init\":\"he_normal\",\"out_channels\":64,\"kernel_size\":3}";
+    convd_fault_expected(f, CONVD_BAD_SHAPE, "weight", expected, "weight has %d dimension%s%s",
+                         w->array.rank, w->array.rank == 1 ? "" : "s",
+                         w->array.rank == 0 ? ": it is one number" : "");
     return false;
 }
 

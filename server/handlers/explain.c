@@ -53,12 +53,6 @@ bool explain_work(struct request *rq)
     size.channels = is_number(channels) ? number(rq, "channels") : 3;
     drop_own(rq);
     bool sized = size.width > 0 && size.height > 0;
-    bool picture = rq->form.image || rq->form.json.data; /* what JSON says is read later */
-    if (!sized && !picture && api_explain_sized(format ? format : "json") &&
-        convd_faults_count(&rq->faults) == 0)
-        convd_fault_expected(&rq->faults, CONVD_MISSING, NULL,
-                             "?width=640&height=480&channels=3, or a picture",
-                             "no size and no picture came");
     if (convd_faults_count(&rq->faults) > 0)
         reply_faults(rq, &rq->faults);
     else if (!api_explain(&rq->work, sized ? &size : NULL, format ? format : "json"))

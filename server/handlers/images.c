@@ -99,6 +99,11 @@ static void refuse(struct request *rq, enum store_status status)
         log_say(&rq->server->log, LOG_WARN, "the picture %.64s is damaged on disk", rq->name);
         reply_problem(rq, API_NOT_FOUND, "the picture sent once more: POST /v1/images",
                       "the picture %.80s is damaged on disk: its checksum does not fit", rq->name);
+    } else if (status == STORE_NONE && !images_is_id(rq->name)) {
+        reply_problem(
+            rq, API_NOT_FOUND,
+            "the id that POST /v1/images gave: 64 hexadecimal digits, of the SHA-256 of the file",
+            "%.80s is not the id of a picture", rq->name);
     } else if (status == STORE_NONE) {
         reply_problem(rq, API_NOT_FOUND,
                       "the id that POST /v1/images gave; pictures go when nobody asks for them",
