@@ -517,7 +517,7 @@ TEST(convolutions_that_cannot_be_are_faults_with_a_place)
          CONVD_MISSING, "/weight/kernel_size", NULL},
         {object(1, "weight", list(2, num(1), num(2))), CONVD_BAD_SHAPE, "/weight",
          "weight has 1 dimension"},
-        {object(1, "weight", num(2)), CONVD_BAD_SHAPE, "/weight", "weight has 0 dimensions"},
+        {object(1, "weight", num(2)), CONVD_BAD_SHAPE, "/weight", "weight has 0 dimensions: it is one number"},
         {object(2, "weight", big, "padding", str("same")), CONVD_OUT_OF_RANGE, "/weight",
          "the kernels are 1x131"},
         {object(2, "weight", list(1, str("sobel_x")), "across", str("luma")), CONVD_BAD_SHAPE,

@@ -341,8 +341,8 @@ TEST(wrong_addresses_are_explained)
         {"/v1/images/%s/edges.png?nonsense=1", 400, "bad-request", "nonsense"},
         {"/v1/images/%s%%2Fedges.png", 404, "not-found", ""},
         {"/v1/images/%s/", 404, "not-found", ""},
-        {"/v1/images/0%s", 404, "not-found", "is kept"},
-        {"/v1/images/0%s/edges.png", 404, "not-found", "is kept"},
+        {"/v1/images/0%s", 404, "not-found", "64 hexadecimal digits"},
+        {"/v1/images/0%s/edges.png", 404, "not-found", "64 hexadecimal digits"},
         {"/v1/images/../%s/edges.png", 404, "not-found", ""},
     };
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -356,6 +356,12 @@ TEST(wrong_addresses_are_explained)
         STR("no-store", answer_header(&a, "Cache-Control"));
         answer_release(&a);
     }
+    char other[128];
+    snprintf(other, sizeof other, "/v1/images/%064d/edges.png", 0);
+    struct answer a = get(&s, other);
+    EQ(404, a.status);
+    OK(answer_has(&a, "is kept"));
+    answer_release(&a);
 }
 
 TEST(pages_from_elsewhere_change_nothing)
