@@ -711,11 +711,6 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
                 s->best_twos((const float *const *)t, taps, yes, y, n);
                 ref->best_twos((const float *const *)t, taps, yes, want, n);
                 for (size_t i = 0; i < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
-                if (n > 1) {
-                    s->best_squares((const float *const *)t, taps, 2 + n % 2, yes, y, n - 1);
-                    ref->best_squares((const float *const *)t, taps, 2 + n % 2, yes, want, n - 1);
-                    for (size_t i = 0; i + 1 < n; i++) OK(same(y[i], want[i]) || y[i] == want[i]);
-                }
                 const float a = s->best_of(t[0], n, yes), b = ref->best_of(t[0], n, yes);
                 OK(same(a, b) || a == b);
                 s->sum_f64(t[1], n, part);
@@ -724,6 +719,50 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
                 check_guards(y, 0, n, n, "extremes");
                 check_guards(want, 0, n, n, "ref");
                 for (size_t i = 0; i < 5; i++) free(t[i]);
+            }
+}
+
+/* A whole map of exactly its size, windows that stick out above and below; with three columns one before column 0, or an edge. */
+TEST(squares_agree_with_ref)
+{
+    struct t_rng r = t_rng(14);
+    const struct convd_simd *s, *ref = convd_simd_at(0);
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = 1; n < 80; n++)
+            for (int round = 0; round < 24; round++) {
+                const enum kind kind = (enum kind)t_between(&r, 0, KINDS - 1);
+                struct convd_squares q = {.h = (ptrdiff_t)t_between(&r, 1, 9),
+                                          .stride = (ptrdiff_t)t_between(&r, 1, 3),
+                                          .taps = (size_t)t_between(&r, 1, CONVD_SQUARES_MOST),
+                                          .n = n,
+                                          .three = t_between(&r, 0, 1),
+                                          .edge = t_between(&r, 0, 1),
+                                          .largest = t_between(&r, 0, 1)};
+                const size_t before = q.three && !q.edge;
+                q.first = -(ptrdiff_t)t_between(&r, 0, (int)q.taps - 1);
+                q.rows = (q.h - 1 - q.first) / q.stride + 1;
+                q.row = (ptrdiff_t)(2 * n + before);
+                q.y_row = (ptrdiff_t)n;
+                float *x = row_of(&r, kind, (size_t)(q.h * q.row)),
+                      *y = guarded((size_t)(q.rows * q.y_row)),
+                      *want = guarded((size_t)(q.rows * q.y_row));
+                q.x = x + before;
+                q.y = y;
+                s->best_squares(&q);
+                q.y = want;
+                ref->best_squares(&q);
+                for (ptrdiff_t i = 0; i < q.rows * q.y_row; i++)
+                    if (!same(y[i], want[i]))
+                        T_FAIL("%s: %zu columns, %zu rows of %td from %td on, %td apart, three %d "
+                               "edge %d largest %d, %s: number %td "
+                               "is %.9g, expected %.9g",
+                               s->name, n, q.taps, q.h, q.first, q.stride, q.three, q.edge,
+                               q.largest, kind_words[kind], i, (double)y[i], (double)want[i]);
+                check_guards(y, 0, (size_t)(q.rows * q.y_row), (size_t)(q.rows * q.y_row),
+                             "squares");
+                check_guards(want, 0, (size_t)(q.rows * q.y_row), (size_t)(q.rows * q.y_row),
+                             "ref");
+                free(x);
             }
 }
 

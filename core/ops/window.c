@@ -258,35 +258,57 @@ static void down(const struct convd_call *call, const struct convd_window_axis *
         for (ptrdiff_t j = 0; j < x->w; j++) column[j] = largest ? -INFINITY : INFINITY;
 }
 
-/* One window that may stick out, from the rows that it has inside. */
-static float square_one(bool largest, const float *const *t, ptrdiff_t n, const struct convd_window_axis *a, ptrdiff_t o)
+/* One window of row i, which may stick out. */
+static float one_window(const struct convd_view *x, const struct convd_window_axes *a, ptrdiff_t c,
+                        ptrdiff_t i, ptrdiff_t o, bool largest)
 {
-    float best = take_one(largest, t[0], a, o);
-    for (ptrdiff_t i = 1; i < n; i++) {
-        const float row = take_one(largest, t[i], a, o);
-        best = largest ? larger(best, row) : smaller(best, row);
-    }
+    float best = largest ? -INFINITY : INFINITY;
+    for (ptrdiff_t k = 0, r = convd_window_start(&a->y, i); k < a->y.k; k++, r += a->y.dilation)
+        if (r >= 0 && r < a->y.n) {
+            const float row = take_one(largest, convd_row(x, c, r), &a->x, o);
+            best = largest ? larger(best, row) : smaller(best, row);
+        }
     return best;
 }
 
-/* Output row i of windows of two or three columns, two apart, rows and columns at once; false where they are not. */
-static bool squares(const struct convd_call *call, const struct convd_window_axes *a, ptrdiff_t c, ptrdiff_t i, bool largest)
+static bool are_squares(const struct convd_window_axes *a)
 {
     const struct convd_rows in = whole_windows(&a->x);
-    const float *t[CONVD_SQUARES_MOST], *whole[CONVD_SQUARES_MOST];
-    float *y = convd_row(call->y, c, i);
-    ptrdiff_t n = 0;
-    if (a->x.stride != 2 || a->x.dilation != 1 || a->x.k < 2 || a->x.k > 3 || a->y.k > CONVD_SQUARES_MOST ||
-        in.y0 == in.y1)
-        return false;
-    for (ptrdiff_t k = 0, r = convd_window_start(&a->y, i); k < a->y.k; k++, r += a->y.dilation)
-        if (r >= 0 && r < a->y.n) t[n++] = convd_row(call->x, c, r);
-    if (n == 0) return false;
-    for (ptrdiff_t k = 0; k < n; k++) whole[k] = t[k] + convd_window_start(&a->x, in.y0);
-    call->site->simd->best_squares(whole, (size_t)n, (size_t)a->x.k, largest, y + in.y0, (size_t)(in.y1 - in.y0));
-    for (ptrdiff_t o = 0; o < in.y0; o++) y[o] = square_one(largest, t, n, &a->x, o);
-    for (ptrdiff_t o = in.y1; o < a->x.out; o++) y[o] = square_one(largest, t, n, &a->x, o);
-    return true;
+    return a->x.stride == 2 && a->x.dilation == 1 && (a->x.k == 2 || a->x.k == 3) &&
+           a->y.dilation == 1 && a->y.k <= CONVD_SQUARES_MOST && in.y0 < in.y1;
+}
+
+/* Windows of two or three columns, two apart: rows and columns at once. */
+static void squares(const struct convd_call *call, const struct convd_window_axes *a, bool largest)
+{
+    const struct convd_view *x = call->x, *y = call->y;
+    const struct convd_rows in = whole_windows(&a->x);
+    const ptrdiff_t top = convd_window_start(&a->y, y->y0), base = most(top, 0);
+    const bool three = a->x.k == 3, edge = three && a->x.before == 1;
+    const ptrdiff_t from = edge ? 0 : in.y0;
+    for (ptrdiff_t c = 0; c < y->c; c++) {
+        call->site->simd->best_squares(&(struct convd_squares){
+            .x = convd_row(x, c, base) + convd_window_start(&a->x, from) + three,
+            .row = x->row,
+            .h = a->y.n - base,
+            .first = top - base,
+            .stride = a->y.stride,
+            .taps = (size_t)a->y.k,
+            .y = convd_row(y, c, y->y0) + from,
+            .y_row = y->row,
+            .rows = y->y1 - y->y0,
+            .n = (size_t)(in.y1 - from),
+            .three = three,
+            .edge = edge,
+            .largest = largest,
+        });
+        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
+            for (ptrdiff_t o = 0; o < from; o++)
+                convd_row(y, c, i)[o] = one_window(x, a, c, i, o, largest);
+            for (ptrdiff_t o = in.y1; o < a->x.out; o++)
+                convd_row(y, c, i)[o] = one_window(x, a, c, i, o, largest);
+        }
+    }
 }
 
 void convd_window_extreme(const struct convd_call *call, bool largest)
@@ -296,10 +318,13 @@ void convd_window_extreme(const struct convd_call *call, bool largest)
     const struct convd_view *y = call->y;
     const struct convd_rows in = whole_windows(&a.x);
     float *column = call->scratch; /* of each picture column: the best in the window's rows */
+    if (are_squares(&a)) {
+        squares(call, &a, largest);
+        return;
+    }
     for (ptrdiff_t c = 0; c < y->c; c++)
         for (ptrdiff_t i = y->y0; i < y->y1; i++) {
             float *out = convd_row(y, c, i);
-            if (squares(call, &a, c, i, largest)) continue;
             down(call, &a.y, c, i, largest, column);
             for (ptrdiff_t o = 0; o < a.x.out; o++) {
                 if (o == in.y0 && in.y0 < in.y1) o = in.y1;

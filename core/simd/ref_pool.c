@@ -28,12 +28,26 @@ void convd_best_twos_ref(const float *const *t, size_t taps, bool largest, float
     best(t, taps, largest, y, n, 2);
 }
 
-void convd_best_squares_ref(const float *const *t, size_t taps, size_t across, bool largest, float *y, size_t n)
+/* The best of rows [lo, hi) of one column. */
+static float best_column(const float *x, ptrdiff_t row, ptrdiff_t lo, ptrdiff_t hi, bool largest)
 {
-    for (size_t j = 0; j < n; j++) {
-        y[j] = t[0][2 * j];
-        for (size_t i = 0; i < taps; i++)
-            for (size_t b = 0; b < across; b++) y[j] = better(y[j], t[i][2 * j + b], largest);
+    float top = x[lo * row];
+    for (ptrdiff_t i = lo + 1; i < hi; i++) top = better(top, x[i * row], largest);
+    return top;
+}
+
+void convd_best_squares_ref(const struct convd_squares *q)
+{
+    for (ptrdiff_t i = 0; i < q->rows; i++) {
+        const ptrdiff_t from = q->first + i * q->stride, to = from + (ptrdiff_t)q->taps;
+        const ptrdiff_t lo = from > 0 ? from : 0, hi = to < q->h ? to : q->h;
+        for (ptrdiff_t j = 0; j < (ptrdiff_t)q->n; j++) {
+            const ptrdiff_t begin = 2 * j - (q->three && !(q->edge && j == 0));
+            float *y = q->y + i * q->y_row + j;
+            *y = best_column(q->x + begin, q->row, lo, hi, q->largest);
+            for (ptrdiff_t b = begin + 1; b < 2 * j + 2; b++)
+                *y = better(*y, best_column(q->x + b, q->row, lo, hi, q->largest), q->largest);
+        }
     }
 }
 

@@ -35,7 +35,7 @@
  *              saturated (below 0 or above 255 before rounding, NaN)
  *   best_rows  y[j] = the largest (else the smallest) of t[i][j], taps >= 1; NaN wins
  *   best_twos  y[j] = the same of t[i][2j]
- *   best_squares y[j] = the same of t[i][2j] … t[i][2j + across - 1], across 2 or 3, taps at most CONVD_SQUARES_MOST
+ *   best_squares the same of windows of two or three columns, two apart, of all rows of a map: struct convd_squares
  *   best_of    the same of a whole row, n >= 1
  *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double; what is left over goes to the first parts
  *
@@ -141,6 +141,18 @@ struct convd_smooth {
 };
 
 enum { CONVD_SUM_PARTS = 32, CONVD_SQUARES_MOST = 5 };
+/* Row i of y is the best of rows first + i*stride … first + i*stride + taps - 1 of x, as far as they lie in [0, h); there is one
+ * for every i. In it y[j] is the best of columns 2j, 2j + 1 and, with three, 2j - 1, which at an edge column 0 does not have. */
+struct convd_squares {
+    const float *x; /* column 0 of row 0                            */
+    ptrdiff_t row, h;
+    ptrdiff_t first, stride;
+    size_t taps; /* CONVD_SQUARES_MOST at most                   */
+    float *y;
+    ptrdiff_t y_row, rows;
+    size_t n; /* outputs of a row: columns [0, 2n) are read   */
+    bool three, edge, largest;
+};
 enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_GROUPS_MOST = 66 }; /* 129 rows, and three more for the other outputs */
 
