@@ -16,6 +16,7 @@ struct loop {
     atomic_size_t next;     /* index not taken yet                         */
     uint64_t free;          /* bit i: slot i is free; under the pool's lock */
     atomic_size_t inside;   /* helpers inside; written under the lock      */
+    const struct convd_pool *pool; /* NULL: the calling thread alone       */
     struct loop *after;
 };
 
@@ -28,6 +29,7 @@ struct convd_pool {
     atomic_size_t news;     /* counts tasks, loops and the stop            */
     atomic_size_t waiting;  /* tasks queued; written under the lock        */
     atomic_size_t busy;     /* workers inside a task                       */
+    const struct convd_pool *ahead; /* whose tasks go first; NULL: nobody's */
     bool stopping;
     size_t n;
     pthread_t threads[];
@@ -96,12 +98,35 @@ static void spin_while(const atomic_size_t *x, size_t same)
     while (now_ns() < end);
 }
 
+/* ---- who goes first ---- */
+
+/* Who lets others go first looks again after so long, and after so many times goes on in any case: under a load that never
+ * ends it still gets somewhere. */
+enum { LOOK_NS = 500000, LOOKS = 8 };
+
+void convd_pool_behind(struct convd_pool *pool, const struct convd_pool *ahead)
+{
+    pool->ahead = ahead;
+}
+
+void convd_pool_yield(const struct convd_pool *pool)
+{
+    const struct convd_pool *ahead = pool ? pool->ahead : NULL;
+    for (int i = 0; ahead && i < LOOKS && (atomic_load(&ahead->busy) || atomic_load(&ahead->waiting)); i++)
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+}
+
 /* ---- loops ---- */
 
-/* Takes indexes until none is left; a helper (pool given) also leaves when a request waits for a worker. */
-static void take_part(struct loop *l, size_t slot, const struct convd_pool *pool)
+/* Takes indexes until none is left; a helper also leaves when a request waits for a worker. */
+static void take_part(struct loop *l, size_t slot, bool helps)
 {
-    while (!pool || atomic_load_explicit(&pool->waiting, memory_order_relaxed) == 0) {
+    const bool behind = l->pool && l->pool->ahead;
+    for (long fresh = 0; !helps || atomic_load_explicit(&l->pool->waiting, memory_order_relaxed) == 0;) {
+        if (behind && now_ns() >= fresh) {
+            convd_pool_yield(l->pool);
+            fresh = now_ns() + LOOK_NS;
+        }
         size_t i = atomic_fetch_add_explicit(&l->next, 1, memory_order_relaxed);
         if (i >= l->n)
             return;
@@ -125,7 +150,7 @@ static void help(struct convd_pool *pool, struct loop *l)
     l->free &= l->free - 1;
     l->inside++;
     pthread_mutex_unlock(&pool->lock);
-    take_part(l, slot, pool);
+    take_part(l, slot, true);
     pthread_mutex_lock(&pool->lock);
     l->free |= UINT64_C(1) << slot;
     if (--l->inside == 0)
@@ -135,9 +160,9 @@ static void help(struct convd_pool *pool, struct loop *l)
 void convd_pool_for(struct convd_pool *pool, size_t n, size_t slots, void (*fn)(void *arg, size_t i, size_t slot), void *arg)
 {
     slots = slots > CONVD_SLOTS_MOST ? CONVD_SLOTS_MOST : slots;
-    struct loop l = {.fn = fn, .arg = arg, .n = n};
+    struct loop l = {.fn = fn, .arg = arg, .n = n, .pool = pool};
     if (!pool || n < 2 || slots < 2) {
-        take_part(&l, 0, NULL);
+        take_part(&l, 0, false);
         return;
     }
     l.free = (slots < 64 ? (UINT64_C(1) << slots) - 1 : UINT64_MAX) & ~UINT64_C(1); /* slot 0 is the caller's */
@@ -147,7 +172,7 @@ void convd_pool_for(struct convd_pool *pool, size_t n, size_t slots, void (*fn)(
     pool->news++;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
-    take_part(&l, 0, NULL);
+    take_part(&l, 0, false);
     pthread_mutex_lock(&pool->lock);
     struct loop **link = &pool->loops;
     while (*link != &l)

@@ -433,7 +433,10 @@ static enum job_step steps(struct job *j)
     struct store *store = atomic_load(&j->jobs->store);
     j->sink = store->calls->sink_new(store);
     enum job_step step = j->sink && j->type->begin(j) ? JOB_MORE : JOB_BROKEN;
-    while (step == JOB_MORE && !atomic_load(&j->stop)) step = j->type->step(j);
+    while (step == JOB_MORE && !atomic_load(&j->stop)) {
+        convd_pool_yield(j->jobs->pool);
+        step = j->type->step(j);
+    }
     j->type->end(j);
     return step;
 }
@@ -580,6 +583,7 @@ static void *make_pool(void *arg)
         log_say(&k->server->log, LOG_WARN,
                 "jobs run as fast as requests: SCHED_IDLE is not allowed");
     k->pool = convd_pool_new(k->most);
+    if (k->pool) convd_pool_behind(k->pool, k->server->pool);
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 /* jobs.h: work that outlives its request. The store has every job; those that run, or that somebody listens to, are also
- * here. One coordinating thread claims them, in the order of their coming, for a pool of their own whose threads the kernel
- * runs only when nobody else wants a processor (SCHED_IDLE): a request never waits for a job, and a single worker is never
- * taken by one. Progress, events and cancelling are under one lock. */
+ * here. One coordinating thread claims them, in the order of their coming, for a pool of their own: it does little while
+ * requests run (convd_pool_behind), and its threads get a processor when nobody else wants one (SCHED_IDLE), so that a
+ * request never waits for a job, and a single worker is never taken by one. Progress, events and cancelling are under one
+ * lock. */
 #ifndef JOBS_H
 #define JOBS_H
 #include <pthread.h>

@@ -274,7 +274,7 @@ static void run_one(void *arg, size_t i, size_t slot)
     w.image_n = it->n;
     bool fine = api_work_prepare(&w);
     if (fine && job_promise(j, w.bytes)) {
-        fine = api_work_run(&w, NULL, stop);
+        fine = api_work_run(&w, j->jobs->pool, stop);
         job_unpromise(j, w.bytes);
     } else {
         fine = false;

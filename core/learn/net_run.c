@@ -17,6 +17,7 @@ struct pass {
     size_t from, to; /* of the order      */
     int does;        /* FORWARD | …       */
     int v;           /* of a join         */
+    const struct convd_pool *pool;
 };
 /* A sample on its way: where its numbers are. */
 struct place {
@@ -188,11 +189,15 @@ static void samples(void *arg, size_t worker, size_t slot)
     const struct pass *p = arg;
     const struct convd_rows own = convd_share(p->batch->n, worker, p->net->workers);
     (void)slot;
-    for (ptrdiff_t i = own.y0; i < own.y1 && !stopped(p); i++) sample(p, worker, (size_t)i);
+    for (ptrdiff_t i = own.y0; i < own.y1 && !stopped(p); i++) {
+        convd_pool_yield(p->pool);
+        sample(p, worker, (size_t)i);
+    }
 }
 
 static void run(struct pass *p, struct convd_pool *pool, size_t from, size_t to, int does)
 {
+    p->pool = pool;
     p->from = from;
     p->to = to;
     p->does = does;

@@ -1,3 +1,4 @@
+#include <time.h>
 #include <unistd.h>
 
 #include "../../core/threads.h"
@@ -96,6 +97,48 @@ TEST(a_waiting_task_is_taken_before_the_loop_ends)
     OK(s.seen > 0);
     EQ(1, done);
     convd_pool_free(pool);
+}
+
+/* A task that runs until a loop of those behind it has got somewhere. */
+struct first {
+    struct convd_task task;
+    struct sum behind;
+    atomic_bool running;
+    double ms; /* that it took from the loop's begin */
+    struct timespec begun;
+};
+static double ms_since(const struct timespec *begun)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)(t.tv_sec - begun->tv_sec) * 1e3 + (double)(t.tv_nsec - begun->tv_nsec) * 1e-6;
+}
+static void add_slowly(void *arg, size_t i, size_t slot)
+{
+    if (i < 3) usleep(1000);
+    add(arg, i, slot);
+}
+static void run_first(struct convd_task *t)
+{
+    struct first *f = (struct first *)t;
+    atomic_store(&f->running, true);
+    while (atomic_load(&f->behind.calls) < 3) usleep(100);
+    f->ms = ms_since(&f->begun);
+}
+
+TEST(what_is_behind_another_pool_waits_for_its_tasks_and_still_gets_somewhere)
+{
+    struct convd_pool *ahead = convd_pool_new(2), *pool = convd_pool_new(1);
+    struct first f = {.task = {.run = run_first}};
+    convd_pool_behind(pool, ahead);
+    clock_gettime(CLOCK_MONOTONIC, &f.begun);
+    OK(convd_pool_submit(ahead, &f.task));
+    while (!atomic_load(&f.running)) usleep(100);
+    convd_pool_for(pool, 3000, 1, add_slowly, &f.behind); /* would take 12 s if each waited */
+    EQ(3000, f.behind.calls);
+    convd_pool_free(pool);
+    convd_pool_free(ahead);
+    OK(f.ms >= 12); /* three waits of eight times half a millisecond */
 }
 
 TEST(at_least_one_thread_is_usable)
