@@ -187,13 +187,14 @@ static void place_workers(struct convd_grad *d, size_t v)
         if (x->wrt[r] != NONE)
             stride += align(d->wrt[x->wrt[r]].count * sizeof(float));
     x->partial_stride = stride;
+    x->sums = n->op->sums_bytes && stride > 0 ? align(n->op->sums_bytes(site)) : 0;
     x->scratch = n->op->back_scratch ? align(n->op->back_scratch(site)) : 0;
 }
 
 /* Offsets of maps, gradients and workers' own numbers; the sum is the workspace. */
 static bool place_all(struct convd_grad *d)
 {
-    size_t at = 0, partial = 0, scratch = 0;
+    size_t at = 0, partial = 0, scratch = 0, sums = 0, turned = 0;
     for (size_t v = 0; v < d->graph->n_nodes; v++) {
         struct grad_node *x = &d->nodes[v];
         const size_t count = numbers(d->plan->nodes[v].site.y);
@@ -204,8 +205,14 @@ static bool place_all(struct convd_grad *d)
         place_workers(d, v);
         partial = x->partial_stride > partial ? x->partial_stride : partial;
         scratch = x->scratch > scratch ? x->scratch : scratch;
+        sums = x->sums > sums ? x->sums : sums;
+        const struct convd_op *op = d->graph->nodes[v].op;
+        const size_t packed = op->turned_bytes ? op->turned_bytes(&d->plan->nodes[v].site) : 0;
+        turned = packed > turned ? packed : turned;
     }
     d->partial = reserve(&at, d->threads, partial);
+    d->sums = reserve(&at, d->threads, sums);
+    d->turned = reserve(&at, 1, turned);
     d->shared = reserve(&at, d->threads, scratch);
     d->scratch_stride = scratch;
     d->pointers = reserve(&at, d->n_outputs, sizeof(void *));

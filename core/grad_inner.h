@@ -15,6 +15,7 @@ struct grad_node {
     size_t map, grad;  /* offsets in the workspace; NONE: none                  */
     size_t *wrt;       /* for each params row: number of the convd_wrt, or NONE */
     size_t partial_stride; /* bytes of one worker's own weight gradients        */
+    size_t sums;       /* bytes of one worker's own sums, of the op's form      */
     size_t scratch;
     bool by_sample;    /* workers share samples; else parts of each sample      */
     size_t workers;
@@ -31,6 +32,8 @@ struct convd_grad {
     size_t n_wrt, wrt_room;
     size_t n_outputs;
     size_t partial;        /* offset of the workers' own weight gradients */
+    size_t sums;           /* offset of their sums                        */
+    size_t turned;         /* offset of what an op's input gradient is made with */
     size_t wanted;         /* offset of a flag for each node: its gradient leads to one that a run wants */
     size_t pointers;       /* offset of the forward run's list of outputs */
     size_t inner;          /* offset of the forward run's own workspace */

@@ -1,6 +1,8 @@
 /* grad_run.c: back-propagation over a plan that keeps every map; see grad.h. */
 #include "grad_inner.h"
 
+enum { ROWS = 64, INPUTS = 64 }; /* rows fit a bit mask of params; inputs are the contract's most */
+
 struct sweep {
     const struct convd_grad *d;
     float *const *gradients; /* NULL in it: not wanted */
@@ -11,7 +13,6 @@ struct sweep {
     const float *upstream;   /* or NULL: ones */
     char *workspace;
     int v;
-    ptrdiff_t sample; /* of a sweep in parts */
 };
 
 static float *at(const struct sweep *s, size_t offset)
@@ -57,33 +58,35 @@ static struct convd_view grad_view(const struct sweep *s, int v, ptrdiff_t n)
     return view_of(data, s->d->plan->nodes[v].site.y, n);
 }
 
+/* For each params row where its gradient is added up: in what `place` gives, or with the caller's own; NULL: not wanted. */
+static void weight_gradients(const struct sweep *s, char *partial, float **dweight)
+{
+    const struct convd_op *op = s->d->graph->nodes[s->v].op;
+    const size_t *wrt = s->d->nodes[s->v].wrt;
+    for (size_t r = 0; op->params && op->params[r].name; r++) {
+        dweight[r] = NULL;
+        if (wrt[r] == NONE) continue;
+        if (s->gradients[wrt[r]])
+            dweight[r] = partial ? (float *)(void *)partial : s->gradients[wrt[r]];
+        if (partial) partial += align(s->d->wrt[wrt[r]].count * sizeof(float));
+    }
+}
+
 /* One sample, one part, into the worker's own weight gradients. */
 static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n, size_t part,
                  size_t parts)
 {
-    enum {
-        ROWS = 64,
-        INPUTS = 64
-    }; /* rows fit a bit mask of params; inputs are the contract's most */
     const struct convd_node *node = &s->d->graph->nodes[s->v];
     const struct grad_node *x = &s->d->nodes[s->v];
     struct convd_view in[INPUTS], dx[INPUTS];
     float *dweight[ROWS];
-    size_t own = s->d->partial + worker * x->partial_stride;
     for (size_t i = 0; i < node->n_inputs; i++) {
         in[i] = map_view(s, node->inputs[i], n);
         dx[i] = grad_view(s, node->inputs[i], n);
         if (!s->wanted[node->inputs[i]])
             dx[i].data = NULL;
     }
-    for (size_t r = 0; node->op->params && node->op->params[r].name; r++) {
-        dweight[r] = NULL;
-        if (x->wrt[r] == NONE)
-            continue;
-        if (s->gradients[x->wrt[r]])
-            dweight[r] = at(s, own);
-        own += align(s->d->wrt[x->wrt[r]].count * sizeof(float));
-    }
+    weight_gradients(s, s->workspace + s->d->partial + worker * x->partial_stride, dweight);
     const struct convd_view y = map_view(s, s->v, n), dy = grad_view(s, s->v, n);
     const struct convd_back b = {.site = &s->d->plan->nodes[s->v].site,
                                  .x = in,
@@ -94,6 +97,8 @@ static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n,
                                  .fresh = s->fresh[s->v],
                                  .part = part,
                                  .parts = parts,
+                                 .turned = at(s, s->d->turned),
+                                 .sums = at(s, s->d->sums + worker * x->sums),
                                  .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)};
     node->op->backward(&b);
 }
@@ -102,13 +107,38 @@ static void work(void *arg, size_t worker, size_t slot)
 {
     const struct sweep *s = arg;
     const struct grad_node *x = &s->d->nodes[s->v];
-    if (!x->by_sample) {
-        back(s, worker, slot, s->sample, worker, x->workers);
-        return;
-    }
-    struct convd_rows own = convd_share(s->d->plan->nodes[s->v].site.y.n, worker, x->workers);
-    for (ptrdiff_t n = own.y0; n < own.y1; n++)
-        back(s, worker, slot, n, 0, 1);
+    const ptrdiff_t samples = s->d->plan->nodes[s->v].site.y.n;
+    const struct convd_rows own = convd_share(samples, worker, x->workers);
+    memset(at(s, s->d->partial + worker * x->partial_stride), 0, x->partial_stride);
+    memset(at(s, s->d->sums + worker * x->sums), 0, x->sums);
+    for (ptrdiff_t n = own.y0; x->by_sample && n < own.y1; n++) back(s, worker, slot, n, 0, 1);
+    for (ptrdiff_t n = 0; !x->by_sample && n < samples; n++)
+        back(s, worker, slot, n, worker, x->workers);
+}
+
+static void turn(void *arg, size_t worker, size_t slot)
+{
+    const struct sweep *s = arg;
+    (void)slot;
+    s->d->graph->nodes[s->v].op->turn(&s->d->plan->nodes[s->v].site, at(s, s->d->turned), worker,
+                                      s->d->nodes[s->v].workers);
+}
+
+static void give(void *arg, size_t worker, size_t slot)
+{
+    const struct sweep *s = arg;
+    const struct grad_node *x = &s->d->nodes[s->v];
+    float *dweight[ROWS];
+    weight_gradients(s, NULL, dweight);
+    s->d->graph->nodes[s->v].op->give_back(
+        &(struct convd_given){.site = &s->d->plan->nodes[s->v].site,
+                              .sums = s->workspace + s->d->sums,
+                              .stride = x->sums,
+                              .workers = x->workers,
+                              .dweight = dweight,
+                              .part = worker,
+                              .parts = x->workers,
+                              .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)});
 }
 
 /* Adds the workers' weight gradients up, in their order. */
@@ -133,15 +163,12 @@ static void reduce(const struct sweep *s)
 static void sweep_node(struct sweep *s, struct convd_pool *pool)
 {
     const struct grad_node *x = &s->d->nodes[s->v];
-    if (x->partial_stride)
-        memset(at(s, s->d->partial), 0, x->partial_stride * x->workers);
-    if (x->by_sample) {
-        convd_pool_for(pool, x->workers, x->workers, work, s);
-    } else {
-        for (s->sample = 0; s->sample < s->d->plan->nodes[s->v].site.y.n; s->sample++)
-            convd_pool_for(pool, x->workers, x->workers, work, s);
-    }
+    const struct convd_node *n = &s->d->graph->nodes[s->v];
+    if (n->op->turn && s->wanted[n->inputs[0]])
+        convd_pool_for(pool, x->workers, x->workers, turn, s);
+    convd_pool_for(pool, x->workers, x->workers, work, s);
     reduce(s);
+    if (x->sums) convd_pool_for(pool, x->workers, x->workers, give, s);
 }
 
 static void find_wanted(const struct sweep *s)

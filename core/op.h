@@ -71,7 +71,18 @@ struct convd_back {
     bool fresh; /* dx[0] holds nothing yet: it is written, all of it (ops with back_writes)   */
     size_t part, parts;            /* the share of the work that is this call's: no two parts write the same place of
                                       dx; dweight is each part's own and added up later, in order                */
+    const void *turned;            /* what `turn` made, where dx is wanted; NULL without it                      */
+    void *sums;                    /* this worker's, as `sums_bytes` asked; NULL without it                      */
     float *scratch;                /* as `back_scratch` asked, 64-byte aligned, contents undefined               */
+};
+/* One call of give_back. */
+struct convd_given {
+    const struct convd_site *site;
+    const char *sums;              /* the first worker's; `stride` bytes on, the next one's      */
+    size_t stride, workers;
+    float *const *dweight;         /* as in convd_back: added to                                 */
+    size_t part, parts;            /* no two parts write the same place                          */
+    float *scratch;
 };
 /* The [from,to) of n things that are a part's share. */
 static inline struct convd_rows convd_share(ptrdiff_t n, size_t part, size_t parts)
@@ -168,6 +179,14 @@ struct convd_op {
     const char *no_gradient;
     bool back_writes; /* an op of one input whose backward knows `fresh`                    */
     size_t (*back_scratch)(const struct convd_site *s); /* NULL: none */
+    /* What dx is made with and weights alone decide: bytes, and a part of the making, after each change of the weights.
+     * NULL: nothing. */
+    size_t (*turned_bytes)(const struct convd_site *s);
+    void (*turn)(const struct convd_site *s, void *turned, size_t part, size_t parts);
+    /* Weight gradients that backward adds up over samples in a form of the op's own: bytes for each worker, zeros at
+     * first (0: it has none here); and what all workers' sums say. NULL: nothing. */
+    size_t (*sums_bytes)(const struct convd_site *s);
+    void (*give_back)(const struct convd_given *g);
     /* The shape of the numbers behind params row `row` (a weight or a kernel); false: none are there (left out). For an
      * init it is where shapes decide it. NULL: no weights. */
     bool (*weight_shape)(const struct convd_site *s, size_t row, struct convd_tensor *t);

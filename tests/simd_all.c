@@ -163,6 +163,69 @@ TEST(dots_agree_with_ref)
                     check_dots(s, n, taps[q], outs, (enum kind)t_between(&r, 0, KINDS - 1), &r);
 }
 
+static void check_multiply(const struct convd_simd *s, size_t rows, size_t n, size_t depth,
+                           enum kind kind, struct t_rng *r)
+{
+    const size_t a_row = depth + 3, b_row = n + 5;
+    float *a = row_of(r, kind, rows * a_row), *b = row_of(r, RANDOM, depth * b_row + 1),
+          *start = row_of(r, RANDOM, rows * n), *y = guarded(rows * n), *want = guarded(rows * n);
+    char what[200];
+    snprintf(what, sizeof what, "multiply %s: %zu rows n %zu depth %zu %s", s->name, rows, n, depth,
+             kind_words[kind]);
+    memcpy(y, start, rows * n * sizeof *y);
+    memcpy(want, start, rows * n * sizeof *y);
+    s->multiply(&(struct convd_matrices){a, b, y, a_row, b_row, n, rows, n, depth});
+    convd_simd_at(0)->multiply(
+        &(struct convd_matrices){a, b, want, a_row, b_row, n, rows, n, depth});
+    for (size_t i = 0; i < rows * n; i++) {
+        double size = fabs((double)start[i]);
+        for (size_t t = 0; t < depth; t++)
+            size += fabs((double)a[i / n * a_row + t] * (double)b[t * b_row + i % n]);
+        const bool near =
+            is_base(s) &&
+            (fabs((double)y[i] - (double)want[i]) <= 2e-6 * size + 1e-44 || size > 1e38);
+        if (!same(y[i], want[i]) && !near)
+            T_FAIL("%s: number %zu is %.9g, expected %.9g", what, i, (double)y[i], (double)want[i]);
+    }
+    check_guards(y, 0, rows * n, rows * n, what);
+    check_guards(want, 0, rows * n, rows * n, "ref");
+    free(a);
+    free(b);
+    free(start);
+}
+
+TEST(multiply_agrees_with_ref)
+{
+    struct t_rng r = t_rng(31);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t rows = 1; rows < 20; rows++)
+            for (size_t n = 16; n <= 112; n += 16)
+                check_multiply(s, rows, n, (size_t)t_between(&r, 0, 70),
+                               (enum kind)t_between(&r, 0, KINDS - 1), &r);
+}
+
+TEST(turn_agrees_with_ref)
+{
+    struct t_rng r = t_rng(32);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t rows = 1; rows < 40; rows++)
+            for (size_t n = 1; n < 70; n += 3) {
+                float *x = row_of(&r, RANDOM, rows * (n + 1)), *y = guarded(n * rows),
+                      *want = guarded(n * rows);
+                char what[80];
+                snprintf(what, sizeof what, "turn %s: %zu x %zu", s->name, rows, n);
+                s->turn(x, n + 1, rows, n, y, rows);
+                convd_simd_at(0)->turn(x, n + 1, rows, n, want, rows);
+                for (size_t i = 0; i < n * rows; i++)
+                    if (!same(y[i], want[i])) T_FAIL("%s: number %zu differs", what, i);
+                check_guards(y, 0, n * rows, n * rows, what);
+                check_guards(want, 0, n * rows, n * rows, "ref");
+                free(x);
+            }
+}
+
 TEST(taps_do_not_depend_on_the_cut)
 {
     struct t_rng r = t_rng(2);

@@ -101,6 +101,6 @@ bool convd_learner_load(struct convd_learner *l, const void *data, size_t n, str
     l->step = h.step;
     l->since = (ptrdiff_t)h.since;
     l->best = h.best;
-    convd_net_pack(l->net);
+    convd_net_pack(l->net, NULL);
     return true;
 }

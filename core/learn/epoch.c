@@ -58,7 +58,7 @@ static void update(struct convd_learner *l, struct convd_pool *pool)
                           .step = ++l->step,
                           .lr = convd_schedule_rate(&l->settings, l->epoch)}};
     convd_pool_for(pool, (l->weights.learned + SHARE - 1) / SHARE, l->threads, update_share, &x);
-    convd_net_pack(l->net);
+    convd_net_pack(l->net, pool);
 }
 
 static bool is_number(double loss, const struct convd_learner *l, struct convd_faults *f)

@@ -107,6 +107,33 @@ static void most_of(size_t *most, size_t x)
     if (x > *most) *most = x;
 }
 
+static size_t whole_lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* What step v needs to go back, beside maps. */
+static void place_back(struct convd_net *net, int v)
+{
+    const struct convd_site *s = site_of(net, v);
+    const struct convd_node *n = &net->graph->nodes[v];
+    struct net_node *x = &net->nodes[v];
+    bool inputs = false, weights = false;
+    x->turned = x->sums = NONE;
+    if (!x->wants) return;
+    for (size_t i = 0; i < n->n_inputs; i++) inputs |= net->nodes[n->inputs[i]].wants;
+    for (size_t r = 0; r < rows_of(n->op); r++) weights |= x->dweight[r] != NONE;
+    if (n->op->back_scratch) most_of(&net->scratch, n->op->back_scratch(s));
+    if (n->op->turn && inputs) {
+        x->turned = net->turned_bytes;
+        net->turned_bytes += whole_lines(n->op->turned_bytes(s));
+    }
+    if (n->op->sums_bytes && weights && n->op->sums_bytes(s) > 0) {
+        x->sums = net->sums;
+        net->sums += whole_lines(n->op->sums_bytes(s));
+    }
+}
+
 /* Where everything is in a lane, and what workers need beside. */
 static void place(struct convd_net *net)
 {
@@ -118,7 +145,7 @@ static void place(struct convd_net *net)
         x->map = net->maps_end;
         net->maps_end += align(numbers(s->y));
         if (op->scratch) most_of(&net->scratch, op->scratch(s, s->y.h));
-        if (op->back_scratch && x->wants) most_of(&net->scratch, op->back_scratch(s));
+        place_back(net, v);
         x->digest = op->digest_bytes ? op->digest_bytes(s) : 0;
         most_of(&net->digest, x->digest);
         x->keep = net->n_keep;
@@ -130,8 +157,8 @@ static void place(struct convd_net *net)
         x->grad = x->wants ? net->lane : NONE;
         net->lane += x->wants ? align(numbers(site_of(net, net->order[k])->y)) : 0;
     }
-    net->scratch = (net->scratch + 63) / 64 * 64;
-    net->digest = (net->digest + 63) / 64 * 64;
+    net->scratch = whole_lines(net->scratch);
+    net->digest = whole_lines(net->digest);
 }
 
 /* One picture a run: tensors with several samples cannot be spread over a batch. */
@@ -239,9 +266,28 @@ size_t convd_net_needs(const struct convd_net *net, size_t workers, ptrdiff_t n,
         !convd_mul(workers + 1, align(net->weights->learned) * sizeof(float), &sums) ||
         !convd_add(maps, sums, &maps))
         return SIZE_MAX;
-    return maps + workers * (net->scratch + net->digest + 128) +
+    return maps + workers * (net->scratch + net->digest + net->sums + 192) + net->turned_bytes +
            (size_t)most * (sizeof(double) + sizeof(ptrdiff_t)) + net->n_keep * sizeof(double) +
            4 * (size_t)n * sizeof(float *);
+}
+
+/* What ops make of their weights, in shares. */
+struct turning {
+    struct convd_net *net;
+    size_t parts;
+};
+
+static void turn(void *arg, size_t part, size_t slot)
+{
+    const struct turning *x = arg;
+    (void)slot;
+    for (size_t k = 0; k < x->net->n_order; k++) {
+        const int v = x->net->order[k];
+        const size_t at = x->net->nodes[v].turned;
+        if (at != NONE)
+            x->net->graph->nodes[v].op->turn(site_of(x->net, v), x->net->turned + at, part,
+                                             x->parts);
+    }
 }
 
 bool convd_net_room(struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_t most,
@@ -272,18 +318,22 @@ bool convd_net_room(struct convd_net *net, size_t workers, ptrdiff_t n, ptrdiff_
     net->partials = take(net, learned * net->workers, sizeof(float));
     net->scratches = take(net, net->workers, net->scratch + 64);
     net->digests = take(net, net->workers, net->digest + 64);
+    net->turned = take(net, 1, net->turned_bytes + 64);
+    net->sums_of = take(net, net->workers, net->sums + 64);
     net->losses = take(net, (size_t)most, sizeof(double));
     net->guesses = take(net, (size_t)most, sizeof(ptrdiff_t));
     net->keep = take(net, net->n_keep, sizeof(double));
     net->pointers = take(net, 4 * net->n, sizeof(float *));
     if (net->lanes && net->gradient && net->partials && net->scratches && net->digests &&
-        net->losses && net->guesses && net->keep && net->pointers)
+        net->turned && net->sums_of && net->losses && net->guesses && net->keep && net->pointers) {
+        turn(&(struct turning){net, 1}, 0, 0);
         return true;
+    }
     convd_fault(f, CONVD_NO_MEMORY, NULL, "no memory for learning");
     return false;
 }
 
-void convd_net_pack(struct convd_net *net)
+void convd_net_pack(struct convd_net *net, struct convd_pool *pool)
 {
     for (size_t i = 0; i < net->weights->n; i++) {
         int v = net->weights->list[i].node;
@@ -291,4 +341,5 @@ void convd_net_pack(struct convd_net *net)
         if (op->pack && (i == 0 || net->weights->list[i - 1].node != v))
             op->pack(site_of(net, v), (void *)(uintptr_t)site_of(net, v)->state);
     }
+    convd_pool_for(pool, net->workers, net->workers, turn, &(struct turning){net, net->workers});
 }

@@ -48,6 +48,6 @@ bool convd_net_run(struct convd_net *net, const struct convd_batch *b, struct co
                    struct convd_batch_result *result, ptrdiff_t *answer);
 /* The gradients of the last batch that learned, in the order of the weights. */
 const float *convd_net_gradient(const struct convd_net *net);
-/* The weights changed: states are made new. */
-void convd_net_pack(struct convd_net *net);
+/* The weights changed: what is made of them is made new. After convd_net_room. */
+void convd_net_pack(struct convd_net *net, struct convd_pool *pool);
 #endif

@@ -18,6 +18,8 @@ struct net_node {
     size_t front;     /* floats from an item's begin; NONE: not a front  */
     size_t keep;      /* of a join: doubles from the begin of `keep`     */
     size_t digest;    /* bytes                                           */
+    size_t turned;    /* bytes from the begin of what ops turned; NONE: no input wants a gradient */
+    size_t sums;      /* bytes from the begin of a worker's sums; NONE: none                      */
     size_t *dweight;  /* for each params row: its gradient in a partial, or NONE */
     float **weight;   /* for each params row: its numbers where learning writes them, or NULL */
 };
@@ -31,12 +33,13 @@ struct convd_net {
     int *order, *fronts;
     size_t n_order, n_fronts, n_joins, n_keep;
     size_t front_count;     /* floats of an item                     */
-    size_t scratch, digest; /* bytes of each worker                  */
+    size_t scratch, digest, sums; /* bytes of each worker            */
+    size_t turned_bytes;
     size_t maps_end, lane;  /* floats of a lane; gradients behind maps_end */
     size_t workers, n;
     float *lanes, *gradient, *partials;
     size_t copies, target_copy; /* floats from a lane's begin, with augment */
-    char *scratches, *digests;
+    char *scratches, *digests, *turned, *sums_of;
     double *losses, *keep;
     ptrdiff_t *guesses;
     float **pointers; /* of joins: x, y, dy, dx for each sample */

@@ -60,6 +60,11 @@ static struct convd_chance chance_of(const struct pass *p, const struct place *a
                                  .node = (uint32_t)v};
 }
 
+static float *scratch_of(const struct convd_net *net, size_t worker)
+{
+    return (float *)(void *)(net->scratches + worker * (net->scratch + 64));
+}
+
 static void forward(const struct pass *p, const struct place *at, int v)
 {
     const struct convd_net *net = p->net;
@@ -70,10 +75,7 @@ static void forward(const struct pass *p, const struct place *at, int v)
     for (size_t i = 0; i < n->n_inputs; i++)
         in[i] = view_of(map_of(net, at, n->inputs[i]), s->x[i]);
     const struct convd_view y = view_of(at->lane + x->map, s->y);
-    struct convd_call call = {
-        .site = s,
-        .x = in,
-        .scratch = (float *)(void *)(net->scratches + at->worker * (net->scratch + 64))};
+    struct convd_call call = {.site = s, .x = in, .scratch = scratch_of(net, at->worker)};
     if (x->digest) {
         call.digest = net->digests + at->worker * (net->digest + 64);
         n->op->digest(&call);
@@ -85,6 +87,11 @@ static void forward(const struct pass *p, const struct place *at, int v)
     } else {
         n->op->forward(&call);
     }
+}
+
+static char *sums_at(const struct convd_net *net, size_t worker, int v)
+{
+    return net->sums_of + worker * (net->sums + 64) + net->nodes[v].sums;
 }
 
 static void back(const struct pass *p, const struct place *at, int v)
@@ -104,16 +111,17 @@ static void back(const struct pass *p, const struct place *at, int v)
         dweight[r] = x->dweight[r] == NONE ? NULL : partial + x->dweight[r];
     const struct convd_view y = view_of(at->lane + x->map, s->y),
                             dy = view_of(at->lane + x->grad, s->y);
-    const struct convd_back b = {
-        .site = s,
-        .x = in,
-        .y = &y,
-        .dy = &dy,
-        .dx = dx,
-        .dweight = dweight,
-        .fresh = x->writes,
-        .parts = 1,
-        .scratch = (float *)(void *)(net->scratches + at->worker * (net->scratch + 64))};
+    const struct convd_back b = {.site = s,
+                                 .x = in,
+                                 .y = &y,
+                                 .dy = &dy,
+                                 .dx = dx,
+                                 .dweight = dweight,
+                                 .fresh = x->writes,
+                                 .parts = 1,
+                                 .turned = x->turned == NONE ? NULL : net->turned + x->turned,
+                                 .sums = x->sums == NONE ? NULL : sums_at(net, at->worker, v),
+                                 .scratch = scratch_of(net, at->worker)};
     if (x->chance && n->op->learning->backward) {
         const struct convd_chance c = chance_of(p, at, v);
         n->op->learning->backward(&b, &c);
@@ -268,6 +276,7 @@ static void learn(struct pass *p, struct convd_pool *pool)
     struct convd_net *net = p->net;
     size_t begin = 0, end = net->n_order;
     memset(net->partials, 0, net->workers * align(net->weights->learned) * sizeof(float));
+    memset(net->sums_of, 0, net->workers * (net->sums + 64));
     for (size_t k = 0; net->n_joins && k < net->n_order; k++) {
         if (!net->nodes[net->order[k]].joins) continue;
         run(p, pool, begin, k, FORWARD);
@@ -283,15 +292,42 @@ static void learn(struct pass *p, struct convd_pool *pool)
     }
 }
 
-/* Adds the workers' gradients up, in their order. */
-static void add_up(struct convd_net *net)
+/* Gradients that workers added up in their ops' own forms. */
+static void give_share(void *arg, size_t worker, size_t slot)
 {
+    const struct pass *p = arg;
+    const struct convd_net *net = p->net;
+    (void)slot;
+    for (size_t k = 0; k < net->n_order; k++) {
+        const int v = net->order[k];
+        const struct net_node *x = &net->nodes[v];
+        const struct convd_op *op = net->graph->nodes[v].op;
+        float *dweight[ROWS];
+        if (x->sums == NONE) continue;
+        for (size_t r = 0; r < rows_of(op); r++)
+            dweight[r] = x->dweight[r] == NONE ? NULL : net->gradient + x->dweight[r];
+        op->give_back(&(struct convd_given){.site = site_of(net, v),
+                                            .sums = sums_at(net, 0, v),
+                                            .stride = net->sums + 64,
+                                            .workers = net->workers,
+                                            .dweight = dweight,
+                                            .part = worker,
+                                            .parts = net->workers,
+                                            .scratch = scratch_of(net, worker)});
+    }
+}
+
+/* Adds the workers' gradients up, in their order. */
+static void add_up(struct pass *p, struct convd_pool *pool)
+{
+    struct convd_net *net = p->net;
     const size_t n = net->weights->learned, stride = align(n);
     memcpy(net->gradient, net->partials, n * sizeof(float));
     for (size_t worker = 1; worker < net->workers; worker++) {
         const float *part = net->partials + worker * stride;
         for (size_t i = 0; i < n; i++) net->gradient[i] += part[i];
     }
+    if (net->sums > 0) convd_pool_for(pool, net->workers, net->workers, give_share, p);
 }
 
 bool convd_net_run(struct convd_net *net, const struct convd_batch *b, struct convd_pool *pool,
@@ -303,7 +339,7 @@ bool convd_net_run(struct convd_net *net, const struct convd_batch *b, struct co
     else
         run(&p, pool, 0, net->n_order, FORWARD | LOSS);
     if (stopped(&p)) return false;
-    if (b->learn) add_up(net);
+    if (b->learn) add_up(&p, pool);
     *result = (struct convd_batch_result){.loss = 0};
     for (ptrdiff_t i = 0; i < b->n; i++) {
         result->loss += net->losses[i];

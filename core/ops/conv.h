@@ -39,9 +39,10 @@ float convd_bank_number(const struct convd_site *s, const struct convd_bank *b, 
                         ptrdiff_t c, ptrdiff_t i, ptrdiff_t j);
 /* All of them, into k and bias. */
 void convd_bank_fill(const struct convd_site *s, struct convd_conv_state *state);
-/* Adds a gradient of the numbers as they are applied (o, c, i, j) to one of the numbers as they were written. */
+/* Adds a gradient of the numbers of outputs [outs) as they are applied (o, c, i, j; k has all) to one of the numbers as
+ * they were written. */
 void convd_bank_give_back(const struct convd_site *s, const struct convd_bank *b, const double *k,
-                          float *written);
+                          struct convd_rows outs, float *written);
 bool convd_conv_weight_shape(const struct convd_site *s, size_t row, struct convd_tensor *t);
 void convd_conv_pack(const struct convd_site *s, void *state);
 
@@ -53,5 +54,9 @@ struct convd_corr convd_conv_corr(const struct convd_site *s, const struct convd
 bool convd_conv_wino(const struct convd_corr *r, const struct convd_bank *b);
 
 size_t convd_conv_back_scratch(const struct convd_site *s);
+size_t convd_conv_turned_bytes(const struct convd_site *s);
+void convd_conv_turn(const struct convd_site *s, void *to, size_t part, size_t parts);
+size_t convd_conv_sums_bytes(const struct convd_site *s);
+void convd_conv_give_back(const struct convd_given *call);
 void convd_conv_backward(const struct convd_back *call);
 #endif

@@ -75,7 +75,7 @@ void convd_bank_fill(const struct convd_site *s, struct convd_conv_state *state)
                     state->k[convd_gather_index(&r, o, c, i, j)] =
                         convd_bank_number(s, b, o, c, i, j);
     convd_vector_fill(&p->bias, b->o, 0, s->position, state->bias);
-    if (state->u) convd_wino_pack(&r, state->k, false, state->u);
+    if (state->u) convd_wino_pack(&r, state->k, false, state->u, 0, 1);
 }
 
 void convd_conv_pack(const struct convd_site *s, void *state)
@@ -84,11 +84,17 @@ void convd_conv_pack(const struct convd_site *s, void *state)
 }
 
 void convd_bank_give_back(const struct convd_site *s, const struct convd_bank *b, const double *k,
-                          float *written)
+                          struct convd_rows outs, float *written)
 {
     const struct convd_conv *p = s->params;
     const ptrdiff_t size = b->kh * b->kw;
-    for (ptrdiff_t o = 0; o < b->o; o++, k += b->c * size)
+    if (!b->list && !p->flip && (p->layout == CONVD_OIHW || p->weight.kind == CONVD_W_INIT)) {
+        for (ptrdiff_t i = outs.y0 * b->c * size; i < outs.y1 * b->c * size; i++)
+            written[i] += (float)k[i]; /* they lie as they were written */
+        return;
+    }
+    k += outs.y0 * b->c * size;
+    for (ptrdiff_t o = outs.y0; o < outs.y1; o++, k += b->c * size)
         for (ptrdiff_t i = 0; i < b->kh; i++)
             for (ptrdiff_t j = 0; j < b->kw; j++) {
                 double sum = 0;

@@ -61,7 +61,8 @@ size_t
 convd_wino_bytes(const struct convd_corr *r); /* of scratch; SIZE_MAX: cannot be counted      */
 struct convd_rows convd_wino_rows(struct convd_rows y,
                                   ptrdiff_t h); /* that are computed for rows y  */
-void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u);
+/* Share `part` of `parts` of u. */
+void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u, size_t part, size_t parts);
 /* Writes rows [y->y0,y->y1), or adds to them. */
 void convd_wino(const struct convd_wino_bank *k, const struct convd_view *x,
                 const struct convd_view *y, bool add, void *scratch);
@@ -82,15 +83,23 @@ void convd_products(const struct convd_corr *r, const struct convd_view *x,
                     const struct convd_view *y, struct convd_rows rows, double *k, double *bias,
                     void *scratch);
 
-/* The same for one group, kernels alone; and by Winograd, where it pays, for all of them. */
+/* The same for one group, kernels alone. */
 void convd_products_group(const struct convd_corr *r, const struct convd_view *x,
                           const struct convd_view *y, struct convd_rows rows, ptrdiff_t group,
                           double *k, void *scratch);
+
+/* The same by Winograd, where it pays: sums of transformed products, which convd_wino_give makes kernels of. Where numbers
+ * have no bounds they are not transformed: then k, of convd_corr_count numbers, is set to what those rows give, and true is
+ * returned. bias is added to. */
 bool convd_wino_products_pay(const struct convd_corr *r);
-size_t convd_wino_products_bytes(const struct convd_corr *r);
-void convd_wino_products(const struct convd_corr *r, const struct convd_view *x,
-                         const struct convd_view *y, struct convd_rows rows, double *k,
-                         void *scratch);
+size_t convd_wino_products_bytes(const struct convd_corr *r); /* of scratch            */
+size_t convd_wino_sums_count(const struct convd_corr *r);     /* numbers in sums       */
+bool convd_wino_products(const struct convd_corr *r, const struct convd_view *x,
+                         const struct convd_view *y, struct convd_rows rows, float *sums, double *k,
+                         double *bias, void *scratch);
+/* Adds to kernels [outs) of k what `workers` sums give, each `stride` bytes behind the one before. */
+void convd_wino_give(const struct convd_corr *r, const float *sums, size_t stride, size_t workers,
+                     struct convd_rows outs, double *k);
 
 /* Columns that are done for all channels written before the next ones: so many that what is read of them stays in the second
  * level cache while one block of channels after another goes over it. read, written: channels of a group. */

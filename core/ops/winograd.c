@@ -76,6 +76,12 @@ void convd_corr_turn(const struct convd_corr *r, struct convd_corr *t)
     t->window.left = r->window.kw - 1 - r->window.left;
 }
 
+/* From one tap of output o of a group to the next, as gather has them. */
+static ptrdiff_t tap_step(const struct convd_corr *r, ptrdiff_t o)
+{
+    return least(CONVD_TAPS_OUTS, r->out - o / CONVD_TAPS_OUTS * CONVD_TAPS_OUTS);
+}
+
 /* Number i of kernel [o,c] of r as gather has it. */
 static float weight(const struct convd_corr *r, const float *gather, ptrdiff_t o, ptrdiff_t c,
                     ptrdiff_t i)
@@ -83,27 +89,32 @@ static float weight(const struct convd_corr *r, const float *gather, ptrdiff_t o
     return gather[convd_gather_index(r, o, c, i / 3, i % 3)];
 }
 
-void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u)
+void convd_wino_pack(const struct convd_corr *r, const float *gather, bool turned, float *u,
+                     size_t part, size_t parts)
 {
     const ptrdiff_t plane = r->in * r->out, outs = turned ? r->in : r->out,
-                    in = turned ? r->out : r->in;
+                    in = turned ? r->out : r->in,
+                    blocks = (outs + CONVD_TAPS_OUTS - 1) / CONVD_TAPS_OUTS;
+    const struct convd_rows own = convd_share(r->groups * blocks, part, parts);
     double factors[6][3], k[9][SIDE_BY_SIDE];
     convd_wino_factors(factors);
-    for (ptrdiff_t g = 0; g < r->groups; g++, u += NUMBERS * plane)
-        for (ptrdiff_t first = 0, m; first < outs;
-             first += m) { /* blocks of taps: [input][output] */
-            m = least(CONVD_TAPS_OUTS, outs - first);
-            for (ptrdiff_t at = 0, n; at < in * m; at += n) {
-                n = least(SIDE_BY_SIDE, in * m - at);
-                for (ptrdiff_t e = 0; e < n; e++) {
-                    const ptrdiff_t to = first + (at + e) % m, from = (at + e) / m;
-                    for (ptrdiff_t i = 0; i < 9; i++)
-                        k[i][e] = turned ? (double)weight(r, gather, g * r->out + from, to, 8 - i)
-                                         : (double)weight(r, gather, g * r->out + to, from, i);
-                }
-                transform(factors, k, n, u + first * in + at, plane);
+    for (ptrdiff_t b = own.y0; b < own.y1; b++) { /* blocks of taps: [input][output] */
+        const ptrdiff_t g = b / blocks, first = b % blocks * CONVD_TAPS_OUTS,
+                        m = least(CONVD_TAPS_OUTS, outs - first);
+        float *to = u + g * NUMBERS * plane + first * in;
+        for (ptrdiff_t at = 0, n; at < in * m; at += n) {
+            n = least(SIDE_BY_SIDE, in * m - at);
+            for (ptrdiff_t e = 0; e < n; e++) {
+                const ptrdiff_t o = first + (at + e) % m, c = (at + e) / m;
+                const float *from =
+                    gather + (turned ? convd_gather_index(r, g * r->out + c, o, 0, 0)
+                                     : convd_gather_index(r, g * r->out + o, c, 0, 0));
+                const ptrdiff_t step = turned ? tap_step(r, c) : tap_step(r, o);
+                for (ptrdiff_t i = 0; i < 9; i++) k[turned ? 8 - i : i][e] = (double)from[i * step];
             }
+            transform(factors, k, n, to + at, plane);
         }
+    }
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */

@@ -54,6 +54,22 @@ static void dots(const float *const *t, size_t taps, const float *const *d, size
         for (size_t o = 0; o < outs; o++) y[i * outs + o] = dot(t[i], d[o], n);
 }
 
+static void multiply(const struct convd_matrices *q)
+{
+    for (size_t r = 0; r < q->rows; r++)
+        for (size_t j = 0; j < q->n; j++) {
+            float *y = q->y + r * q->y_row + j;
+            for (size_t t = 0; t < q->depth; t++)
+                *y = fmaf(q->a[r * q->a_row + t], q->b[t * q->b_row + j], *y);
+        }
+}
+
+static void turn(const float *x, size_t x_row, size_t rows, size_t n, float *y, size_t y_row)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++) y[j * y_row + i] = x[i * x_row + j];
+}
+
 static bool all_finite(const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -153,6 +169,8 @@ const struct convd_simd convd_simd_ref = {
     .taps = taps,
     .dots = dots,
     .stack = stack,
+    .multiply = multiply,
+    .turn = turn,
     .quarters = convd_quarters_ref,
     .wino_in = convd_wino_in_ref,
     .wino_out = convd_wino_out_ref,

@@ -14,6 +14,8 @@
  *                  y[i*outs + o] = sum over j of t[i][j] * d[o][j]      0 <= j < n
  *              in 16 parts on every instruction set (ref.c says which number goes where), so that all agree.
  *   stack      windows over few channels for one or two outputs: struct convd_stack; n is at least 16
+ *   multiply   products of matrices, added to a third: struct convd_matrices
+ *   turn       y[j*y_row + i] = x[i*x_row + j], i < rows, j < n
  *   quarters   every fourth number: y[q*step + i] = x[4i + q], i < n; true when all are below 2^64 (and none is NaN)
  *   wino_in    V of n tiles (winograd.h) from six rows in quarters: quarter q of row i begins at x[(4i + q)*step], number j
  *              of tile t is number 4t + j of a row. Writes v[(6i + j)*plane + t]. w: room for 24*step numbers. n <= step,
@@ -77,6 +79,15 @@ struct convd_stack {
     const float *k, *bias;
     float *const *y;
     size_t outs, rows, n; /* outs: 1 or 2; n: 16 at least */
+};
+
+/* y[r*y_row + j] += sum over t < depth of a[r*a_row + t] * b[t*b_row + j], r < rows, j < n: in the order of t, from what y
+ * holds on. */
+struct convd_matrices {
+    const float *a, *b;
+    float *y;
+    size_t a_row, b_row, y_row;
+    size_t rows, n, depth; /* n: a multiple of 16 */
 };
 
 enum { CONVD_GROUPS_OUTS = 4 };

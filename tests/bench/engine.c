@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS = 512, MOST_THREADS = 64 };
+enum { ROWS = 512, MOST_THREADS = 64, MOST_WEIGHTS = 16 };
 
 struct row {
     char name[80], kind[32], parameters[256];
@@ -39,7 +39,7 @@ struct ready {
     struct convd_input in;
     struct convd_output out;
     void *input, *output, *workspace;
-    float *weights[4];
+    float *weights[MOST_WEIGHTS];
     size_t n_weights;
     char why[200];
 };
@@ -110,7 +110,9 @@ static float *floats(size_t n)
 /* "@wI": a weight of small random numbers. */
 static void tensor(struct ready *w, int rank, ptrdiff_t o, ptrdiff_t i, ptrdiff_t k)
 {
-    static const char *const names[] = {"w0", "w1", "w2", "w3"};
+    static const char *const names[MOST_WEIGHTS] = {"w0", "w1", "w2", "w3", "w4", "w5", "w6",
+                                                    "w7", "w8", "w9", "w10", "w11", "w12", "w13",
+                                                    "w14", "w15"};
     struct convd_tensor t = {
         .name = names[w->n_weights], .rank = rank, .dim = {o, i, k, k}, .data = NULL};
     size_t n = (size_t)o;
@@ -194,27 +196,33 @@ static int chain(struct ready *w, const struct row *r)
 {
     return step(w, "max_pool", step(w, "relu", conv(w, r), "%s", ""), "%s", "2");
 }
+static int residual_on(struct ready *w, const struct row *r, int x, ptrdiff_t c)
+{
+    int y = step(w, "relu", conv_on(w, r, x, c, c), "%s", "");
+    y = convd_graph_add(w->graph, "add", "", x, conv_on(w, r, y, c, c));
+    return step(w, "relu", y, "%s", "");
+}
 static int residual(struct ready *w, const struct row *r)
 {
-    const ptrdiff_t c = number(r, "c");
-    int y = step(w, "relu", conv_on(w, r, CONVD_IMAGE, c, c), "%s", "");
-    y = convd_graph_add(w->graph, "add", "", CONVD_IMAGE, conv_on(w, r, y, c, c));
-    return step(w, "relu", y, "%s", "");
+    return residual_on(w, r, CONVD_IMAGE, number(r, "c"));
 }
 static int squeeze(struct ready *w, const struct row *r)
 {
     return step(w, "se", CONVD_IMAGE, "%td", number(r, "r"));
 }
 
-/* conv, relu, mean, linear to two classes, learned. */
+/* conv, relu, residual blocks, mean, linear to two classes, learned. */
 static int net(struct ready *w, const struct row *r)
 {
-    const int conv = conv_on(w, r, CONVD_IMAGE, number(r, "ci"), number(r, "co"));
-    const int mean = step(w, "global_avg_pool", step(w, "relu", conv, "%s", ""), "%s", "");
-    tensor(w, 2, 2, number(r, "co"), 0);
+    const ptrdiff_t c = number(r, "co");
+    int y = step(w, "relu", conv_on(w, r, CONVD_IMAGE, number(r, "ci"), c), "%s", "");
+    for (ptrdiff_t i = 0; i < number(r, "blocks"); i++) y = residual_on(w, r, y, c);
+    y = step(w, "global_avg_pool", y, "%s", "");
+    const size_t first = w->n_weights;
+    tensor(w, 2, 2, c, 0);
     tensor(w, 1, 2, 0, 0);
-    const int y = step(w, "linear", mean, "%s", "weight=@w2,bias=@w3");
-    if (conv > 0 && y > 0) w->graph->nodes[conv].learn = w->graph->nodes[y].learn = 1;
+    y = step(w, "linear", y, "weight=@w%zu,bias=@w%zu", first, first + 1);
+    for (size_t v = 0; y > 0 && v < w->graph->n_nodes; v++) w->graph->nodes[v].learn = 1;
     return y;
 }
 

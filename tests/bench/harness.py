@@ -101,7 +101,8 @@ def limits_of(s):
         read, write, flop = conv_work(s["c"], s["c"], s["h"], s["h"], 3)
         return [f"mem:{read}:{write}", f"fma:{2 * flop}"], 2 * flop
     if kind == "train":
-        flop = 2 * s["n"] * 2 * s["co"] * s["ci"] * 9 * s["h"] ** 2
+        # forward and weights of all convolutions, input gradients of all but the first
+        flop = 2 * s["n"] * 9 * s["h"] ** 2 * (2 * s["co"] * s["ci"] + 3 * 2 * s.get("blocks", 0) * s["co"] ** 2)
         return [f"mem:{4 * s['n'] * s['ci'] * s['h'] ** 2}:{4 * s['co'] * 27}", f"fma:{flop}"], flop
     if kind == "edges":
         return [f"mem:{3 * s['w'] * s['h']}:{s['w'] * s['h']}"], 0

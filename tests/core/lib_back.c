@@ -29,6 +29,38 @@ static struct convd_view whole(float *data, struct convd_shape s)
                                .plane = s.h * s.w};
 }
 
+static unsigned char *bytes_of(size_t n, int value)
+{
+    const size_t room = (n + 127) / 64 * 64;
+    unsigned char *p = aligned_alloc(64, room);
+    memset(p, value, room);
+    return p;
+}
+
+void back_run(const struct op_site *s, struct convd_back b)
+{
+    const struct convd_op *op = s->op;
+    const size_t turned = op->turned_bytes ? op->turned_bytes(&s->site) : 0,
+                 sums = op->sums_bytes ? op->sums_bytes(&s->site) : 0;
+    unsigned char *packed = bytes_of(turned, 0xff), *own = bytes_of(sums, 0);
+    for (size_t part = 0; op->turn && part < 3; part++) op->turn(&s->site, packed, part, 3);
+    b.turned = b.dx->data ? packed : NULL;
+    b.sums = sums ? own : NULL;
+    op->backward(&b);
+    for (size_t part = 0; sums && part < 2; part++)
+        op->give_back(&(struct convd_given){.site = &s->site,
+                                            .sums = (const char *)own,
+                                            .workers = 1,
+                                            .dweight = b.dweight,
+                                            .part = part,
+                                            .parts = 2,
+                                            .scratch = b.scratch});
+    for (size_t i = turned; i < (turned + 127) / 64 * 64; i++)
+        if (packed[i] != 0xff) T_FAIL("%s: wrote behind what it turned", op->name);
+    free(packed);
+    free(own);
+}
+
 /* One part, with weight gradients of its own that are added to `sums`. */
 static void run_part(const struct back_case *c, const struct convd_view *x,
                      const struct convd_view *dy, const struct convd_view *dx, double **sums,
@@ -37,21 +69,20 @@ static void run_part(const struct back_case *c, const struct convd_view *x,
     const struct op_site *s = c->site;
     const size_t bytes = s->op->back_scratch ? s->op->back_scratch(&s->site) : 0,
                  room = (bytes + 127) / 64 * 64;
-    unsigned char *scratch = aligned_alloc(64, room);
+    unsigned char *scratch = bytes_of(bytes, 0xff);
     float *dweight[ROWS] = {0}, *y = malloc(site_count(s) * sizeof *y);
-    memset(scratch, 0xff, room);
     for (size_t i = 0; i < site_count(s); i++) y[i] = NAN; /* nothing here looks at it */
     const struct convd_view vy = whole(y, s->site.y);
     for (size_t i = 1; i < c->n; i++) dweight[c->in[i].row] = calloc(c->in[i].count, sizeof(float));
-    s->op->backward(&(struct convd_back){.site = &s->site,
-                                         .x = x,
-                                         .y = &vy,
-                                         .dy = dy,
-                                         .dx = dx,
-                                         .dweight = dweight,
-                                         .part = part,
-                                         .parts = parts,
-                                         .scratch = (float *)(void *)scratch});
+    back_run(s, (struct convd_back){.site = &s->site,
+                                    .x = x,
+                                    .y = &vy,
+                                    .dy = dy,
+                                    .dx = dx,
+                                    .dweight = dweight,
+                                    .part = part,
+                                    .parts = parts,
+                                    .scratch = (float *)(void *)scratch});
     for (size_t i = bytes; i < room; i++)
         if (scratch[i] != 0xff) T_FAIL("%s: wrote behind its scratch", c->what);
     for (size_t i = 1; i < c->n; i++) {

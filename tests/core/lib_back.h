@@ -20,6 +20,8 @@ struct back_case {
     double step;    /* of the differences: 1 where y is linear in each number */
     const char *what;
 };
+/* One call of backward, with what else the op wants for it: turned weights, sums of its own that are given back. */
+void back_run(const struct op_site *s, struct convd_back b);
 /* numbers of each variable that are looked at: `some`, at random. */
 void back_check(const struct back_case *c, struct t_rng *r, size_t some);
 /* n numbers in [-1,1), as floats hold them. */

@@ -495,14 +495,14 @@ TEST(nan_reaches_only_the_weights_that_saw_it)
           *dweight[16] = {dw};
     const struct convd_view vx = {x, 1, 4, 40, 0, 4, 40, 160}, vdy = {dy, 1, 3, 39, 0, 3, 39, 117},
                             vdx = {dx, 1, 4, 40, 0, 4, 40, 160};
-    s.op->backward(&(struct convd_back){.site = &s.site,
-                                        .x = &vx,
-                                        .y = &vdy,
-                                        .dy = &vdy,
-                                        .dx = &vdx,
-                                        .dweight = dweight,
-                                        .parts = 1,
-                                        .scratch = scratch});
+    back_run(&s, (struct convd_back){.site = &s.site,
+                                     .x = &vx,
+                                     .y = &vdy,
+                                     .dy = &vdy,
+                                     .dx = &vdx,
+                                     .dweight = dweight,
+                                     .parts = 1,
+                                     .scratch = scratch});
     OK(isnan(dw[1]));
     for (int i = 0; i < 4; i++)
         if (i != 1) NEAR(117, dw[i], 0);
@@ -533,15 +533,15 @@ TEST(nan_stays_where_it_belongs_with_many_channels)
                             vdx = {dx, C, SIDE, SIDE, 0, SIDE, SIDE, SIDE * SIDE};
     for (int fresh = 0; fresh < 2; fresh++) {
         for (int i = 0; i < N; i++) dx[i] = fresh ? NAN : 1;
-        s.op->backward(&(struct convd_back){.site = &s.site,
-                                            .x = &vx,
-                                            .y = &vdy,
-                                            .dy = &vdy,
-                                            .dx = &vdx,
-                                            .dweight = dweight,
-                                            .fresh = fresh,
-                                            .parts = 1,
-                                            .scratch = scratch});
+        back_run(&s, (struct convd_back){.site = &s.site,
+                                         .x = &vx,
+                                         .y = &vdy,
+                                         .dy = &vdy,
+                                         .dx = &vdx,
+                                         .dweight = dweight,
+                                         .fresh = fresh,
+                                         .parts = 1,
+                                         .scratch = scratch});
         for (int i = 0; i < N; i++) {
             const int row = i / SIDE % SIDE, column = i % SIDE;
             const bool near = row >= 29 && row <= 31 && column >= 6 && column <= 8;

@@ -1,5 +1,5 @@
 /* A backward that says back_writes writes a fresh dx whole, and writes there what it would have added to zeros. */
-#include "lib_site.h"
+#include "lib_back.h"
 
 enum { C = 3, H = 5, W = 7, N = C * H * W };
 
@@ -32,14 +32,14 @@ static void go_back(const struct op_site *s, float *x, float *y, float *dy, floa
     const struct convd_view vx = whole(x, s->x), vy = whole(y, s->site.y),
                             vdy = whole(dy, s->site.y), vdx = whole(dx, s->x);
     for (size_t part = 0; part < 3; part++)
-        s->op->backward(&(struct convd_back){.site = &s->site,
-                                             .x = &vx,
-                                             .y = &vy,
-                                             .dy = &vdy,
-                                             .dx = &vdx,
-                                             .fresh = fresh,
-                                             .part = part,
-                                             .parts = 3});
+        back_run(s, (struct convd_back){.site = &s->site,
+                                        .x = &vx,
+                                        .y = &vy,
+                                        .dy = &vdy,
+                                        .dx = &vdx,
+                                        .fresh = fresh,
+                                        .part = part,
+                                        .parts = 3});
 }
 
 TEST(a_fresh_gradient_is_what_would_have_been_added)

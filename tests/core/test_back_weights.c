@@ -159,14 +159,14 @@ TEST(sums_over_large_maps_keep_their_digits)
     const struct convd_view vx = {in, 1, x.h, x.w, 0, x.h, x.w, x.h * x.w},
                             vdy = {dy, 1, x.h, x.w, 0, x.h, x.w, x.h * x.w},
                             none = {NULL, 1, x.h, x.w, 0, x.h, x.w, x.h * x.w};
-    s.op->backward(&(struct convd_back){.site = &s.site,
-                                        .x = &vx,
-                                        .y = &vdy,
-                                        .dy = &vdy,
-                                        .dx = &none,
-                                        .dweight = dweight,
-                                        .parts = 1,
-                                        .scratch = scratch});
+    back_run(&s, (struct convd_back){.site = &s.site,
+                                     .x = &vx,
+                                     .y = &vdy,
+                                     .dy = &vdy,
+                                     .dx = &none,
+                                     .dweight = dweight,
+                                     .parts = 1,
+                                     .scratch = scratch});
     NEAR(want, dw[0], 1e-6 * fabs(want));
     NEAR(sum, db[0], 1e-6 * fabs(sum));
     free(in);

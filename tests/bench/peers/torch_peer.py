@@ -24,6 +24,15 @@ class SE(nn.Module):
         return x * torch.sigmoid(self.b(F.relu(self.a(x.mean((2, 3))))))[:, :, None, None]
 
 
+class Residual(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.a, self.b = (nn.Conv2d(c, c, 3, padding=1) for _ in "ab")
+
+    def forward(self, x):
+        return F.relu_(self.b(F.relu_(self.a(x))).add_(x))
+
+
 def make(kind, p, peer):
     torch.manual_seed(1)
     cl = dict(memory_format=torch.channels_last) if peer == "torch-cl" else {}
@@ -51,18 +60,19 @@ def make(kind, p, peer):
         x = rand(1, p["c"], p["h"], p["w"])
         return (lambda: x.mean((2, 3))) if p["op"] == "avg" else (lambda: x.amax((2, 3)))
     if kind == "residual":
-        a, b = (nn.Conv2d(p["c"], p["c"], 3, padding=1).to(**cl) for _ in "ab"); x = rand(1, p["c"], p["h"], p["h"])
-        return lambda: F.relu_(b(F.relu_(a(x))).add_(x))
+        m = Residual(p["c"]).to(**cl); x = rand(1, p["c"], p["h"], p["h"])
+        return lambda: m(x)
     if kind == "se":
         m = SE(p["c"], p["r"]); x = rand(1, p["c"], p["h"], p["h"])
         return lambda: m(x)
     if kind == "train":
-        c, l = nn.Conv2d(p["ci"], p["co"], 3, padding=1).to(**cl), nn.Linear(p["co"], 2)
-        x, t = rand(p["n"], p["ci"], p["h"], p["h"]), torch.randint(0, 2, (p["n"],)); o = torch.optim.SGD([*c.parameters(), *l.parameters()], .01)
+        blocks = [Residual(p["co"]) for _ in range(p.get("blocks", 0))]
+        m, l = nn.Sequential(nn.Conv2d(p["ci"], p["co"], 3, padding=1), nn.ReLU(), *blocks).to(**cl), nn.Linear(p["co"], 2)
+        x, t = rand(p["n"], p["ci"], p["h"], p["h"]), torch.randint(0, 2, (p["n"],)); o = torch.optim.SGD([*m.parameters(), *l.parameters()], .01)
 
         def step():
             o.zero_grad(set_to_none=True)
-            F.cross_entropy(l(F.relu(c(x)).mean((2, 3))), t).backward()
+            F.cross_entropy(l(m(x).mean((2, 3))), t).backward()
             o.step()
         return step
     raise ValueError("no such kind")
