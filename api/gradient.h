@@ -1,7 +1,7 @@
 /* gradient.h: dL/d picture, tensors and weights (POST /v1/gradient); see struct api_asking in work.h. */
 #ifndef API_GRADIENT_H
 #define API_GRADIENT_H
-#include "../core/grad.h"
+#include "../core/plan.h"
 #include "work.h"
 
 /* Runs forward and back; the gradients go to the run's outputs. */

@@ -108,6 +108,8 @@ int convd_graph_add_step(struct convd_graph *g, const char *id, const char *name
 #define convd_graph_add(g, name, text, ...)                                                                    \
     convd_graph_add_step(g, NULL, name, text, (const int[]){__VA_ARGS__},                                      \
                          sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+/* As a spec's "learn": whether learning changes the weights of a step, whatever they come from. False: it has none. */
+bool convd_graph_learn(struct convd_graph *g, int node, bool learn);
 /* The node of a step id, of "image", or of "@name"; -1 when unknown. */
 int convd_graph_node(const struct convd_graph *g, const char *id);
 
@@ -171,6 +173,127 @@ bool convd_plan_run(const struct convd_plan *p, const struct convd_run *run, str
 struct convd_pool *convd_pool_new(size_t threads);
 void convd_pool_free(struct convd_pool *pool);
 size_t convd_pool_threads(const struct convd_pool *pool);
+
+/* ---- gradients ---------------------------------------------------------------------------------------------- */
+
+/* Back-propagation: dL/d image, dL/d every tensor, dL/d weights, from dL/d one output. A gradient is a plan that keeps every
+ * map, and a sweep from the output back. Each worker adds weight gradients to numbers of its own; they are summed in order,
+ * so that the same number of threads gives the same bits. */
+
+/* Something a gradient can be taken for. */
+enum convd_wrt_kind { CONVD_WRT_IMAGE, CONVD_WRT_TENSOR, CONVD_WRT_WEIGHT };
+struct convd_wrt {
+    enum convd_wrt_kind kind;
+    const char *name; /* "image", the tensor's name, or "STEP.weight"              */
+    int node;         /* WEIGHT: the step                                         */
+    size_t row;       /* WEIGHT: the params row                                   */
+    int rank;
+    ptrdiff_t dim[4];
+    size_t count;
+};
+struct convd_grad;
+/* weights: also for every weight that comes from an init or has "learn": true (and not "learn": false). Faults:
+ * NOT_DIFFERENTIABLE at the first step on a way that no gradient goes through, limits as in convd_plan_new. */
+struct convd_grad *convd_grad_new(struct convd_graph *g, const struct convd_input *in, int node,
+                                  bool weights, const struct convd_limits *limits, size_t threads,
+                                  struct convd_faults *f);
+void convd_grad_free(struct convd_grad *d);
+const struct convd_wrt *convd_grad_wrt(const struct convd_grad *d,
+                                       size_t i);                /* NULL past the end */
+struct convd_shape convd_grad_shape(const struct convd_grad *d); /* of the output     */
+size_t convd_grad_workspace(const struct convd_grad *d);
+
+struct convd_grad_run {
+    const void *input;
+    const float *upstream; /* dL/d output, NULL: ones                          */
+    float *output;         /* the output itself, or NULL                       */
+    float *const *
+        gradients; /* one for each convd_wrt, written; NULL: not wanted. No two overlap, nor upstream */
+    void *workspace; /* 64-byte aligned, or NULL: taken and given back   */
+    bool kept; /* the workspace holds the maps of a run before, of the same input: only back */
+    struct convd_pool *pool;
+    const atomic_bool *cancel;
+};
+bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run,
+                    struct convd_faults *f);
+
+/* ---- learning ----------------------------------------------------------------------------------------------- */
+
+/* Weights of a graph, learned from examples:
+ *
+ *     struct convd_learner *l = convd_learner_open(graph, node, "epochs=20,optimizer=adam", NULL, 2, f);
+ *     for each example: convd_learner_add(l, &example, pool, f);
+ *     convd_learner_ready(l, f) && convd_learner_run(l, &run, f);
+ *     convd_learner_weight(l, 0) …, or plans of the graph, which has the learned numbers while the learner lives.
+ *
+ * What is learned is every weight that comes from an init, or whose step has "learn": true; "learn": false freezes a step. Steps
+ * that no learned one stands before run once an example, when it is added. Samples of a batch are shared by workers; the
+ * gradients of each worker are added up in order, so that the same seed, examples, instruction set and thread count give
+ * the same weights, bit for bit. Nothing is allocated between convd_learner_ready and the end. */
+
+/* One example: a picture and its class, or a picture and what should come out. Nothing of it is kept but numbers. */
+struct convd_example {
+    const char *name;         /* for words about it                              */
+    struct convd_input input; /* n is 1                                          */
+    const void *pixels;
+    ptrdiff_t class;          /* -1: there is a target                           */
+    struct convd_shape shape; /* of the target                                   */
+    const float *target;
+    bool
+        bounded; /* the target is a picture, which saturates at 0 and 255: what goes beyond there agrees with it */
+};
+/* One row of the curve; NAN where something was not measured. */
+struct convd_curve {
+    double loss, accuracy, val_loss, val_accuracy, seconds;
+};
+struct convd_learn_news {
+    ptrdiff_t epoch, epochs; /* epochs done; of how many                        */
+    size_t done, total;      /* examples of the whole run, those of earlier epochs included */
+    const struct convd_curve *curve; /* the row of an epoch that just ended, or NULL     */
+    double loss;                     /* of the batch that just ended                    */
+};
+struct convd_learn_run {
+    struct convd_pool *pool;
+    const atomic_bool *cancel;
+    void (*news)(void *self, const struct convd_learn_news
+                                 *n); /* after every batch and every epoch; NULL: nobody asks */
+    void *self;
+};
+/* A weight that learning changes, or a running statistic of batch_norm. */
+struct convd_learned {
+    const char *name; /* "STEP.weight"                                  */
+    int node;
+    size_t row;              /* of the op's params                             */
+    struct convd_tensor now; /* the numbers, in the order they are written in  */
+    const float *before;     /* the same before learning                       */
+    size_t count;
+    bool running; /* a statistic                                    */
+};
+
+struct convd_learner;
+/* node: whose result is compared. settings: as text, by the rows of learn/settings.def ("lr=0.01,batch_size=16"; "" for what
+ * the examples ask for). The graph must outlive the learner, which changes its weights. limits: as for a plan; memory holds
+ * for all examples and everything else together. NULL after faults. */
+struct convd_learner *convd_learner_open(struct convd_graph *g, int node, const char *settings,
+                                         const struct convd_limits *limits, size_t threads,
+                                         struct convd_faults *f);
+void convd_learner_free(struct convd_learner *l);
+/* Adds an example. Faults name it. */
+bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
+                       struct convd_pool *pool, struct convd_faults *f);
+/* Checks what can only be seen of all examples, and takes all memory. */
+bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f);
+/* Learns one epoch; false after a fault (CANCELLED, or a loss that is no number). */
+bool convd_learner_epoch(struct convd_learner *l, const struct convd_learn_run *run,
+                         struct convd_faults *f);
+/* True when there is no epoch left, or early_stop ended it. */
+bool convd_learner_done(const struct convd_learner *l);
+/* Epochs until done. */
+bool convd_learner_run(struct convd_learner *l, const struct convd_learn_run *run,
+                       struct convd_faults *f);
+const struct convd_curve *convd_learner_curve(const struct convd_learner *l, size_t *n);
+const struct convd_learned *convd_learner_weight(const struct convd_learner *l,
+                                                 size_t i); /* NULL past the end */
 
 /* ---- pictures ----------------------------------------------------------------------------------------------- */
 /* image/image.h has the codec list; tensor files are in tensor_file.h. */

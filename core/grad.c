@@ -1,4 +1,4 @@
-/* grad.c: what a gradient needs, and where it lies; see grad.h. grad_run.c runs it. */
+/* grad.c: what a gradient needs, and where it lies; see convd.h. grad_run.c runs it. */
 #include "grad_inner.h"
 
 /* Takes room for count things from what begins at *at; returns where it is. */

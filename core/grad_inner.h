@@ -1,7 +1,7 @@
 /* grad_inner.h: a gradient, as grad.c (what it needs, where it lies) makes it and grad_run.c runs it. */
 #ifndef CONVD_GRAD_INNER_H
 #define CONVD_GRAD_INNER_H
-#include "grad.h"
+#include "plan.h"
 #include "plan_inner.h"
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* grad_run.c: back-propagation over a plan that keeps every map; see grad.h. */
+/* grad_run.c: back-propagation over a plan that keeps every map; see convd.h. */
 #include "grad_inner.h"
 
 enum { ROWS = 64, INPUTS = 64 }; /* rows fit a bit mask of params; inputs are the contract's most */

@@ -358,6 +358,14 @@ static bool can_learn(const struct convd_op *op)
     return false;
 }
 
+bool convd_graph_learn(struct convd_graph *g, int node, bool learn)
+{
+    const struct convd_op *op = node >= 0 && (size_t)node < g->n_nodes ? g->nodes[node].op : NULL;
+    if (!op || !can_learn(op)) return false;
+    g->nodes[node].learn = learn;
+    return true;
+}
+
 static void read_id_and_learn(struct convd_graph *g, const struct convd_value *v,
                               struct convd_new_step *s)
 {

@@ -2,7 +2,7 @@
  * what it cannot run without stands in `variants`. */
 #include "../api/api.h"
 #include "../api/json.h"
-#include "../core/grad.h"
+#include "../core/plan.h"
 #include "t.h"
 #include <ctype.h>
 

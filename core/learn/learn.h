@@ -1,14 +1,5 @@
-/* learn.h: weights of a pipeline, learned from examples.
- *
- *     struct convd_learner *l = convd_learner_new(graph, node, &settings, limits, threads, f);
- *     for each example: convd_learner_add(l, &example, pool, f);
- *     convd_learner_ready(l, f) && convd_learner_run(l, &run, f);
- *     convd_learner_weights(l, …)
- *
- * What is learned is every weight that comes from an init, or whose step has "learn": true; "learn": false freezes a step. Steps
- * that no learned one stands before run once an example, when it is added. Samples of a batch are shared by workers; the
- * gradients of each worker are added up in order, so that the same seed, examples, instruction set and thread count give
- * the same weights, bit for bit. Nothing is allocated between convd_learner_ready and the end. */
+/* learn.h: what convd.h does not show of learning: settings as rows and structs, what is known before and after a run, a run
+ * that is stopped and goes on. */
 #ifndef CONVD_LEARN_H
 #define CONVD_LEARN_H
 #include "../graph.h"
@@ -53,16 +44,6 @@ bool convd_learn_read(const struct convd_arg *args, size_t n, struct convd_learn
 
 /* ---- weights ---- */
 
-/* A weight that learning changes, or a running statistic of batch_norm. */
-struct convd_learned {
-    const char *name;          /* "STEP.weight"                                  */
-    int node;
-    size_t row;                /* of the op's params                             */
-    struct convd_tensor now;   /* the numbers, in the order they are written in  */
-    const float *before;       /* the same before learning                       */
-    size_t count;
-    bool running;              /* a statistic                                    */
-};
 /* Gives steps of g the weights of a file: a tensor STEP.ROW takes the place of what the step's row said (what came from an
  * init stays learnable). Tensors must outlive g. Faults: a name that is no weight of g. Shapes are seen when g is planned. */
 bool convd_graph_weights(struct convd_graph *g, const struct convd_tensor *list, size_t n, struct convd_faults *f);
@@ -71,39 +52,11 @@ bool convd_graph_weight(const struct convd_graph *g, const char *name, int *node
 
 /* ---- learning ---- */
 
-/* One example: a picture and its class, or a picture and what should come out. Nothing of it is kept but numbers. */
-struct convd_example {
-    const char *name;           /* for words about it                              */
-    struct convd_input input;   /* n is 1                                          */
-    const void *pixels;
-    ptrdiff_t class;            /* -1: there is a target                           */
-    struct convd_shape shape;   /* of the target                                   */
-    const float *target;
-    bool bounded;               /* the target is a picture, which saturates at 0 and 255: what goes beyond there agrees with it */
-};
-/* One row of the curve; NAN where something was not measured. */
-struct convd_curve {
-    double loss, accuracy, val_loss, val_accuracy, seconds;
-};
-struct convd_learn_news {
-    ptrdiff_t epoch, epochs;    /* epochs done; of how many                        */
-    size_t done, total;         /* examples of the whole run, those of earlier epochs included */
-    const struct convd_curve *curve; /* the row of an epoch that just ended, or NULL     */
-    double loss;                /* of the batch that just ended                    */
-};
-struct convd_learn_run {
-    struct convd_pool *pool;
-    const atomic_bool *cancel;
-    void (*news)(void *self, const struct convd_learn_news *n); /* after every batch and every epoch; NULL: nobody asks */
-    void *self;
-};
-struct convd_learner;
-
-/* node: whose result is compared. The graph must outlive the learner, which changes its weights. limits: as for a plan;
- * memory holds for all examples and everything else together. NULL after faults. */
-struct convd_learner *convd_learner_new(struct convd_graph *g, int node, const struct convd_learn_settings *s,
-                                        const struct convd_limits *limits, size_t threads, struct convd_faults *f);
-void convd_learner_free(struct convd_learner *l);
+/* As convd_learner_open, settings read already. */
+struct convd_learner *convd_learner_new(struct convd_graph *g, int node,
+                                        const struct convd_learn_settings *s,
+                                        const struct convd_limits *limits, size_t threads,
+                                        struct convd_faults *f);
 /* Plans for pictures of that description, if nothing was planned yet: then the shape of the result is known. */
 bool convd_learner_plan(struct convd_learner *l, const struct convd_input *in, const char *name, struct convd_faults *f);
 struct convd_shape convd_learner_shape(const struct convd_learner *l); /* h == 0: not planned yet */
@@ -112,26 +65,15 @@ bool convd_learner_fits(const struct convd_learner *l, size_t classes, struct co
 /* After convd_learner_plan: about what n such examples and learning from them take, bytes. */
 size_t convd_learner_needs(const struct convd_learner *l, size_t n, bool targets);
 /* Whether an example like this (pixels and target may be missing) can be added. */
-bool convd_learner_takes(struct convd_learner *l, const struct convd_example *e, struct convd_faults *f);
-/* Adds an example. Faults name it. */
-bool convd_learner_add(struct convd_learner *l, const struct convd_example *e, struct convd_pool *pool, struct convd_faults *f);
-/* Checks what can only be seen of all examples, and takes all memory. */
-bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f);
-/* Learns one epoch; false after a fault (CANCELLED, or a loss that is no number). */
-bool convd_learner_epoch(struct convd_learner *l, const struct convd_learn_run *run, struct convd_faults *f);
-/* True when there is no epoch left, or early_stop ended it. */
-bool convd_learner_done(const struct convd_learner *l);
-/* Epochs until done. */
-bool convd_learner_run(struct convd_learner *l, const struct convd_learn_run *run, struct convd_faults *f);
-
+bool convd_learner_takes(struct convd_learner *l, const struct convd_example *e,
+                         struct convd_faults *f);
 size_t convd_learner_examples(const struct convd_learner *l);
 /* After convd_learner_ready: those that are not held back; the settings, with what was left out. */
 size_t convd_learner_learns(const struct convd_learner *l);
 const struct convd_learn_settings *convd_learner_settings(const struct convd_learner *l);
 size_t convd_learner_classes(const struct convd_learner *l); /* 0: targets */
-size_t convd_learner_bytes(const struct convd_learner *l);   /* taken for examples, maps, gradients and all */
-const struct convd_curve *convd_learner_curve(const struct convd_learner *l, size_t *n);
-const struct convd_learned *convd_learner_weight(const struct convd_learner *l, size_t i); /* NULL past the end */
+size_t convd_learner_bytes(
+    const struct convd_learner *l); /* taken for examples, maps, gradients and all */
 /* Loss and accuracy of examples as the pipeline answers when it runs, and classes × classes counts, row: the true one,
  * column: the answer (NULL: not wanted). Of the examples held back, or of all where none were. */
 bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, double *loss, double *accuracy,

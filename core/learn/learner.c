@@ -40,6 +40,22 @@ struct convd_learner *convd_learner_new(struct convd_graph *g, int node,
     return l;
 }
 
+struct convd_learner *convd_learner_open(struct convd_graph *g, int node, const char *settings,
+                                         const struct convd_limits *limits, size_t threads,
+                                         struct convd_faults *f)
+{
+    struct convd_arena mem;
+    struct convd_arg *args;
+    struct convd_learn_settings s;
+    struct convd_learner *l = NULL;
+    size_t n;
+    convd_arena_init(&mem, g->mem.memory, 0);
+    if (convd_args_split(f, &mem, settings, &args, &n) && convd_learn_read(args, n, &s, &mem, f))
+        l = convd_learner_new(g, node, &s, limits, threads, f);
+    convd_arena_release(&mem);
+    return l;
+}
+
 void convd_learner_free(struct convd_learner *l)
 {
     if (!l) return;

@@ -1,5 +1,5 @@
-/* engine.c: the engine beside others, through libconvd alone. Speaks a line protocol that other libraries' benches
- * speak too, so that a harness can take samples of all in turn:
+/* engine.c: the engine beside others, through core/convd.h alone (codecs.c: and image/image.h). Speaks a line protocol that
+ * other libraries' benches speak too, so that a harness can take samples of all in turn:
  *
  *   bench-engine list     workload<TAB>convd<TAB>most threads, a line for each workload it can run
  *   bench-engine serve    reads workload<TAB>peer<TAB>threads, answers ms<TAB>note, or !why
@@ -7,8 +7,7 @@
  * Workloads are rows of $BENCH_DIR/workloads.tsv: name<TAB>kind<TAB>key=value …<TAB>words. A sample is SAMPLE_MS (15) of
  * calls that do not count, then the mean over calls that fill as much again; a call over 200 ms is a sample by itself.
  * Input, output and workspace are there before the clock starts. Pictures in and out are in codecs.c. */
-#include "../../core/grad.h"
-#include "../../core/learn/learn.h"
+#include "../../core/convd.h"
 #include "codecs.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -222,7 +221,7 @@ static int net(struct ready *w, const struct row *r)
     tensor(w, 2, 2, c, 0);
     tensor(w, 1, 2, 0, 0);
     y = step(w, "linear", y, "weight=@w%zu,bias=@w%zu", first, first + 1);
-    for (size_t v = 0; y > 0 && v < w->graph->n_nodes; v++) w->graph->nodes[v].learn = 1;
+    for (int v = 0; v <= y; v++) convd_graph_learn(w->graph, v, true);
     return y;
 }
 
@@ -341,15 +340,11 @@ static bool make_grad(struct ready *w, const struct row *r, const struct convd_l
 static bool make_learner(struct ready *w, const struct row *r, const struct convd_limits *limits)
 {
     const ptrdiff_t n = number(r, "n");
-    static const double betas[] = {0.9, 0.999};
-    const struct convd_learn_settings s = {.loss = CONVD_CROSS_ENTROPY,
-                                           .optimizer = CONVD_SGD,
-                                           .lr = 0.01,
-                                           .betas = {2, betas},
-                                           .schedule = CONVD_CONSTANT_RATE,
-                                           .epochs = 100000,
-                                           .batch_size = n};
-    w->learner = convd_learner_new(w->graph, w->out.node, &s, limits, w->threads, w->faults);
+    char settings[128];
+    snprintf(settings, sizeof settings,
+             "loss=cross_entropy,optimizer=sgd,lr=0.01,shuffle=false,epochs=100000,batch_size=%td",
+             n);
+    w->learner = convd_learner_open(w->graph, w->out.node, settings, limits, w->threads, w->faults);
     if (!w->learner) return no_plan(w);
     for (ptrdiff_t i = 0; i < n; i++) {
         float *x = input_of(&w->in, PLANES);

@@ -1,6 +1,6 @@
 /* lib_case.c: see lib_case.h. */
 #include "lib_case.h"
-#include "../../core/grad.h"
+#include "../../core/plan.h"
 
 void suite_begin(struct suite *s, const char *name)
 {

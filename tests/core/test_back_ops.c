@@ -1,7 +1,7 @@
 /* The way back through ops without weights, where central differences cannot look: ties, NaN, kinks, borders that win. What is
  * expected is torch's answer, written down, or a search tap by tap. dL/dy is whole numbers, so that sums are exact. */
 #include "../../core/border.h"
-#include "../../core/grad.h"
+#include "../../core/plan.h"
 #include "../../api/json.h"
 #include "lib_run.h"
 

@@ -1,6 +1,6 @@
 /* Back-propagation over graphs: branches, tensors with several uses, samples and parts, what is wanted, learned weights,
  * refusals; and weights that change in place. */
-#include "../../core/grad.h"
+#include "../../core/plan.h"
 #include "../../core/plan_inner.h"
 #include "../t.h"
 
