@@ -31,7 +31,7 @@ CORE_SRC   := $(filter-out %.tmpl.c,$(wildcard core/*.c core/ops/*.c core/image/
 API_SRC    := $(wildcard api/*.c)
 SERVER_SRC := $(filter-out server/main.c,$(wildcard server/*.c server/handlers/*.c))
 TEST_DIRS  := core api graphs store http cli conformance
-TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c) $(if $(filter %/graphs,$(1)),tests/api/lib_work.c)
+TEST_HELP   = $(wildcard $(1)/lib_*.c $(1)/client.c) $(if $(filter %/graphs,$(1)),tests/api/lib_work.c) $(if $(filter %/http,$(1)),tests/store/lib_dir.c)
 TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$d) tests/core/embed.c,$(wildcard $d/*.c))) \
               $(wildcard tests/ops_all.c tests/simd_all.c)
 TESTS      := $(TEST_SRC:%.c=$(B)/%)

@@ -1,35 +1,31 @@
 /* disk.c: what was acknowledged holds, whatever happens to the process or the disk at whichever call. A daemon lives through
- * a story (start, jobs, saved pipelines, pictures, deletions, an orderly end) on a disk that counts the calls that change
+ * a story (start, jobs of each kind, saved pipelines, pictures, deletions, an orderly end) on a disk that counts the calls that change
  * it (shim/disk.c); then the story is told once for each call, which ends the process, tears the write, or fails as a full
  * or broken disk does, once or from then on. After each, a new start must know all that was answered with 2xx, every
  * accepted job must succeed with its one right result, and once all is deleted no file may be left.
  *
  * DISK_POINTS: how many of the calls, evenly spread; 0, as under `make test-crash`: all. DISK_TESTS: a pattern of names. */
+#include "../store/lib_dir.h"
 #include "../t.h"
-#include "lib_server.h"
-#include "server/archive.h"
+#include "lib_jobs.h"
 #include "shim/disk.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static char data[64], shim[300], shared[64];
+static char data[DIR_NAME], shim[300], shared[64];
 static struct disk_control *disk;
-static struct {
-    void *data;
-    size_t n;
-} large, small, zip, weights; /* large: above what is kept in a row */
-static struct answer want_large, want_small, want_zip;
+static struct bytes large, small, zip, album, weights; /* large: above what is kept in a row */
+static struct answer want_large, want_small, want_zip, want_learned;
 static char image[100], other[100]; /* addresses of kept pictures */
 
 /* What was acknowledged. */
 struct facts {
-    char run[64], small[64], batch[64]; /* addresses of accepted jobs      */
-    int small_deleted;                  /* 204: gone, 202: cancelled       */
-    bool stays, goes, gone;             /* pipelines saved, and one deleted */
-    bool image, other, other_gone;      /* pictures kept, and one deleted  */
+    char run[JOB_ADDRESS], small[JOB_ADDRESS], batch[JOB_ADDRESS], learn[JOB_ADDRESS]; /* accepted */
+    int small_deleted;              /* 204: gone, 202: cancelled       */
+    bool stays, goes, gone;         /* pipelines saved, and one deleted */
+    bool image, other, other_gone;  /* pictures kept, and one deleted  */
 };
 static struct {
     size_t told, struck, lost, wrong, damaged, doubled, leaked, stuck, unserved, odd;
@@ -43,39 +39,43 @@ static long points(void)
 
 /* ---- requests ---- */
 
-/* The status; <= 0: nobody answers. Location to address, where there is one. */
-static int ask(const struct server *s, struct fetch f, char address[100])
+/* Counts a status that is none of those that are to be. <= 0: nobody answered. */
+static int known(int status, const char *method, const char *path)
 {
     static const int fine[] = {200, 201, 202, 204, 404, 409, 503, 507};
+    bool is = status <= 0;
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) is |= status == fine[i];
+    sum.odd += !is;
+    if (!is) print_error("%s %s: %d\n", method, path, status);
+    return status;
+}
+
+/* The status. Location to address, where there is one. */
+static int ask(const struct server *s, struct fetch f, char address[100])
+{
     struct answer a = fetch(s, &f);
-    int status = a.status;
     const char *where = answer_header(&a, "Location");
-    if (address && status < 300 && where) snprintf(address, 64 + 36, "%s", where);
-    bool known = status <= 0;
-    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) known |= status == fine[i];
-    if (!known) {
-        sum.odd++;
-        print_error("%s %s: %d %.300s\n", f.method ? f.method : "", f.path, status, a.body);
-    }
+    if (address && a.status < 300 && where) snprintf(address, 100, "%s", where);
+    int status = known(a.status, f.method ? f.method : "POST", f.path);
     answer_release(&a);
     return status;
 }
 
-/* True: it was accepted; its address to job. */
-static bool submit(const struct server *s, const char *text, const char *part, const void *bytes,
-                   size_t n, char job[64])
+static bool submit(const struct server *s, const char *text, const char *part, struct bytes with,
+                   char job[JOB_ADDRESS])
 {
-    char address[100] = "";
-    struct fetch f = {.path = "/v1/jobs",
-                      .parts = {{.name = "job", .data = text, .n = strlen(text)},
-                                {.name = part, .filename = "a", .data = bytes, .n = n}}};
-    bool accepted = ask(s, f, address) == 202;
-    snprintf(job, 64, "%.63s", accepted ? address : "");
+    int status;
+    bool accepted = job_try(s, text, part, with.data, with.n, job, &status);
+    known(status, "POST", "/v1/jobs");
     return accepted;
 }
 
 #define RUN   "{\"type\":\"run\",\"pipeline\":\"edges\"}"
 #define BATCH "{\"type\":\"batch\",\"pipeline\":\"edges\"}"
+#define LEARN                                                                                      \
+    "{\"type\":\"learn\",\"pipeline\":" STRIPES_NET ",\"save_as\":\"learned\",\"epochs\":6}"
+enum { EPOCHS = 6 };
+#define LEARNED "/v1/pipelines/learned"
 
 static bool save(const struct server *s, const char *path)
 {
@@ -87,31 +87,15 @@ static bool save(const struct server *s, const char *path)
     return status == 200 || status == 201;
 }
 
-static bool keep(const struct server *s, const void *bytes, size_t n, char address[100])
+static bool keep(const struct server *s, struct bytes x, char address[100])
 {
-    int status = ask(s, (struct fetch){.path = "/v1/images", .body = bytes, .body_n = n}, address);
+    int status = ask(s, (struct fetch){.path = "/v1/images", .body = x.data, .body_n = x.n}, address);
     return status == 200 || status == 201;
 }
 
 static int delete (const struct server *s, const char *path)
 {
     return ask(s, (struct fetch){.method = "DELETE", .path = path}, NULL);
-}
-
-/* How a job ended: its first letter; 0: not within the time, or nobody answers; '-': there is none. */
-static char ending(const struct server *s, const char *job, double seconds)
-{
-    for (double end = now() + seconds; now() < end; usleep(3000)) {
-        struct answer a = get(s, job);
-        const char *state = a.status == 200 ? strstr(a.body, "\"state\":\"") : NULL;
-        char how = a.status == 404 ? '-' : state ? state[9] : 0;
-        if (how == 'f') print_error("%.500s\n", a.body);
-        int status = a.status;
-        answer_release(&a);
-        if (status <= 0) return 0;
-        if (how && how != 'q' && how != 'r') return how;
-    }
-    return 0;
 }
 
 /* ---- the story ---- */
@@ -135,37 +119,55 @@ static bool has_store(const struct server *s)
 
 static void tell(const struct server *s, struct facts *f, double patience)
 {
-    submit(s, RUN, "img", large.data, large.n, f->run);
-    submit(s, RUN, "img", small.data, small.n, f->small);
+    submit(s, RUN, "img", large, f->run);
+    submit(s, RUN, "img", small, f->small);
     f->stays = save(s, "/v1/pipelines/stays");
     f->goes = save(s, "/v1/pipelines/goes");
     bool stored = has_store(s); /* memory alone keeps pictures, too */
-    f->image = keep(s, large.data, large.n, image) && stored;
-    f->other = keep(s, small.data, small.n, other) && stored;
+    f->image = keep(s, large, image) && stored;
+    f->other = keep(s, small, other) && stored;
     serves(s);
-    submit(s, BATCH, "data", zip.data, zip.n, f->batch);
-    if (f->small[0] && ending(s, f->small, patience)) f->small_deleted = delete (s, f->small);
+    submit(s, BATCH, "data", zip, f->batch);
+    submit(s, LEARN, "data", album, f->learn);
+    if (f->small[0] && job_ending(s, f->small, patience)) f->small_deleted = delete (s, f->small);
     if (f->goes) f->gone = delete (s, "/v1/pipelines/goes") == 204;
     if (f->other) f->other_gone = delete (s, other) == 204;
-    if (f->run[0]) ending(s, f->run, patience);
-    if (f->batch[0]) ending(s, f->batch, patience);
+    if (f->run[0]) job_ending(s, f->run, patience);
+    if (f->batch[0]) job_ending(s, f->batch, patience);
+    if (f->learn[0]) job_ending(s, f->learn, patience);
     serves(s);
+}
+
+static void check_same(const struct server *s, const char *path, const struct answer *want)
+{
+    enum same how = answer_same(s, path, want);
+    if (how != SAME_YES) print_error("%s: %s\n", path, how == SAME_NO ? "other bytes" : "not there");
+    sum.damaged += how == SAME_NOT_THERE;
+    sum.wrong += how == SAME_NO;
+}
+
+/* True: it succeeded. */
+static bool check_job(const struct server *s, const char *job)
+{
+    if (!job[0]) return false;
+    char how = job_ending(s, job, 60);
+    sum.lost += how != 's';
+    return how == 's';
 }
 
 static void check_result(const struct server *s, const char *job, const struct answer *want)
 {
-    char path[96];
-    if (!job[0]) return;
-    char how = ending(s, job, 60);
-    sum.lost += how != 's';
-    if (how != 's') return;
-    snprintf(path, sizeof path, "%s/result", job);
-    struct answer a = get(s, path);
-    if (a.status != 200)
-        sum.damaged++;
-    else if (a.body_n != want->body_n || memcmp(a.body, want->body, a.body_n) != 0)
-        sum.wrong++;
-    answer_release(&a);
+    if (check_job(s, job)) check_same(s, job_at(job, "result"), want);
+}
+
+/* Whatever it was stopped by, it went on as if nothing had been: the same weights to the bit, each epoch once. */
+static void check_learned(const struct server *s, const char *job)
+{
+    if (!check_job(s, job)) return;
+    check_same(s, LEARNED "/weights", &want_learned);
+    if (job_epochs_once(s, job, EPOCHS)) return;
+    sum.wrong++;
+    print_error("%s: not each epoch once\n", job);
 }
 
 /* Whether an address answers as what was acknowledged says. */
@@ -181,17 +183,6 @@ static void check_there(const struct server *s, const char *path, bool put, bool
     answer_release(&a);
 }
 
-static size_t files(void)
-{
-    char path[96];
-    size_t n = 0;
-    snprintf(path, sizeof path, "%s/files", data);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
-    if (d) closedir(d);
-    return n;
-}
-
 /* Deletes all jobs, each of which may be there once. */
 static void delete_jobs(const struct server *s)
 {
@@ -200,7 +191,7 @@ static void delete_jobs(const struct server *s)
         char job[64];
         snprintf(job, sizeof job, "/v1/jobs/%.32s", at + 7);
         if (strstr(at + 8, job + 9)) sum.doubled++;
-        if (!ending(s, job, 60)) sum.lost++;
+        if (!job_ending(s, job, 60)) sum.lost++;
         delete (s, job);
     }
     answer_release(&a);
@@ -209,13 +200,14 @@ static void delete_jobs(const struct server *s)
 /* A new start on a sound disk. */
 static void check(const struct facts *f)
 {
-    struct server s = SERVER("--data", data, "--drain-delay", "0");
+    struct server s = SERVER("--data", data, "--workers", "1", "--drain-delay", "0");
     check_result(&s, f->run, &want_large);
     check_result(&s, f->batch, &want_zip);
+    check_learned(&s, f->learn);
     if (f->small_deleted == 204)
         check_there(&s, f->small, true, true, NULL, 0);
     else if (f->small_deleted == 202)
-        sum.lost += ending(&s, f->small, 60) != 'c';
+        sum.lost += job_ending(&s, f->small, 60) != 'c';
     else if (f->small_deleted > 0)
         check_result(&s, f->small, &want_small);
     check_there(&s, "/v1/pipelines/stays/weights", f->stays, false, NULL, 0);
@@ -225,22 +217,14 @@ static void check(const struct facts *f)
     delete_jobs(&s);
     delete (&s, "/v1/pipelines/stays");
     delete (&s, "/v1/pipelines/goes");
+    delete (&s, LEARNED);
     if (image[0]) delete (&s, image);
     if (other[0]) delete (&s, other);
-    sum.leaked += files();
+    sum.leaked += dir_files(data);
     EQ(0, server_stop(&s));
 }
 
 /* ---- one telling ---- */
-
-static void clean(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", data);
-    if (data[0]) EQ(0, system(command));
-    snprintf(data, sizeof data, "/tmp/convd-disk-XXXXXX");
-    OK(mkdtemp(data) != NULL);
-}
 
 /* Tells it with the calls from..to struck, in a fresh directory; returns how many calls there were. */
 static unsigned once(enum disk_action action, unsigned from, unsigned to)
@@ -248,7 +232,7 @@ static unsigned once(enum disk_action action, unsigned from, unsigned to)
     struct facts f = {.small_deleted = 0};
     struct server s;
     bool ends = action == DISK_KILL || action == DISK_TEAR;
-    clean();
+    dir_new(data);
     atomic_store(&disk->calls, 0);
     atomic_store(&disk->struck, 0);
     atomic_store(&disk->action, (int)action);
@@ -261,11 +245,11 @@ static unsigned once(enum disk_action action, unsigned from, unsigned to)
     if (started) {
         tell(&s, &f, ends || to == from ? 20 : 0.2);
         if (!ends && from) { /* the disk is well again: it must be noticed without a new start */
-            char job[64];
+            char job[JOB_ADDRESS];
             if (to != from) atomic_store(&disk->from, 0);
             bool taken = false;
             for (double end = now() + 10; !taken && now() < end; usleep(20000))
-                taken = submit(&s, RUN, "img", small.data, small.n, job);
+                taken = submit(&s, RUN, "img", small, job);
             sum.stuck += !taken;
             if (!taken) print_error("stuck: action %d, %u to %u\n", action, from, to);
         }
@@ -357,15 +341,6 @@ TEST(the_disk_is_broken_from_any_call_on)
 
 /* ---- materials ---- */
 
-static bool put(void *arg, const void *more, size_t n)
-{
-    (void)arg;
-    zip.data = realloc(zip.data, zip.n + n);
-    memcpy((char *)zip.data + zip.n, more, n);
-    zip.n += n;
-    return true;
-}
-
 static void make_materials(void)
 {
     static const char head[] =
@@ -374,27 +349,29 @@ static void make_materials(void)
     small.data = ppm(30, 20, &small.n);
     weights.n = 8 + sizeof head - 1 + 66564;
     weights.data = calloc(1, weights.n);
-    *(uint8_t *)weights.data = sizeof head - 1;
-    memcpy((char *)weights.data + 8, head, sizeof head - 1);
-    struct archive_out *out = archive_create(ARCHIVE_ZIP, put, NULL);
+    weights.data[0] = sizeof head - 1;
+    memcpy(weights.data + 8, head, sizeof head - 1);
+    struct archive_out *out = archive_create(ARCHIVE_ZIP, bytes_put, &zip);
     archive_add(out, "a.ppm", large.data, large.n);
     archive_add(out, "b.ppm", small.data, small.n);
     archive_end(out, true);
+    album = stripes_album(ARCHIVE_TAR, 6, NULL, NULL, 0);
 }
 
 /* The right results, and the addresses of the pictures. */
 static bool make_expected(void)
 {
-    char job[64], path[96];
-    clean();
-    struct server s = SERVER("--data", data, "--drain-delay", "0");
+    char job[JOB_ADDRESS];
+    dir_new(data);
+    struct server s = SERVER("--data", data, "--workers", "1", "--drain-delay", "0");
     want_large = fetch(&s, &(struct fetch){.path = "/edges", .body = large.data, .body_n = large.n});
     want_small = fetch(&s, &(struct fetch){.path = "/edges", .body = small.data, .body_n = small.n});
-    bool fine = submit(&s, BATCH, "data", zip.data, zip.n, job) && ending(&s, job, 60) == 's';
-    snprintf(path, sizeof path, "%s/result", job);
-    want_zip = get(&s, path);
+    bool fine = submit(&s, BATCH, "data", zip, job) && job_ending(&s, job, 60) == 's';
+    want_zip = get(&s, job_at(job, "result"));
+    fine = fine && submit(&s, LEARN, "data", album, job) && job_ending(&s, job, 60) == 's';
+    want_learned = get(&s, LEARNED "/weights");
     return server_stop(&s) == 0 && fine && want_large.status == 200 && want_small.status == 200 &&
-           want_zip.status == 200;
+           want_zip.status == 200 && want_learned.status == 200;
 }
 
 int main(void)
@@ -415,8 +392,7 @@ int main(void)
     make_materials();
     if (disk == MAP_FAILED || access(shim, R_OK) != 0 || !make_expected()) return 1;
     failed = _cmocka_run_group_tests("http/disk", t_tests, t_count, NULL, NULL);
-    clean();
-    rmdir(data);
+    dir_remove(data);
     unlink(shared);
     return failed;
 }

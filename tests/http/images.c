@@ -1,9 +1,8 @@
 /* images.c: pictures that are kept: by content, under a budget, run by addresses that caches may keep. */
 #include "../../server/images.h"
+#include "../store/lib_dir.h"
 #include "../t.h"
 #include "lib_server.h"
-#include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -452,39 +451,11 @@ TEST(without_a_store_memory_is_all_there_is)
 
 /* ---- with a store behind it ---- */
 
-static char data[64];
-
-/* The file that holds the only picture. */
-static const char *the_file(void)
-{
-    static char path[400];
-    char folder[96];
-    snprintf(folder, sizeof folder, "%s/files", data);
-    DIR *d = opendir(folder);
-    path[0] = 0;
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.') snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-    if (d) closedir(d);
-    OK(path[0]);
-    return path;
-}
-
-static void new_data(void)
-{
-    snprintf(data, sizeof data, "/tmp/convd-images-XXXXXX");
-    OK(mkdtemp(data) != NULL);
-}
-
-static void remove_data(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", data);
-    EQ(0, system(command));
-}
+static char data[DIR_NAME];
 
 TEST(what_memory_has_no_room_for_is_read_from_disk)
 {
-    new_data();
+    dir_new(data);
     struct server small = SERVER("--image-memory", "200k", "--data", data);
     char first[128] = "", run[160];
     keep_eight(&small, first);
@@ -506,12 +477,12 @@ TEST(what_memory_has_no_room_for_is_read_from_disk)
     EQ(404, status_of(&small, first));
     answer_release(&a);
     EQ(0, server_stop(&small));
-    remove_data();
+    dir_remove(data);
 }
 
 TEST(kept_pictures_outlive_the_process_as_long_as_they_are_asked_for)
 {
-    new_data();
+    dir_new(data);
     struct server own = SERVER("--data", data);
     struct answer a = fetch(&own, &(struct fetch){.path = "/v1/images", .parts = {IMG}});
     char path[128], run[160];
@@ -533,24 +504,20 @@ TEST(kept_pictures_outlive_the_process_as_long_as_they_are_asked_for)
     for (double end = now() + 20; status_of(&own, path) != 404; usleep(20000))
         if (now() > end) T_FAIL("an old picture stays");
     EQ(0, server_stop(&own));
-    remove_data();
+    dir_remove(data);
 }
 
 TEST(a_damaged_picture_is_not_served_and_may_be_sent_again)
 {
-    new_data();
+    dir_new(data);
     struct server own = SERVER("--data", data);
     struct answer a = keep_large(&own);
-    char path[128], byte;
+    char path[128];
     EQ(201, a.status);
     snprintf(path, sizeof path, "/v1/images/%s", id_of(&a));
     answer_release(&a);
     EQ(0, server_stop(&own));
-    int fd = open(the_file(), O_RDWR);
-    EQ(1, pread(fd, &byte, 1, 100000));
-    byte ^= 4;
-    EQ(1, pwrite(fd, &byte, 1, 100000));
-    close(fd);
+    dir_flip(dir_file(data), 100000);
     own = SERVER("--data", data);
     a = get(&own, path);
     EQ(404, a.status);
@@ -564,7 +531,7 @@ TEST(a_damaged_picture_is_not_served_and_may_be_sent_again)
     own = SERVER("--data", data);
     EQ(200, status_of(&own, path));
     EQ(0, server_stop(&own));
-    remove_data();
+    dir_remove(data);
 }
 
 TEST(other_methods_name_those_that_are_taken)

@@ -7,58 +7,11 @@
 static struct server s;
 static char data[64];
 
-#define NET                                                                                        \
-    "[{\"op\":\"scale\",\"mul\":0.0039,\"add\":-0.5},{\"op\":\"conv\",\"weight\":{\"init\":"       \
-    "\"he_normal\",\"out_channels\":8,\"kernel_size\":3},\"padding\":\"same\"},\"relu\","          \
-    "\"global_avg_pool\",{\"op\":\"linear\",\"weight\":{\"init\":\"he_normal\",\"out_features\":"  \
-    "2}}]"
-#define JOB(MORE) "{\"type\":\"learn\",\"pipeline\":" NET MORE "}"
-
-/* ---- examples ---- */
-
-/* A texture that changes along x only (upright), or along y only; number tells them apart. */
-static void *stripes(int side, bool upright, unsigned number, size_t *n)
-{
-    size_t head;
-    char *p = ppm(side, side, n);
-    head = *n - (size_t)(side * side * 3);
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j++)
-            for (int c = 0; c < 3; c++) {
-                unsigned k = (unsigned)(upright ? j : i) + number;
-                p[head + (size_t)((i * side + j) * 3 + c)] =
-                    (char)(40 + 60 * (k * k % 3) + number % 13);
-            }
-    return p;
-}
-
-static void add(struct archive_out *out, const char *name, int side, unsigned number)
-{
-    size_t n;
-    void *p = stripes(side, number % 2 == 0, number, &n);
-    OK(archive_add(out, name, p, n));
-    free(p);
-}
-
-/* Two folders of each examples; then, unless it is NULL, one more file. */
-static struct bytes album(enum archive_kind kind, unsigned each, const char *more,
-                          const void *bytes, size_t n)
-{
-    struct bytes b = {0};
-    struct archive_out *out = archive_create(kind, bytes_put, &b);
-    for (unsigned i = 0; i < 2 * each; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "set/%s/%03u.ppm", i % 2 ? "lying" : "upright", i);
-        add(out, name, 16, i);
-    }
-    if (more) OK(archive_add(out, more, bytes, n));
-    OK(archive_end(out, true));
-    return b;
-}
+#define JOB(MORE) "{\"type\":\"learn\",\"pipeline\":" STRIPES_NET MORE "}"
 
 static const char *start(const char *job, enum archive_kind kind)
 {
-    struct bytes b = album(kind, 20, NULL, NULL, 0);
+    struct bytes b = stripes_album(kind, 20, NULL, NULL, 0);
     const char *address = job_accepted(job_post(&s, job, "data", b.data, b.n));
     free(b.data);
     return address;
@@ -225,7 +178,7 @@ TEST(settings_and_names_are_looked_at_before_it_is_accepted)
          "\"out_channels\":5,\"kernel_size\":3}},\"global_avg_pool\"]}",
          422, "5x1x1 numbers, and there are 2 classes"},
     };
-    struct bytes b = album(ARCHIVE_ZIP, 2, NULL, NULL, 0);
+    struct bytes b = stripes_album(ARCHIVE_ZIP, 2, NULL, NULL, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect(job_post(&s, cases[i].job, "data", b.data, b.n), cases[i].status, cases[i].text);
     expect(job_post(&s, JOB(""), "img", b.data, b.n), 400, "no examples came");
@@ -255,12 +208,12 @@ TEST(data_nobody_can_learn_from_are_refused_with_words)
     OK(archive_add(out, "readme.txt", "hi", 2));
     OK(archive_end(out, true));
     refuse(b, 422, "no picture stands in a folder");
-    refuse(album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", other, n), 422, "z.ppm is 20x20");
-    refuse(album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", "", 0), 400, "z.ppm: there are no bytes");
-    refuse(album(ARCHIVE_TAR_GZ, 2, "set/lying/z.txt", "words", 5), 415, "z.txt: ");
-    refuse(album(ARCHIVE_ZIP, 2, "../../z.ppm", cut, whole), 400, "leads out of the archive");
-    refuse(album(ARCHIVE_TAR, 2, "/z.ppm", cut, whole), 400, "z.ppm: its name");
-    b = album(ARCHIVE_TAR_GZ, 20, NULL, NULL, 0);
+    refuse(stripes_album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", other, n), 422, "z.ppm is 20x20");
+    refuse(stripes_album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", "", 0), 400, "z.ppm: there are no bytes");
+    refuse(stripes_album(ARCHIVE_TAR_GZ, 2, "set/lying/z.txt", "words", 5), 415, "z.txt: ");
+    refuse(stripes_album(ARCHIVE_ZIP, 2, "../../z.ppm", cut, whole), 400, "leads out of the archive");
+    refuse(stripes_album(ARCHIVE_TAR, 2, "/z.ppm", cut, whole), 400, "z.ppm: its name");
+    b = stripes_album(ARCHIVE_TAR_GZ, 20, NULL, NULL, 0);
     b.n /= 2;
     refuse(b, 400, "archive");
     b = (struct bytes){0};
@@ -282,10 +235,10 @@ TEST(targets_fit_what_comes_out)
     for (int wrong = 0; wrong < 2; wrong++) {
         struct bytes b = {0};
         struct archive_out *out = archive_create(ARCHIVE_ZIP, bytes_put, &b);
-        add(out, "input/1.ppm", 12, 1);
-        add(out, "target/1.ppm", wrong ? 12 : 10, 1);
-        add(out, "input/2.ppm", 12, 1);
-        if (!wrong) add(out, "target/2.ppm", 12, 1);
+        stripes_add(out, "input/1.ppm", 12, 1);
+        stripes_add(out, "target/1.ppm", wrong ? 12 : 10, 1);
+        stripes_add(out, "input/2.ppm", 12, 1);
+        if (!wrong) stripes_add(out, "target/2.ppm", 12, 1);
         OK(archive_end(out, true));
         expect(job_post(&s, job, "data", b.data, b.n), 422,
                wrong ? "input/2.ppm has no partner in target/"

@@ -1,27 +1,13 @@
 /* sqlite.c: the embedded store: the suite, and what happens to its files. */
+#include "lib_dir.h"
 #include "../t.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include "server/store.h"
 
-static char dir[64];
-
-static void remove_all(const char *path)
-{
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char inner[512];
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
-        if (unlink(inner) != 0) remove_all(inner);
-    }
-    if (d) closedir(d);
-    rmdir(path);
-}
+static char dir[DIR_NAME];
 
 static struct store *open_again(void)
 {
@@ -33,9 +19,7 @@ static struct store *open_again(void)
 
 static struct store *open_store(void)
 {
-    if (dir[0]) remove_all(dir);
-    snprintf(dir, sizeof dir, "/tmp/convd-store-XXXXXX");
-    OK(mkdtemp(dir) != NULL);
+    dir_new(dir);
     return open_again();
 }
 
@@ -45,52 +29,13 @@ static struct store *reopen_store(struct store *s)
     return open_again();
 }
 
-static size_t count_files(void)
-{
-    char path[128];
-    size_t n = 0;
-    snprintf(path, sizeof path, "%s/files", dir);
-    DIR *d = opendir(path);
-    OK(d != NULL);
-    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
-    closedir(d);
-    return n;
-}
-
 static void clean_store(struct store *s)
 {
     s->calls->close(s);
-    remove_all(dir);
-    dir[0] = 0;
+    dir_remove(dir);
 }
 
 #include "suite.inc"
-
-/* The first file under files/. */
-static const char *a_file(void)
-{
-    static char path[512];
-    char folder[128];
-    snprintf(folder, sizeof folder, "%s/files", dir);
-    DIR *d = opendir(folder);
-    path[0] = 0;
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.') snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-    if (d) closedir(d);
-    OK(path[0]);
-    return path;
-}
-
-static void flip(const char *path, off_t at)
-{
-    char c;
-    int fd = open(path, O_RDWR);
-    OK(fd >= 0);
-    EQ(1, pread(fd, &c, 1, at));
-    c ^= 1;
-    EQ(1, pwrite(fd, &c, 1, at));
-    close(fd);
-}
 
 TEST(a_second_process_is_kept_out_and_a_reader_is_not)
 {
@@ -124,22 +69,22 @@ TEST(files_go_with_their_rows_and_strays_are_swept)
     struct store *s = open_store();
     char id[STORE_ID], path[512];
     add_job(s, id, "{}", 100000);
-    EQ(1, count_files());
+    EQ(1, dir_files(dir));
     claim(s, id);
     char *data = noise(200000, 1);
     EQ(STORE_OK, succeed(s, id, data, 200000));
-    EQ(2, count_files());
+    EQ(2, dir_files(dir));
     EQ(STORE_STATE, succeed(s, id, data, 200000));
-    EQ(2, count_files());
+    EQ(2, dir_files(dir));
     snprintf(path, sizeof path, "%s/files/draft-0", dir);
     close(open(path, O_CREAT | O_WRONLY, 0600));
     snprintf(path, sizeof path, "%s/files/0123456789abcdef0123456789abcdef", dir);
     close(open(path, O_CREAT | O_WRONLY, 0600));
-    EQ(4, count_files());
+    EQ(4, dir_files(dir));
     s = reopen_store(s);
-    EQ(2, count_files());
+    EQ(2, dir_files(dir));
     EQ(STORE_OK, s->calls->job_delete(s, id));
-    EQ(0, count_files());
+    EQ(0, dir_files(dir));
     free(data);
     clean_store(s);
 }
@@ -151,15 +96,15 @@ TEST(a_damaged_file_is_noticed_and_never_handed_out)
     struct store_blob b;
     add_job(s, id, "{}", 100000);
     for (int i = 0; i < 3; i++) {
-        flip(a_file(), 12345 * i);
+        dir_flip(dir_file(dir), 12345 * i);
         EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
-        flip(a_file(), 12345 * i);
+        dir_flip(dir_file(dir), 12345 * i);
         EQ(STORE_OK, s->calls->job_part(s, id, "img", &b));
         store_blob_release(&b);
     }
-    EQ(0, truncate(a_file(), 99999));
+    EQ(0, truncate(dir_file(dir), 99999));
     EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
-    unlink(a_file());
+    unlink(dir_file(dir));
     EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
     clean_store(s);
 }
@@ -171,11 +116,11 @@ TEST(a_damaged_image_is_put_anew)
     struct store_blob b;
     bool there;
     EQ(STORE_OK, s->calls->image_put(s, "aa", 1, data, 100000, &there));
-    flip(a_file(), 99999);
+    dir_flip(dir_file(dir), 99999);
     EQ(STORE_DAMAGED, s->calls->image_get(s, "aa", 1, 0, &b));
     EQ(STORE_OK, s->calls->image_put(s, "aa", 1, data, 100000, &there));
     OK(!there);
-    EQ(1, count_files()); /* the damaged one is gone */
+    EQ(1, dir_files(dir)); /* the damaged one is gone */
     EQ(STORE_OK, s->calls->image_get(s, "aa", 1, 0, &b));
     expect_blob(&b, data, 100000);
     store_blob_release(&b);
@@ -197,7 +142,7 @@ TEST(a_damaged_row_is_noticed_and_the_others_are_served)
     size_t n;
     char *db = t_file(path, &n), *at = memmem(db, n, "needle-", 7);
     OK(at != NULL);
-    flip(path, at - db + 3);
+    dir_flip(path, at - db + 3);
     free(db);
     s = open_again();
     EQ(STORE_DAMAGED, s->calls->job_part(s, id, "img", &b));
@@ -217,8 +162,7 @@ TEST(a_broken_database_is_refused_with_words)
     close(fd);
     OK(store_sqlite_open(dir, 0, why) == NULL);
     OK(strstr(why, "database") != NULL);
-    remove_all(dir);
-    dir[0] = 0;
+    dir_remove(dir);
 }
 
 TEST(a_database_of_a_newer_program_is_left_alone)
@@ -232,8 +176,7 @@ TEST(a_database_of_a_newer_program_is_left_alone)
     close(fd);
     OK(store_sqlite_open(dir, 0, why) == NULL);
     OK(strstr(why, "newer") != NULL);
-    remove_all(dir);
-    dir[0] = 0;
+    dir_remove(dir);
 }
 
 /* What the first schema kept is there under the last. */
