@@ -662,7 +662,6 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
     case 12: s->max_i16(out, x->w[0], x->w[1], n); return 0;
     case 13: s->min_i16(out, x->w[0], x->w[1], n); return 0;
     case 14: s->best_u8(x->b, taps, yes, out, n); return 0;
-    case 15: s->best_i16(x->w, taps, yes, out, n); return 0;
     case 16: s->pick_u8(x->b, taps, yes, out, n); return 0;
     case 17: s->median_u8(x->b, yes ? 3 : 1, 3, 3, to, 2, n); return 0;
     case 18: s->median_u8(x->b, yes ? 3 : 1, 5, 5, (uint8_t *[9]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
@@ -705,8 +704,16 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
         }
         return s->fused_i16(&q, n);
     }
-    case 31: s->best2_u8(x->b, 1 + taps, yes, to, n); return 0;
-    case 32: s->best2_i16(x->w, 1 + taps, yes, (int16_t *[2]){out, (int16_t *)out + n}, n); return 0;
+    case 15: case 31: case 32: {
+        const size_t wide = f == 15 ? 3 : (size_t)t_between(&draw, 1, 5), size = f == 32 ? 2 : 1;
+        void *rows[CONVD_BEST_OUTS];
+        const struct convd_best q = {.rows = f == 32 ? (const void *const *)x->w : (const void *const *)x->b, .words = f == 32,
+                                   .step = yes ? 3 : 1, .kh = f == 15 ? 3 : taps, .kw = wide,
+                                   .largest = t_between(&draw, 0, 1), .y = rows, .outs = (size_t)t_between(&draw, 1, 8)};
+        for (size_t o = 0; o < q.outs; o++) rows[o] = (char *)out + o * n * size;
+        s->best_window(&q, n);
+        return 0;
+    }
     case 29: case 30: {
         const size_t many = 1 + taps * 2;
         for (size_t i = 0; i < many / 2; i++) k[many - 1 - i] = k[i];

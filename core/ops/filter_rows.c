@@ -47,27 +47,6 @@ static const void *line(const struct walk *w, ptrdiff_t p, ptrdiff_t i)
     return convd_int_line(&w->lines, p, i - w->m->top);
 }
 
-/* The part of columns [from,to) of a row that lies inside the picture, less from; borders are the rest. All in numbers. */
-static struct convd_rows inside(const struct walk *w, ptrdiff_t from, ptrdiff_t to)
-{
-    const ptrdiff_t n = w->c->y->n, lo = from < 0 ? least(-from, to - from) : 0,
-                    hi = to > n ? most(n - from, lo) : to - from;
-    return (struct convd_rows){lo, hi};
-}
-
-static int number_at(const struct walk *w, const void *row, ptrdiff_t j)
-{
-    return w->size == 1 ? ((const uint8_t *)row)[j] : ((const int16_t *)row)[j];
-}
-
-/* What stands in number j (any integer) of a row whose own numbers are x: one of them, or the constant. */
-static int beside(const struct walk *w, const void *row, ptrdiff_t j)
-{
-    const ptrdiff_t step = w->step, column = j >= 0 ? j / step : -((-j + step - 1) / step),
-                    k = convd_border_index(w->m->mode, column, w->c->y->w);
-    return k < 0 ? w->m->value : number_at(w, row, k * step + j - column * step);
-}
-
 static void sum16_rows(const struct walk *w, ptrdiff_t p)
 {
     const struct convd_fixed_view *y = w->c->y;
@@ -83,7 +62,7 @@ static void sum16_rows(const struct walk *w, ptrdiff_t p)
 /* Columns [from,to) of two or four rows as groups. */
 static void zip(const struct walk *w, const void *const *t, ptrdiff_t from, ptrdiff_t to, void *y)
 {
-    const struct convd_rows in = inside(w, from, to);
+    const struct convd_rows in = convd_int_inside(&w->lines, from, to);
     const ptrdiff_t j = from + in.y0, together = w->m->together;
     const size_t n = (size_t)(in.y1 - in.y0);
     const char *at[4] = {NULL};
@@ -100,9 +79,9 @@ static void zip(const struct walk *w, const void *const *t, ptrdiff_t from, ptrd
         if (q == to - from) break;
         for (ptrdiff_t r = 0; r < together; r++)
             if (together == 4)
-                ((uint8_t *)y)[4 * q + r] = (uint8_t)beside(w, t[r], from + q);
+                ((uint8_t *)y)[4 * q + r] = (uint8_t)convd_int_beside(&w->lines, t[r], from + q);
             else
-                ((int16_t *)y)[2 * q + r] = (int16_t)beside(w, t[r], from + q);
+                ((int16_t *)y)[2 * q + r] = (int16_t)convd_int_beside(&w->lines, t[r], from + q);
     }
 }
 
@@ -153,25 +132,6 @@ static void group_rows(const struct walk *w, ptrdiff_t p)
     }
 }
 
-/* Numbers [from,to) of a row: where they lie, or copied with what stands beside the row. */
-static const void *piece(const struct walk *w, const void *row, ptrdiff_t from, ptrdiff_t to)
-{
-    const struct convd_rows in = inside(w, from, to);
-    char *y = w->room.piece;
-    if (in.y0 == 0 && in.y1 == to - from) return (const char *)row + from * w->size;
-    memcpy(y + in.y0 * w->size, (const char *)row + (from + in.y0) * w->size, (size_t)((in.y1 - in.y0) * w->size));
-    for (ptrdiff_t q = 0; q < to - from; q++) {
-        if (q == in.y0 && in.y0 < in.y1) q = in.y1;
-        if (q == to - from) break;
-        const int v = beside(w, row, from + q);
-        if (w->size == 1)
-            ((uint8_t *)y)[q] = (uint8_t)v;
-        else
-            ((int16_t *)(void *)y)[q] = (int16_t)v;
-    }
-    return y;
-}
-
 /* Of the columns from j on as many as make a strip, such that only strips at the ends reach beyond the picture. */
 static ptrdiff_t strip_at(const struct walk *w, ptrdiff_t j, ptrdiff_t strip)
 {
@@ -188,7 +148,7 @@ static void box_row(const struct walk *w, ptrdiff_t p, ptrdiff_t g, ptrdiff_t j,
     const struct made *m = w->m;
     const bool bytes = w->c->y->format->type == CONVD_FIXED_U8;
     const ptrdiff_t from = j - m->left * w->step, row = (ptrdiff_t)w->room.row;
-    const struct convd_boxes b = {.x = piece(w, line(w, p, g), from, from + n + (m->kw - 1) * w->step),
+    const struct convd_boxes b = {.x = convd_int_piece(&w->lines, line(w, p, g), from, from + n + (m->kw - 1) * w->step, w->room.piece),
                                 .step = (size_t)w->step,
                                 .taps = (size_t)m->kw,
                                 .row = w->room.rows + (p * m->kh + g % m->kh) * row + j,
@@ -235,7 +195,7 @@ static void smooth_across(const struct walk *w, ptrdiff_t p, ptrdiff_t g)
     for (ptrdiff_t j = 0; j < w->c->y->n; j += len) {
         len = strip_at(w, j, PIECE);
         const ptrdiff_t from = j - m->left * w->step, all = len + (m->kw - 1) * w->step;
-        const char *x = piece(w, line(w, p, g), from, from + all);
+        const char *x = convd_int_piece(&w->lines, line(w, p, g), from, from + all, w->room.piece);
         int16_t *y = kept(w, p, g) + j;
         if (w->size == 2 && m->across.shift > 0) {
             int16_t *more = (int16_t *)(void *)w->room.piece;

@@ -106,6 +106,48 @@ const void *convd_int_line(const struct convd_int_lines *l, ptrdiff_t p, ptrdiff
     return (char *)l->outside + l->left * f->step * (ptrdiff_t)convd_fixed_size(f->type);
 }
 
+struct convd_rows convd_int_inside(const struct convd_int_lines *l, ptrdiff_t from, ptrdiff_t to)
+{
+    const ptrdiff_t n = l->x->n, lo = from < 0 ? least(-from, to - from) : 0, hi = to > n ? most(n - from, lo) : to - from;
+    return (struct convd_rows){lo, hi};
+}
+
+int convd_int_beside(const struct convd_int_lines *l, const void *row, ptrdiff_t j)
+{
+    const ptrdiff_t step = l->x->format->step, column = j >= 0 ? j / step : -((-j + step - 1) / step),
+                    k = convd_border_index(l->mode, column, l->x->w), at = k * step + j - column * step;
+    if (k < 0) return l->value;
+    return l->x->format->type == CONVD_FIXED_U8 ? ((const uint8_t *)row)[at] : ((const int16_t *)row)[at];
+}
+
+/* Numbers [from,to) to y, all of which stand beside the row. */
+static void fill_beside(const struct convd_int_lines *l, const void *row, ptrdiff_t from, ptrdiff_t to, void *y)
+{
+    const ptrdiff_t step = l->x->format->step;
+    const bool bytes = l->x->format->type == CONVD_FIXED_U8;
+    ptrdiff_t column = from >= 0 ? from / step : -((-from + step - 1) / step), rest = from - column * step;
+    for (ptrdiff_t j = from; j < to; column++, rest = 0) {
+        const ptrdiff_t k = convd_border_index(l->mode, column, l->x->w);
+        for (; rest < step && j < to; rest++, j++)
+            if (bytes)
+                ((uint8_t *)y)[j - from] = k < 0 ? (uint8_t)l->value : ((const uint8_t *)row)[k * step + rest];
+            else
+                ((int16_t *)y)[j - from] = k < 0 ? (int16_t)l->value : ((const int16_t *)row)[k * step + rest];
+    }
+}
+
+const void *convd_int_piece(const struct convd_int_lines *l, const void *row, ptrdiff_t from, ptrdiff_t to, void *room)
+{
+    const struct convd_rows in = convd_int_inside(l, from, to);
+    const ptrdiff_t size = (ptrdiff_t)convd_fixed_size(l->x->format->type);
+    char *y = room;
+    if (in.y0 == 0 && in.y1 == to - from) return (const char *)row + from * size;
+    if (in.y0 < in.y1) memcpy(y + in.y0 * size, (const char *)row + (from + in.y0) * size, (size_t)((in.y1 - in.y0) * size));
+    fill_beside(l, row, from, from + in.y0, y);
+    fill_beside(l, row, from + in.y1, to, y + in.y1 * size);
+    return y;
+}
+
 /* ---- pointwise ---- */
 
 static double clamped(double v, double lo, double hi)

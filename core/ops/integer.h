@@ -30,6 +30,12 @@ size_t convd_int_outside(const struct convd_fixed *x, ptrdiff_t w, ptrdiff_t lef
 /* Writes the borders of the rows that [lo,hi) map to, and the row of constants. */
 void convd_int_lines_begin(const struct convd_int_lines *l, ptrdiff_t lo, ptrdiff_t hi);
 const void *convd_int_line(const struct convd_int_lines *l, ptrdiff_t p, ptrdiff_t i);
+/* Of columns [from,to), in numbers, the part that lies inside the picture, less from. */
+struct convd_rows convd_int_inside(const struct convd_int_lines *l, ptrdiff_t from, ptrdiff_t to);
+/* What stands in number j (any integer) of a row whose own numbers are `row`: one of them, or the constant. */
+int convd_int_beside(const struct convd_int_lines *l, const void *row, ptrdiff_t j);
+/* Numbers [from,to) of a row: where they lie, or copied to `room` with what stands beside the row. */
+const void *convd_int_piece(const struct convd_int_lines *l, const void *row, ptrdiff_t from, ptrdiff_t to, void *room);
 
 /* ---- pointwise: y = clamp(mul * x + add, lo, hi) on 16 bits ---- */
 /* Where x's format allows it; mul is 1 or -1, the rest in numbers (infinities where there is no bound). */

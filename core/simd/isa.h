@@ -98,6 +98,7 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_adds    a + b, saturated
  *   int_abs16   |a|, the least number stays
  *   int_beyond16 count less 1 where x > top
+ *   int_pick    bytes at `at` of a and, behind it, b; only where one instruction does it
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
  *   int_pack32  four vectors of 32 bits to bytes, in order, saturated
@@ -264,6 +265,10 @@ INLINE ivec int_widen4(const uint8_t *x)
     __builtin_memcpy(&four, x, sizeof four);
     return (ivec)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
 }
+#endif
+#if defined __AVX512VBMI__ && VL == 64
+INLINE bvec int_pick(bvec a, bvec at, bvec b) { return (bvec)_mm512_permutex2var_epi8((mvec)a, (mvec)at, (mvec)b); }
+#define int_pick int_pick
 #endif
 INLINE hvec int_beyond16(hvec count, hvec x, hvec top)
 {

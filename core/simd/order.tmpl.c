@@ -3,96 +3,209 @@
 
 #define VECS 4
 
-#define BEST_TILE(NAME, TYPE, VEC, MAX, MIN)                                                       \
-    INLINE void NAME##_tile(const TYPE *const *t, size_t taps, const bool largest, TYPE *y,        \
-                            size_t at, const size_t vecs)                                          \
-    {                                                                                              \
-        const size_t width = VL / sizeof *y;                                                       \
-        VEC best[VECS];                                                                            \
-        UNROLL                                                                                     \
-        for (size_t v = 0; v < vecs; v++) best[v] = LOAD(VEC, t[0] + at + v * width);              \
-        for (size_t i = 1; i < taps; i++) {                                                        \
-            UNROLL                                                                                 \
-            for (size_t v = 0; v < vecs; v++) {                                                    \
-                const VEC x = LOAD(VEC, t[i] + at + v * width);                                    \
-                best[v] = largest ? MAX(best[v], x) : MIN(best[v], x);                             \
-            }                                                                                      \
-        }                                                                                          \
-        UNROLL                                                                                     \
-        for (size_t v = 0; v < vecs; v++) STORE(y + at + v * width, best[v]);                      \
-    }                                                                                              \
-    INLINE void NAME##_run(const TYPE *const *t, size_t taps, const bool largest, TYPE *y,         \
-                           size_t n)                                                               \
-    {                                                                                              \
-        const size_t width = VL / sizeof *y;                                                       \
-        size_t j = 0;                                                                              \
-        for (; j + VECS * width <= n; j += VECS * width)                                           \
-            NAME##_tile(t, taps, largest, y, j, VECS);                                             \
-        for (; j + width <= n; j += width) NAME##_tile(t, taps, largest, y, j, 1);                 \
-        if (j < n) NAME##_tile(t, taps, largest, y, n - width, 1);                                 \
-    }                                                                                              \
-    void FN(NAME)(const TYPE *const *t, size_t taps, bool largest, TYPE *y, size_t n)              \
-    {                                                                                              \
-        if (n < VL / sizeof *y)                                                                    \
-            convd_##NAME##_ref(t, taps, largest, y, n);                                            \
-        else if (largest)                                                                          \
-            NAME##_run(t, taps, true, y, n);                                                       \
-        else                                                                                       \
-            NAME##_run(t, taps, false, y, n);                                                      \
-    }
-
-/* Two rows of windows that share all but the first and the last of their taps; t[0] … t[taps]. */
-#define BEST_TWO(NAME, TYPE, VEC, MAX, MIN)                                                        \
-    INLINE void NAME##_tile(const TYPE *const *t, size_t taps, const bool largest, TYPE *const *y, \
-                            size_t at, const size_t vecs)                                          \
-    {                                                                                              \
-        const size_t width = VL / sizeof **y;                                                      \
-        VEC best[VECS];                                                                            \
-        UNROLL                                                                                     \
-        for (size_t v = 0; v < vecs; v++) best[v] = LOAD(VEC, t[1] + at + v * width);              \
-        for (size_t i = 2; i < taps; i++) {                                                        \
-            UNROLL                                                                                 \
-            for (size_t v = 0; v < vecs; v++) {                                                    \
-                const VEC x = LOAD(VEC, t[i] + at + v * width);                                    \
-                best[v] = largest ? MAX(best[v], x) : MIN(best[v], x);                             \
-            }                                                                                      \
-        }                                                                                          \
-        UNROLL                                                                                     \
-        for (size_t v = 0; v < vecs; v++) {                                                        \
-            const VEC a = LOAD(VEC, t[0] + at + v * width), b = LOAD(VEC, t[taps] + at + v * width); \
-            STORE(y[0] + at + v * width, largest ? MAX(best[v], a) : MIN(best[v], a));             \
-            STORE(y[1] + at + v * width, largest ? MAX(best[v], b) : MIN(best[v], b));             \
-        }                                                                                          \
-    }                                                                                              \
-    INLINE void NAME##_run(const TYPE *const *t, size_t taps, const bool largest, TYPE *const *y,  \
-                           size_t n)                                                               \
-    {                                                                                              \
-        const size_t width = VL / sizeof **y;                                                      \
-        size_t j = 0;                                                                              \
-        for (; j + VECS * width <= n; j += VECS * width)                                           \
-            NAME##_tile(t, taps, largest, y, j, VECS);                                             \
-        for (; j + width <= n; j += width) NAME##_tile(t, taps, largest, y, j, 1);                 \
-        if (j < n) NAME##_tile(t, taps, largest, y, n - width, 1);                                 \
-    }                                                                                              \
-    void FN(NAME)(const TYPE *const *t, size_t taps, bool largest, TYPE *const *y, size_t n)       \
-    {                                                                                              \
-        if (n < VL / sizeof **y)                                                                   \
-            convd_##NAME##_ref(t, taps, largest, y, n);                                            \
-        else if (largest)                                                                          \
-            NAME##_run(t, taps, true, y, n);                                                       \
-        else                                                                                       \
-            NAME##_run(t, taps, false, y, n);                                                      \
-    }
-void convd_best2_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *const *y, size_t n);
-void convd_best2_i16_ref(const int16_t *const *t, size_t taps, bool largest, int16_t *const *y, size_t n);
 void convd_best_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n);
-void convd_best_i16_ref(const int16_t *const *t, size_t taps, bool largest, int16_t *y, size_t n);
+void convd_best_window_ref(const struct convd_best *q, size_t n);
 void convd_pick_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n);
 void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *const *y, size_t outs, size_t n);
-BEST_TILE(best_u8, uint8_t, bvec, int_max8, int_min8)
-BEST_TILE(best_i16, int16_t, hvec, int_max16, int_min16)
-BEST_TWO(best2_u8, uint8_t, bvec, int_max8, int_min8)
-BEST_TWO(best2_i16, int16_t, hvec, int_max16, int_min16)
+
+/* ---- rows under each other ---- */
+
+INLINE void best_tile(const uint8_t *const *t, size_t taps, const bool largest, uint8_t *y, size_t at, const size_t vecs)
+{
+    bvec best[VECS];
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) best[v] = LOAD(bvec, t[0] + at + v * VL);
+    for (size_t i = 1; i < taps; i++) {
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) {
+            const bvec x = LOAD(bvec, t[i] + at + v * VL);
+            best[v] = largest ? int_max8(best[v], x) : int_min8(best[v], x);
+        }
+    }
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) STORE(y + at + v * VL, best[v]);
+}
+
+INLINE void best_run(const uint8_t *const *t, size_t taps, const bool largest, uint8_t *y, size_t n)
+{
+    size_t j = 0;
+    for (; j + VECS * VL <= n; j += VECS * VL) best_tile(t, taps, largest, y, j, VECS);
+    for (; j + VL <= n; j += VL) best_tile(t, taps, largest, y, j, 1);
+    if (j < n) best_tile(t, taps, largest, y, n - VL, 1);
+}
+
+void FN(best_u8)(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n)
+{
+    if (n < VL)
+        convd_best_u8_ref(t, taps, largest, y, n);
+    else if (largest)
+        best_run(t, taps, true, y, n);
+    else
+        best_run(t, taps, false, y, n);
+}
+
+/* ---- windows, down a column of vectors ----
+ * What a row makes across is made once, and two outputs share the rows between their first and their last. */
+
+#define PAIR 2 /* vectors of a column */
+
+INLINE bvec better(bvec a, bvec b, const bool words, const bool largest)
+{
+    if (words) return (bvec)(largest ? int_max16((hvec)a, (hvec)b) : int_min16((hvec)a, (hvec)b));
+    return largest ? int_max8(a, b) : int_min8(a, b);
+}
+
+/* Of kw numbers of a row; `at` counts bytes. */
+INLINE void across(const struct convd_best *q, size_t row, size_t at, const size_t kw, const bool words, const bool largest,
+                   const size_t vecs, bvec *best)
+{
+    const uint8_t *x = (const uint8_t *)q->rows[row] + at;
+    UNROLL
+    for (size_t v = 0; v < vecs; v++) best[v] = LOAD(bvec, x + v * VL);
+    for (size_t b = 1; b < kw; b++) {
+        x += q->step << words;
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) best[v] = better(best[v], LOAD(bvec, x + v * VL), words, largest);
+    }
+}
+
+/* 3 x 3: rows stay in registers. */
+INLINE void column3(const struct convd_best *q, size_t at, const bool words, const bool largest, const size_t vecs)
+{
+    bvec row[4][PAIR];
+    across(q, 0, at, 3, words, largest, vecs, row[0]);
+    across(q, 1, at, 3, words, largest, vecs, row[1]);
+    for (size_t o = 0; o < q->outs; o += 2) {
+        bvec middle[PAIR];
+        across(q, o + 2, at, 3, words, largest, vecs, row[2]);
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) {
+            middle[v] = better(row[1][v], row[2][v], words, largest);
+            STORE((uint8_t *)q->y[o] + at + v * VL, better(row[0][v], middle[v], words, largest));
+        }
+        if (o + 1 == q->outs) break;
+        across(q, o + 3, at, 3, words, largest, vecs, row[3]);
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) {
+            STORE((uint8_t *)q->y[o + 1] + at + v * VL, better(middle[v], row[3][v], words, largest));
+            row[0][v] = row[2][v];
+            row[1][v] = row[3][v];
+        }
+    }
+}
+
+INLINE void column(const struct convd_best *q, size_t at, const bool words, const bool largest, const size_t vecs)
+{
+    bvec row[CONVD_BEST_OUTS + CONVD_BEST_MOST - 1][PAIR];
+    for (size_t a = 0; a < q->outs + q->kh - 1; a++) across(q, a, at, q->kw, words, largest, vecs, row[a]);
+    for (size_t o = 0; o < q->outs; o += 2) {
+        const size_t two = q->kh > 1 && o + 1 < q->outs;
+        for (size_t v = 0; v < vecs; v++) {
+            bvec middle = row[o + two][v];
+            for (size_t a = 1 + two; a < q->kh; a++) middle = better(middle, row[o + a][v], words, largest);
+            STORE((uint8_t *)q->y[o] + at + v * VL, two ? better(middle, row[o][v], words, largest) : middle);
+            if (two) middle = better(middle, row[o + q->kh][v], words, largest);
+            if (o + 1 < q->outs) STORE((uint8_t *)q->y[o + 1] + at + v * VL, two ? middle : row[o + 1][v]);
+        }
+    }
+}
+
+/* Where bytes can be picked from two vectors, rows are read once, as they come: down first, then across what was made. */
+#ifdef int_pick
+/* Bytes at `at` of one or two output rows, the first of which begins with row[0]. */
+INLINE void down(const uint8_t *const *row, size_t at, const size_t kh, const size_t outs, const bool words,
+                 const bool largest, bvec *y)
+{
+    bvec middle = LOAD(bvec, row[outs - 1] + at);
+    for (size_t a = outs; a < kh; a++) middle = better(middle, LOAD(bvec, row[a] + at), words, largest);
+    y[0] = outs > 1 ? better(middle, LOAD(bvec, row[0] + at), words, largest) : middle;
+    if (outs > 1) y[1] = better(middle, LOAD(bvec, row[kh] + at), words, largest);
+}
+
+/* One output row, or two, from row o on; as far as whole vectors can be read. Returns how many bytes of them are done. */
+INLINE size_t slide(const struct convd_best *q, size_t o, const size_t outs, size_t bytes, const size_t kh, const size_t kw,
+                    const bool words, const bool largest)
+{
+    const size_t step = q->step << words, reach = (kw - 1) * step;
+    const uint8_t *row[CONVD_BEST_MOST + 1] = {NULL};
+    uint8_t *const y[2] = {q->y[o], q->y[o + outs - 1]};
+    const bvec by = (uint8_t)step - (bvec){0};
+    bvec now[2], next[2], count;
+    size_t j = 0;
+    if (2 * VL > bytes + reach) return 0;
+    for (size_t a = 0; a < kh + outs - 1; a++) row[a] = q->rows[o + a];
+    for (size_t i = 0; i < VL; i++) count[i] = (uint8_t)i;
+    down(row, 0, kh, outs, words, largest, now);
+    for (; j + 2 * VL <= bytes + reach && j + VL <= bytes; j += VL) {
+        bvec at = count, best[2] = {now[0], now[1]};
+        down(row, j + VL, kh, outs, words, largest, next);
+        for (size_t b = 1; b < kw; b++) {
+            at += by;
+            UNROLL
+            for (size_t v = 0; v < outs; v++) best[v] = better(best[v], int_pick(now[v], at, next[v]), words, largest);
+        }
+        UNROLL
+        for (size_t v = 0; v < outs; v++) {
+            STORE(y[v] + j, best[v]);
+            now[v] = next[v];
+        }
+    }
+    return j;
+}
+#endif
+
+/* Returns how many bytes of each row are done. */
+INLINE size_t slide_rows(const struct convd_best *q, size_t bytes, const bool words, const bool largest)
+{
+    size_t done = 0;
+#ifdef int_pick
+    const bool three = q->kh == 3 && q->kw == 3;
+    if ((q->kw - 1) * q->step << words > VL) return 0;
+    for (size_t o = 0, outs; o < q->outs; o += outs) {
+        outs = q->kh > 1 && o + 1 < q->outs ? 2 : 1;
+        if (outs == 1)
+            done = slide(q, o, 1, bytes, q->kh, q->kw, words, largest);
+        else if (three)
+            done = slide(q, o, 2, bytes, 3, 3, words, largest);
+        else
+            done = slide(q, o, 2, bytes, q->kh, q->kw, words, largest);
+    }
+#else
+    (void)q, (void)bytes, (void)words, (void)largest;
+#endif
+    return done;
+}
+
+INLINE void window_run(const struct convd_best *q, size_t bytes, const bool words, const bool largest)
+{
+    const bool three = q->kh == 3 && q->kw == 3;
+    size_t j = slide_rows(q, bytes, words, largest);
+    for (; j + PAIR * VL <= bytes; j += PAIR * VL) {
+        if (three)
+            column3(q, j, words, largest, PAIR);
+        else
+            column(q, j, words, largest, PAIR);
+    }
+    for (; j < bytes; j += VL) {
+        if (three)
+            column3(q, j + VL <= bytes ? j : bytes - VL, words, largest, 1);
+        else
+            column(q, j + VL <= bytes ? j : bytes - VL, words, largest, 1);
+    }
+}
+
+void FN(best_window)(const struct convd_best *q, size_t n)
+{
+    const size_t bytes = n << q->words;
+    if (bytes < VL)
+        convd_best_window_ref(q, n);
+    else if (q->words)
+        q->largest ? window_run(q, bytes, true, true) : window_run(q, bytes, true, false);
+    else
+        q->largest ? window_run(q, bytes, false, true) : window_run(q, bytes, false, false);
+}
+
+/* ---- of each two neighbours ---- */
 
 /* The better of each two neighbours, of 2 * VL bytes. */
 INLINE bvec pick_two(bvec a, bvec b, const bool largest)

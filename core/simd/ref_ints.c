@@ -141,7 +141,6 @@ PAIRWISE(min_i16, int16_t, a[i] < b[i] ? a[i] : b[i])
         }                                                                                          \
     }
 BEST(best_u8, uint8_t, 1, 0)
-BEST(best_i16, int16_t, 1, 0)
 BEST(pick_u8, uint8_t, 2, 1)
 
 static int even_or_odd(int a, int b, int c, bool odd, const int16_t *k)
@@ -181,14 +180,26 @@ uint64_t convd_fused_i16_ref(const struct convd_fused *b, size_t n)
     return saturated;
 }
 
-/* Both rows of windows that lie under each other. */
-#define BEST2(NAME, TYPE, ONE)                                                                     \
-    void convd_##NAME##_ref(const TYPE *const *t, size_t taps, bool largest, TYPE *const *y, size_t n) \
-    {                                                                                              \
-        for (size_t o = 0; o < 2; o++) ONE(t + o, taps, largest, y[o], n);                         \
-    }
-BEST2(best2_u8, uint8_t, convd_best_u8_ref)
-BEST2(best2_i16, int16_t, convd_best_i16_ref)
+static int number(const struct convd_best *q, size_t row, size_t j)
+{
+    return q->words ? ((const int16_t *)q->rows[row])[j] : ((const uint8_t *)q->rows[row])[j];
+}
+
+void convd_best_window_ref(const struct convd_best *q, size_t n)
+{
+    for (size_t o = 0; o < q->outs; o++)
+        for (size_t j = 0; j < n; j++) {
+            int best = number(q, o, j);
+            for (size_t i = 1; i < q->kh * q->kw; i++) {
+                const int x = number(q, o + i / q->kw, j + i % q->kw * q->step);
+                if (q->largest ? x > best : x < best) best = x;
+            }
+            if (q->words)
+                ((int16_t *)q->y[o])[j] = (int16_t)best;
+            else
+                ((uint8_t *)q->y[o])[j] = (uint8_t)best;
+        }
+}
 
 static uint8_t middle(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, size_t j)
 {

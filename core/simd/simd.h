@@ -57,7 +57,7 @@
  *   box_u8     a row of equal taps, whose rows are summed up as they come: struct convd_boxes
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
  *   best_u8    y[j] = the largest (else the smallest) of t[i][j]; taps >= 1
- *   best2_u8   two rows of that: y[0] of t[0] … t[taps-1], y[1] of t[1] … t[taps]; taps >= 2
+ *   best_window the same of windows, several rows of them: struct convd_best
  *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]
  *   median_u8  y[o][j] = the middle one of rows[o + a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even
@@ -149,6 +149,16 @@ struct convd_smooth {
     int frac;
     bool bytes;
     void *y[4];
+};
+
+/* y[o][j] = the largest (else the smallest) of rows[o + a][j + b * step], a < kh, b < kw, o < outs; of int16_t, else of bytes. */
+enum { CONVD_BEST_MOST = 31, CONVD_BEST_OUTS = 16 };
+struct convd_best {
+    const void *const *rows;
+    size_t step, kh, kw;   /* kh, kw: at most CONVD_BEST_MOST */
+    bool words, largest;
+    void *const *y;
+    size_t outs;           /* at most CONVD_BEST_OUTS */
 };
 
 enum { CONVD_SUM_PARTS = 32, CONVD_SQUARES_MOST = 5 };
