@@ -2,7 +2,8 @@
  * a story (start, jobs of each kind, saved pipelines, pictures, deletions, an orderly end) on a disk that counts the calls that change
  * it (shim/disk.c); then the story is told once for each call, which ends the process, tears the write, or fails as a full
  * or broken disk does, once or from then on. After each, a new start must know all that was answered with 2xx, every
- * accepted job must succeed with its one right result, and once all is deleted no file may be left.
+ * accepted job must succeed with its one right result, and once all is deleted no file may be left. An orderly end leaves
+ * no file that no row names, a full disk is called one, and what a power cut could undo was not acknowledged.
  *
  * DISK_POINTS: how many of the calls, evenly spread; 0, as under `make test-crash`: all. DISK_TESTS: a pattern of names. */
 #include "../store/lib_dir.h"
@@ -11,11 +12,13 @@
 #include "shim/disk.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static char data[DIR_NAME], shim[300], shared[64];
 static struct disk_control *disk;
+static bool watched; /* the story is being told, and nothing is struck */
 static struct bytes large, small, zip, album, weights; /* large: above what is kept in a row */
 static struct answer want_large, want_small, want_zip, want_learned;
 static char image[100], other[100]; /* addresses of kept pictures */
@@ -28,7 +31,7 @@ struct facts {
     bool image, other, other_gone;  /* pictures kept, and one deleted  */
 };
 static struct {
-    size_t told, struck, lost, wrong, damaged, doubled, leaked, stuck, unserved, odd;
+    size_t told, struck, lost, wrong, damaged, doubled, leaked, stuck, unserved, odd, loose;
 } sum;
 
 static long points(void)
@@ -50,10 +53,18 @@ static int known(int status, const char *method, const char *path)
     return status;
 }
 
+/* Something is on the disk before it is said to be kept. */
+static void acknowledged(bool is, unsigned syncs)
+{
+    sum.loose += is && watched && atomic_load(&disk->syncs) == syncs;
+}
+
 /* The status. Location to address, where there is one. */
 static int ask(const struct server *s, struct fetch f, char address[100])
 {
+    const unsigned syncs = atomic_load(&disk->syncs);
     struct answer a = fetch(s, &f);
+    acknowledged(a.status == 201 || a.status == 204, syncs);
     const char *where = answer_header(&a, "Location");
     if (address && a.status < 300 && where) snprintf(address, 100, "%s", where);
     int status = known(a.status, f.method ? f.method : "POST", f.path);
@@ -65,7 +76,9 @@ static bool submit(const struct server *s, const char *text, const char *part, s
                    char job[JOB_ADDRESS])
 {
     int status;
+    const unsigned syncs = atomic_load(&disk->syncs);
     bool accepted = job_try(s, text, part, with.data, with.n, job, &status);
+    acknowledged(accepted, syncs);
     known(status, "POST", "/v1/jobs");
     return accepted;
 }
@@ -226,15 +239,54 @@ static void check(const struct facts *f)
 
 /* ---- one telling ---- */
 
+/* What the daemon says while every call fails: that the disk is full, or that it cannot be reached. */
+static void check_words(const struct server *s, enum disk_action action)
+{
+    char job[JOB_ADDRESS];
+    int status;
+    if (!has_store(s)) return;
+    job_try(s, RUN, "img", large.data, large.n, job, &status);
+    sum.odd += status != (action == DISK_FULL ? 507 : 503);
+    if (status != (action == DISK_FULL ? 507 : 503)) print_error("on a bad disk: %d\n", status);
+}
+
+/* The disk is well again: it must be noticed without a new start. */
+static void check_recovery(const struct server *s)
+{
+    char job[JOB_ADDRESS];
+    bool taken = false;
+    for (double end = now() + 10; !taken && now() < end; usleep(20000))
+        taken = submit(s, RUN, "img", small, job);
+    sum.stuck += !taken;
+    if (!taken) print_error("stuck\n");
+}
+
+/* After an orderly end: files that rows name, and no others. */
+static void check_files(void)
+{
+    char path[96];
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    snprintf(path, sizeof path, "%s/convd.db", data);
+    EQ(SQLITE_OK, sqlite3_open(path, &db));
+    int rc = sqlite3_prepare_v2(db, "SELECT count(*) FROM blob WHERE file IS NOT NULL", -1, &q, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW) {
+        size_t named = (size_t)sqlite3_column_int64(q, 0), there = dir_files(data);
+        sum.leaked += named != there;
+        if (named != there) print_error("%zu files, %zu of them named\n", there, named);
+    }
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+}
+
 /* Tells it with the calls from..to struck, in a fresh directory; returns how many calls there were. */
 static unsigned once(enum disk_action action, unsigned from, unsigned to)
 {
     struct facts f = {.small_deleted = 0};
     struct server s;
-    bool ends = action == DISK_KILL || action == DISK_TEAR;
+    const bool ends = action == DISK_KILL || action == DISK_TEAR, lasts = to != from;
     dir_new(data);
-    atomic_store(&disk->calls, 0);
-    atomic_store(&disk->struck, 0);
+    memset(disk, 0, sizeof *disk);
     atomic_store(&disk->action, (int)action);
     atomic_store(&disk->from, from);
     atomic_store(&disk->to, to);
@@ -243,38 +295,39 @@ static unsigned once(enum disk_action action, unsigned from, unsigned to)
                                                         "--drain-delay", "0", NULL});
     unsetenv("LD_PRELOAD");
     if (started) {
-        tell(&s, &f, ends || to == from ? 20 : 0.2);
-        if (!ends && from) { /* the disk is well again: it must be noticed without a new start */
-            char job[JOB_ADDRESS];
-            if (to != from) atomic_store(&disk->from, 0);
-            bool taken = false;
-            for (double end = now() + 10; !taken && now() < end; usleep(20000))
-                taken = submit(&s, RUN, "img", small, job);
-            sum.stuck += !taken;
-            if (!taken) print_error("stuck: action %d, %u to %u\n", action, from, to);
-        }
+        watched = from == 0;
+        tell(&s, &f, ends || !lasts ? 20 : 0.2);
+        watched = false;
+        if (!ends && lasts) check_words(&s, action);
+        if (lasts) atomic_store(&disk->from, 0);
+        if (!ends && from) check_recovery(&s);
         kill(s.pid, SIGTERM);
     } else if (!ends) {
         sum.stuck++; /* without its store it would serve all the same */
-        print_error("no start: action %d, %u to %u\n", action, from, to);
+        print_error("no start\n");
     }
+    size_t bad = sum.stuck + sum.odd + sum.loose;
     if (server_wait(&s, 30) < 0) T_FAIL("the daemon does not end");
+    const unsigned calls = atomic_load(&disk->calls);
     sum.told++;
     sum.struck += atomic_load(&disk->struck) > 0;
-    unsigned calls = atomic_load(&disk->calls);
+    sum.loose += atomic_load(&disk->unsynced) + atomic_load(&disk->unsettled);
+    /* what could not be deleted is swept at the next start */
+    if (!ends && !lasts && (from == 0 || disk->kinds[from - 1] != DISK_UNLINK)) check_files();
     atomic_store(&disk->from, 0);
     check(&f);
+    if (bad + sum.loose) print_error("action %d, %u to %u\n", action, from, to);
     return calls;
 }
 
 static void verdict(const char *what)
 {
     print_message("%s: told %zu times, struck %zu; lost %zu, wrong %zu, damaged %zu, doubled %zu, "
-                  "files left %zu, no recovery %zu, unserved %zu, odd answers %zu\n",
+                  "files left %zu, no recovery %zu, unserved %zu, odd answers %zu, loose %zu\n",
                   what, sum.told, sum.struck, sum.lost, sum.wrong, sum.damaged, sum.doubled,
-                  sum.leaked, sum.stuck, sum.unserved, sum.odd);
+                  sum.leaked, sum.stuck, sum.unserved, sum.odd, sum.loose);
     EQ(0, sum.lost + sum.wrong + sum.damaged + sum.doubled + sum.leaked + sum.stuck +
-              sum.unserved + sum.odd);
+              sum.unserved + sum.odd + sum.loose);
     memset(&sum, 0, sizeof sum);
 }
 

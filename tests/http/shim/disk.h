@@ -18,5 +18,9 @@ struct disk_control {
     atomic_uint struck;   /* so far                                 */
     atomic_int action;
     unsigned char kinds[DISK_MOST]; /* of the calls, in their order */
+    /* What a power cut could undo, though the process has gone on: */
+    atomic_uint unsynced;  /* renames of files whose bytes were not synced */
+    atomic_uint unsettled; /* renames that are not followed by a sync of the directory */
+    atomic_uint syncs;     /* that succeeded                               */
 };
 #endif
