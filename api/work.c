@@ -561,6 +561,7 @@ bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool
         w->timing.encode_ms = api_now_ms() - from;
     }
     give_rest(w, &h);
+    convd_bytes_trim(&w->body); /* a slow reader holds what the answer has, not what it might have had */
     return fine;
 }
 

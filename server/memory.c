@@ -9,7 +9,7 @@
 
 #define CLASS_LEAST 4096u /* bytes of the smallest class                                          */
 #define CLASSES     144   /* up to 2^48                                                           */
-#define LOOK_AHEAD  3 /* larger classes a buffer may be borrowed from                          */
+#define LOOK_AHEAD  4 /* larger classes a buffer may be borrowed from: twice as large            */
 #define MAPPED_FROM                                                                                \
     (256u * 1024u) /* classes from here on are mappings of their own: freed means gone     */
 #define HEAD 64u   /* the block's header; keeps the caller's part 64-byte aligned          */

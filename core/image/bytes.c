@@ -2,6 +2,19 @@
 #include <string.h>
 #include "image.h"
 
+/* The bytes in room of that size, at least b->n. False without memory, and nothing has changed. */
+static bool move(struct convd_bytes *b, size_t room)
+{
+    uint8_t *data = convd_take(b->memory, room);
+    if (!data)
+        return false;
+    if (b->n)
+        memcpy(data, b->data, b->n);
+    convd_give(b->memory, b->data, b->room);
+    b->data = data;
+    b->room = room;
+    return true;
+}
 bool convd_bytes_reserve(struct convd_bytes *b, size_t more)
 {
     size_t want;
@@ -9,17 +22,13 @@ bool convd_bytes_reserve(struct convd_bytes *b, size_t more)
         return false;
     if (want <= b->room)
         return true;
-    if (want < b->room + b->room / 2)
-        want = b->room + b->room / 2;
-    uint8_t *data = convd_take(b->memory, want);
-    if (!data)
-        return false;
-    if (b->n)
-        memcpy(data, b->data, b->n);
-    convd_give(b->memory, b->data, b->room);
-    b->data = data;
-    b->room = want;
-    return true;
+    return move(b, want < b->room + b->room / 2 ? b->room + b->room / 2 : want);
+}
+void convd_bytes_trim(struct convd_bytes *b)
+{
+    enum { LITTLE = 1 << 20 }; /* not worth a copy */
+    if (b->n && b->room > LITTLE && b->room / 2 > b->n)
+        move(b, b->n);
 }
 bool convd_bytes_put(struct convd_bytes *b, const void *data, size_t n)
 {

@@ -46,6 +46,8 @@ struct convd_bytes {
 };
 bool convd_bytes_reserve(struct convd_bytes *b, size_t more); /* room for n + more; false without memory */
 bool convd_bytes_put(struct convd_bytes *b, const void *data, size_t n);
+/* Gives back room that bytes which will stay for a while do not need, where it is much. */
+void convd_bytes_trim(struct convd_bytes *b);
 void convd_bytes_release(struct convd_bytes *b);
 
 /* A picture to encode: u8 or u16 interleaved (1 gray, 2 gray+alpha, 3 RGB, 4 RGBA) or f32 interleaved RGB/gray for HDR. */

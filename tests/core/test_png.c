@@ -162,6 +162,24 @@ TEST(any_number_of_workers_writes_the_same_bytes)
     }
     convd_pool_free(pool);
 }
+/* Room that is much and not needed is given back; a little is not worth a copy. */
+TEST(bytes_are_trimmed_where_much_is_left)
+{
+    static const struct {
+        size_t room, n, left;
+    } cases[] = {{4 << 20, 1000, 1000}, {4 << 20, 3 << 20, 4 << 20}, {1 << 20, 10, 1 << 20}, {4 << 20, 0, 4 << 20}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct convd_bytes b = {0};
+        OK(convd_bytes_reserve(&b, cases[i].room));
+        for (size_t k = 0; k < cases[i].n; k++) b.data[k] = (uint8_t)(k * 7);
+        b.n = cases[i].n;
+        convd_bytes_trim(&b);
+        EQ(cases[i].left, b.room);
+        EQ(cases[i].n, b.n);
+        for (size_t k = 0; k < b.n; k++) EQ((uint8_t)(k * 7), b.data[k]);
+        convd_bytes_release(&b);
+    }
+}
 TEST(encoding_appends)
 {
     struct convd_faults *f = convd_faults_new();
