@@ -36,7 +36,8 @@ TEST_SRC   := $(foreach d,$(TEST_DIRS:%=tests/%),$(filter-out $(call TEST_HELP,$
               $(wildcard tests/ops_all.c tests/simd_all.c)
 TESTS      := $(TEST_SRC:%.c=$(B)/%)
 # Tests in Python, and programs that they ask or that are run when asked for.
-SCRIPTS    := $(patsubst %.py,$(B)/%,$(wildcard tests/schema/*.py))
+SCRIPT_LIB := $(wildcard tests/schema/lib_*.py)
+SCRIPTS    := $(patsubst %.py,$(B)/%,$(filter-out $(SCRIPT_LIB),$(wildcard tests/schema/*.py)))
 ASKED_SRC  := $(wildcard tests/schema/*.c tests/learn/*.c)
 ASKED      := $(ASKED_SRC:%.c=$(B)/%)
 EMBED      := $(if $(wildcard tests/core/embed.c),$(B)/tests/core/embed)
@@ -193,7 +194,9 @@ $(B)/$(1:%.c=%): $(B)/$(1:%.c=%.o) $(patsubst %.c,$(B)/%.o,$(call TEST_HELP,$(pa
 	    $$(TEST_LIBS) $$(SERVER_LIBS) $$(API_LIBS) $$(CORE_LIBS) -lm
 endef
 $(foreach t,$(TEST_SRC) $(ASKED_SRC),$(eval $(call TEST_RULE,$t)))
-$(SCRIPTS): $(B)/%: %.py
+$(SCRIPT_LIB:%=$(B)/%): $(B)/%: %
+	@mkdir -p $(@D) && install -m 644 $< $@
+$(SCRIPTS): $(B)/%: %.py $(SCRIPT_LIB:%=$(B)/%)
 	@mkdir -p $(@D) && install -m 755 $< $@
 
 # Preloaded into the daemon by a test.

@@ -1,24 +1,9 @@
 /* link: -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=aligned_alloc */
 /* A warm request asks the C library's heap for nothing: all its memory comes from where it was told. (What codec
  * libraries do inside is theirs; this picture is read and written by our own code.) */
+#include "../heap.h"
 #include "../t.h"
 #include "lib_work.h"
-
-static volatile bool watching; /* compilers know that malloc looks at no variables */
-static volatile size_t heap;
-
-#define WATCH(RETURN, NAME, PARAMETERS, ARGUMENTS)                                                 \
-    RETURN __real_##NAME PARAMETERS;                                                               \
-    RETURN __wrap_##NAME PARAMETERS;                                                               \
-    RETURN __wrap_##NAME PARAMETERS                                                                \
-    {                                                                                              \
-        heap = heap + watching;                                                                          \
-        return __real_##NAME ARGUMENTS;                                                            \
-    }
-WATCH(void *, malloc, (size_t n), (n))
-WATCH(void *, calloc, (size_t k, size_t n), (k, n))
-WATCH(void *, realloc, (void *p, size_t n), (p, n))
-WATCH(void *, aligned_alloc, (size_t a, size_t n), (a, n))
 
 static const struct {
     const char *pipeline, *format;

@@ -2,23 +2,8 @@
 /* Between the first step and the last learning asks the heap for nothing. */
 #include "../../core/learn/learn.h"
 #include "../../core/threads.h"
+#include "../heap.h"
 #include "../t.h"
-
-static volatile bool watching; /* compilers know that malloc looks at no variables */
-static volatile size_t heap;
-
-#define WATCH(RETURN, NAME, PARAMETERS, ARGUMENTS)                                                 \
-    RETURN __real_##NAME PARAMETERS;                                                               \
-    RETURN __wrap_##NAME PARAMETERS;                                                               \
-    RETURN __wrap_##NAME PARAMETERS                                                                \
-    {                                                                                              \
-        heap = heap + watching;                                                                    \
-        return __real_##NAME ARGUMENTS;                                                            \
-    }
-WATCH(void *, malloc, (size_t n), (n))
-WATCH(void *, calloc, (size_t k, size_t n), (k, n))
-WATCH(void *, realloc, (void *p, size_t n), (p, n))
-WATCH(void *, aligned_alloc, (size_t a, size_t n), (a, n))
 
 enum { SIDE = 9, SAMPLES = 14 };
 

@@ -7,29 +7,11 @@ built-in ones, one for every operation, and mutants of all these (SEED, MUTANTS 
 import base64, copy, glob, json, math, os, random, subprocess, sys, warnings
 from concurrent.futures import ProcessPoolExecutor
 
+import lib_report
+
 NAME = "schema/agree"
-SKIPPED = "[  SKIPPED ] 1 test(s), listed below:"
 
-
-def say(tests):
-    """tests: [(name, ok)]; the lines that tools/run-tests counts."""
-    failed = [n for n, ok in tests if not ok]
-    print("[==========] %s: %d test(s) run." % (NAME, len(tests)))
-    print("[  PASSED  ] %d test(s)." % (len(tests) - len(failed)))
-    for n in failed:
-        print("[  FAILED  ] " + n)
-    return 1 if failed else 0
-
-
-try:
-    import jsonschema
-    VALIDATOR = jsonschema.Draft202012Validator
-except (ImportError, AttributeError):
-    print("the tests of the schema want python3-jsonschema 4.0 or later, which is not there")
-    print("[==========] %s: 1 test(s) run." % NAME)
-    print("[  PASSED  ] 0 test(s).")
-    print(SKIPPED)
-    sys.exit(0)
+jsonschema, VALIDATOR = lib_report.validator(NAME)
 
 DATA = os.environ.get("TESTDATA", "tests/data")
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(DATA)))  # of the repository
@@ -502,7 +484,7 @@ def main():
         part = slice(at, at + len(jobs))
         tests.append((name + "_have_the_same_verdict", show(name, jobs, faults[part], results[part])))
         at += len(jobs)
-    return say(tests)
+    return lib_report.say(NAME, tests)
 
 
 if __name__ == "__main__":

@@ -3,27 +3,11 @@
 have that status, a media type that is listed, the headers that are listed, and JSON that fits its schema."""
 import array, http.client, json, os, re, resource, signal, socket, subprocess, sys, tempfile, threading, time
 
+import lib_report
+
 NAME = "schema/openapi"
 
-
-def say(tests):
-    failed = [n for n, ok in tests if not ok]
-    print("[==========] %s: %d test(s) run." % (NAME, len(tests)))
-    print("[  PASSED  ] %d test(s)." % (len(tests) - len(failed)))
-    for n in failed:
-        print("[  FAILED  ] " + n)
-    return 1 if failed else 0
-
-
-try:
-    import jsonschema
-    VALIDATOR = jsonschema.Draft202012Validator
-except (ImportError, AttributeError):
-    print("the tests of the description want python3-jsonschema 4.0 or later, which is not there")
-    print("[==========] %s: 1 test(s) run." % NAME)
-    print("[  PASSED  ] 0 test(s).")
-    print("[  SKIPPED ] 1 test(s), listed below:")
-    sys.exit(0)
+jsonschema, VALIDATOR = lib_report.validator(NAME)
 
 PROGRAM = os.environ.get("CONVD", "build/convd")
 
@@ -409,7 +393,7 @@ def main():
     text = json.dumps(schema["$defs"]["pipeline"]).replace("#/$defs/", "#/components/schemas/")
     same = json.loads(text) == doc["components"]["schemas"]["pipeline"]
     ends = [s.stop(signal.SIGKILL if n == "leaving" else signal.SIGTERM) for n, s in servers.items()]
-    return say([("every_status_of_every_route", not bad), ("head_and_options_everywhere", not other),
+    return lib_report.say(NAME, [("every_status_of_every_route", not bad), ("head_and_options_everywhere", not other),
                 ("the_schema_is_the_same_in_both", same), ("the_daemons_end_well", all(e in (0, -9) for e in ends))])
 
 
