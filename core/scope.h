@@ -1,4 +1,4 @@
-/* scope.h: how graph.c, steps.c and expand.c work together while steps are added. */
+/* scope.h: how graph.c, names.c, steps.c and expand.c work together while steps are added. */
 #ifndef CONVD_SCOPE_H
 #define CONVD_SCOPE_H
 #include "graph.h"
@@ -57,6 +57,19 @@ struct convd_new_step {
 int convd_add_op(struct convd_graph *g, const struct convd_new_step *s);
 /* Records an entry of the current list. NULL without memory. */
 struct convd_written *convd_record(struct convd_graph *g, const struct convd_new_step *s, const char *pipeline);
+/* names.c: the spec of that pipeline; NULL: none. */
+const struct convd_value *convd_pipeline_find(const struct convd_graph *g, const char *name);
+/* names.c: a fault for a name that is no noun ("operation"), with the nearest one. */
+void convd_unknown_name(struct convd_graph *g, int code, const char *member, const char *name,
+                        const char *noun);
+/* names.c: whether a step may have that id. */
+bool convd_id_fits(const char *id);
+/* names.c: adds what s describes: an op's step, or (op NULL, pipeline set) a pipeline. Moves the scope on. Returns the node or -1. */
+int convd_add_entry(struct convd_graph *g, struct convd_new_step *s, const char *pipeline,
+                    const struct convd_value *spec);
+/* names.c: looks a name up as chains do (pipelines, ops, kernels) and adds it; text NULL: without arguments. */
+int convd_add_named(struct convd_graph *g, struct convd_new_step *s, const char *name,
+                    const char *text);
 /* expand.c: the block's steps; returns the result's node, -1 after a fault. */
 int convd_add_block(struct convd_graph *g, const struct convd_new_step *s, struct convd_written *w);
 /* steps.c: adds a list in the current scope; returns the last node or -1. */
