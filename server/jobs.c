@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRESS_MS    100     /* between two events of progress                     */
 #define EXPIRE_MS      60000   /* between two looks for jobs and pictures that are old */
 #define REOPEN_MS      2000    /* between two tries to open a store that is away     */
-#define RETRY_MS       500     /* before something that the store refused is repeated */
-#define EVENTS_A_START 1000000 /* ids of events: so many for each start, so that they always grow */
 
 /* ---- the store ---- */
 
@@ -76,415 +73,6 @@ static bool open_store(struct jobs *k)
     return true;
 }
 
-/* ---- live jobs: all of it under the lock ---- */
-
-static struct job *find(struct jobs *k, const char *id)
-{
-    struct job *j = k->live;
-    while (j && strcmp(j->id, id) != 0) j = j->next;
-    return j;
-}
-
-static void free_job(struct job *j)
-{
-    for (size_t i = 0; i < j->n_events; i++) free(j->events[i].data);
-    free(j->events);
-    free(j->progress.data);
-    free(j);
-}
-
-static void drop(struct jobs *k, struct job *j)
-{
-    if (--j->holders > 0) return;
-    struct job **at = &k->live;
-    while (*at != j) at = &(*at)->next;
-    *at = j->next;
-    free_job(j);
-}
-
-static struct job *hold(struct jobs *k, const struct store_job *row)
-{
-    struct job *j = find(k, row->id);
-    if (!j && (j = calloc(1, sizeof *j))) {
-        j->jobs = k;
-        j->server = k->server;
-        memcpy(j->id, row->id, sizeof j->id);
-        j->type = job_type_find(row->type);
-        j->created = row->created;
-        j->next = k->live;
-        k->live = j;
-    }
-    if (!j) return NULL;
-    j->holders++;
-    if (row->starts >= j->starts) {
-        j->starts = row->starts;
-        j->started = row->started;
-    }
-    return j;
-}
-
-static uint64_t next_id(struct job *j)
-{
-    uint64_t least = (uint64_t)j->starts * EVENTS_A_START + 1;
-    j->last_event = j->last_event + 1 > least ? j->last_event + 1 : least;
-    return j->last_event;
-}
-
-/* last: nothing follows it; its id is the largest of this start, whoever says it again. */
-static void add_event(struct job *j, const char *kind, const char *data, bool last)
-{
-    if (j->n_events == j->room_events) {
-        size_t room = j->room_events ? 2 * j->room_events : 8;
-        struct job_event *more = realloc(j->events, room * sizeof *more);
-        if (!more) return;
-        j->events = more;
-        j->room_events = room;
-    }
-    char *copy = strdup(data);
-    if (!copy) return;
-    uint64_t most = ((uint64_t)j->starts + 1) * EVENTS_A_START - 1;
-    if (last && j->last_event < most) j->last_event = most - 1;
-    j->events[j->n_events++] = (struct job_event){next_id(j), kind, copy};
-    streams_wake(j);
-}
-
-/* ---- as JSON ---- */
-
-static void write_time(struct api_json *j, const char *name, int64_t ms)
-{
-    char text[48];
-    struct tm t;
-    time_t seconds = (time_t)(ms / 1000);
-    api_json_key(j, name);
-    if (ms == 0) {
-        api_json_null(j);
-        return;
-    }
-    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &t));
-    snprintf(text + n, sizeof text - n, ".%03dZ", (int)(ms % 1000));
-    api_json_string(j, text);
-}
-
-/* What is done and how long the rest takes at this pace. */
-static void write_progress(struct api_json *j, uint64_t done, uint64_t total, double eta)
-{
-    api_json_object(j);
-    api_json_key(j, "done");
-    api_json_integer(j, (intmax_t)done);
-    api_json_key(j, "total");
-    api_json_integer(j, (intmax_t)total);
-    api_json_key(j, "eta_s");
-    if (eta >= 0)
-        api_json_number(j, eta);
-    else
-        api_json_null(j);
-    api_json_end(j);
-}
-
-static double eta_of(const struct job *j)
-{
-    if (!j->running || j->done <= j->done_at_start || j->total < j->done) return -1;
-    double pace = (double)(clock_ms() - j->began) / (double)(j->done - j->done_at_start);
-    double eta = pace * (double)(j->total - j->done) * 1e-3;
-    return (double)(int64_t)(eta * 10 + 0.5) / 10;
-}
-
-static void write_error(struct api_json *j, const struct store_blob *error)
-{
-    struct convd_arena mem;
-    struct convd_faults f;
-    struct convd_value v;
-    convd_arena_init(&mem, NULL, 0);
-    convd_faults_init(&f, &mem);
-    api_json_key(j, "error");
-    if (error->data && api_json_parse(error->data, error->n, SIZE_MAX, &mem, &f, &v))
-        api_json_value(j, &v);
-    else
-        api_json_null(j);
-    convd_arena_release(&mem);
-}
-
-void jobs_write(struct jobs *k, const struct store_job *row, struct api_json *j)
-{
-    uint64_t done = row->done, total = row->total;
-    double eta = row->state == JOB_SUCCEEDED ? 0 : -1;
-    pthread_mutex_lock(&k->lock);
-    const struct job *live = find(k, row->id);
-    if (live && live->running && row->state == JOB_RUNNING) {
-        done = live->done;
-        total = live->total;
-        eta = eta_of(live);
-    }
-    pthread_mutex_unlock(&k->lock);
-    api_json_object(j);
-    api_json_key(j, "id");
-    api_json_string(j, row->id);
-    api_json_key(j, "type");
-    api_json_string(j, row->type);
-    api_json_key(j, "state");
-    api_json_string(j, job_state_words[row->state]);
-    write_time(j, "created", row->created);
-    write_time(j, "started", row->started);
-    write_time(j, "finished", row->finished);
-    api_json_key(j, "progress");
-    write_progress(j, done, total, eta);
-    write_error(j, &row->error);
-    api_json_end(j);
-}
-
-/* An event `state`, with the job as it is in the store. */
-static void publish_state(struct jobs *k, const char *id)
-{
-    struct store *store = atomic_load(&k->store);
-    struct convd_bytes text = {0};
-    struct store_job row;
-    if (!store || store->calls->job_get(store, id, &row) != STORE_OK) return;
-    struct api_json json = api_json_to(&text);
-    jobs_write(k, &row, &json);
-    bool over = row.state != JOB_QUEUED && row.state != JOB_RUNNING;
-    store_job_release(&row);
-    if (!json.failed && convd_bytes_put(&text, "", 1)) {
-        pthread_mutex_lock(&k->lock);
-        struct job *j = find(k, id);
-        if (j && !j->ended) {
-            add_event(j, "state", (const char *)text.data, over);
-            j->ended = over;
-            streams_wake(j);
-        }
-        pthread_mutex_unlock(&k->lock);
-    }
-    convd_bytes_release(&text);
-}
-
-/* ---- what a running job says ---- */
-
-void job_progress(struct job *j, uint64_t done, uint64_t total)
-{
-    struct jobs *k = j->jobs;
-    struct convd_bytes text = {0};
-    int64_t now = clock_ms();
-    pthread_mutex_lock(&k->lock);
-    j->done = done;
-    j->total = total;
-    if (now - j->progress_ms >= PROGRESS_MS || done == total) {
-        struct api_json json = api_json_to(&text);
-        write_progress(&json, done, total, eta_of(j));
-        if (!json.failed && convd_bytes_put(&text, "", 1)) {
-            free(j->progress.data);
-            j->progress = (struct job_event){next_id(j), "progress", strdup((char *)text.data)};
-            j->progress_ms = now;
-            streams_wake(j);
-        }
-    }
-    pthread_mutex_unlock(&k->lock);
-    convd_bytes_release(&text);
-}
-
-void job_pace(struct job *j, uint64_t done, uint64_t total)
-{
-    pthread_mutex_lock(&j->jobs->lock);
-    j->done_at_start = done;
-    j->began = clock_ms();
-    pthread_mutex_unlock(&j->jobs->lock);
-    job_progress(j, done, total);
-}
-
-void job_event(struct job *j, const char *kind, const char *data)
-{
-    pthread_mutex_lock(&j->jobs->lock);
-    add_event(j, kind, data, false);
-    pthread_mutex_unlock(&j->jobs->lock);
-}
-
-static void sleep_ms(long ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
-bool job_promise(struct job *j, size_t bytes)
-{
-    struct server *s = j->server;
-    if (bytes > memory_promise_most(s->memory)) {
-        convd_fault_limit(&j->faults, CONVD_TOO_MUCH_MEMORY, NULL,
-                          (double)memory_promise_most(s->memory), (double)bytes,
-                          "the plan needs %zu bytes, more than all together may take", bytes);
-        return false;
-    }
-    while (!atomic_load(&j->stop)) {
-        if (atomic_load(&s->workers.waiting) == 0 && memory_promise(s->memory, bytes)) return true;
-        sleep_ms(5);
-    }
-    return false;
-}
-
-void job_unpromise(struct job *j, size_t bytes)
-{
-    memory_unpromise(j->server->memory, bytes);
-    workers_wake(&j->server->workers);
-}
-
-const atomic_bool *job_slot_enter(struct job *j, size_t slot, int64_t timeout_ms)
-{
-    struct job_slot *s = &j->slots[slot % JOB_SLOTS];
-    atomic_store(&s->stop, false);
-    atomic_store(&s->deadline, timeout_ms ? clock_ms() + timeout_ms : 0);
-    if (atomic_load(&j->stop)) atomic_store(&s->stop, true);
-    return &s->stop;
-}
-
-bool job_slot_leave(struct job *j, size_t slot)
-{
-    struct job_slot *s = &j->slots[slot % JOB_SLOTS];
-    int64_t deadline = atomic_exchange(&s->deadline, 0);
-    return deadline && atomic_load(&s->stop) && clock_ms() >= deadline;
-}
-
-enum job_step job_put(struct job *j, const void *data, size_t n)
-{
-    struct store *store = atomic_load(&j->jobs->store);
-    return store->calls->sink_put(j->sink, data, n) == STORE_OK ? JOB_MORE : JOB_NO_ROOM;
-}
-
-static void stop_job(struct job *j)
-{
-    atomic_store(&j->stop, true);
-    for (size_t i = 0; i < JOB_SLOTS; i++) atomic_store(&j->slots[i].stop, true);
-}
-
-void jobs_cancelled(struct jobs *k, const char *id)
-{
-    pthread_mutex_lock(&k->lock);
-    struct job *j = find(k, id);
-    if (j) {
-        j->cancelled = true;
-        stop_job(j);
-    }
-    pthread_mutex_unlock(&k->lock);
-    publish_state(k, id);
-    jobs_changed(k);
-}
-
-/* ---- one job ---- */
-
-/* Tries until the store takes it or the server stops. */
-static void insist(struct job *j, enum store_status (*call)(struct store *s, const char *id))
-{
-    struct store *store = atomic_load(&j->jobs->store);
-    while (call(store, j->id) >= STORE_FULL && !j->jobs->stopping) sleep_ms(RETRY_MS);
-}
-
-static char *problem_of(struct job *j)
-{
-    struct convd_bytes text = {0};
-    if (convd_faults_count(&j->faults) == 0)
-        convd_fault(&j->faults, CONVD_NO_MEMORY, NULL, "no memory is left for this job");
-    if (api_problem_write(&j->faults, j->id, &text) && convd_bytes_put(&text, "", 1))
-        return (char *)text.data;
-    convd_bytes_release(&text);
-    return NULL;
-}
-
-/* Writes the end down; false: the store had no room for it, and all is to be done again. */
-static bool settle(struct job *j, enum job_step how)
-{
-    struct store *store = atomic_load(&j->jobs->store);
-    struct store_end end = {.state = how == JOB_DONE ? JOB_SUCCEEDED : JOB_FAILED,
-                            .done = j->done,
-                            .total = j->total,
-                            .media = j->media,
-                            .file_name = j->file_name};
-    char *error = how == JOB_DONE ? NULL : problem_of(j);
-    enum store_status status;
-    end.error = how == JOB_DONE ? NULL : error ? error : "{\"status\":503,\"code\":\"queue-full\"}";
-    if (how == JOB_DONE) {
-        end.sink = j->sink;
-        j->sink = NULL;
-        end.finished = store_now();
-        status = store->calls->job_finish(store, j->id, &end);
-    } else {
-        do {
-            end.finished = store_now();
-            status = store->calls->job_finish(store, j->id, &end);
-            if (status >= STORE_FULL) sleep_ms(RETRY_MS);
-        } while (status >= STORE_FULL && !j->jobs->stopping);
-    }
-    free(error);
-    return status < STORE_FULL;
-}
-
-static bool read_spec(struct job *j, const struct store_job *row)
-{
-    if (row->starts > JOB_STARTS) {
-        convd_fault_expected(&j->faults, CONVD_CANCELLED, NULL, "smaller or other inputs",
-                             "the process ended %u times while this job ran", row->starts - 1);
-        return false;
-    }
-    if (!row->spec.data || !j->type) {
-        convd_fault(&j->faults, API_STORE_UNAVAILABLE, NULL,
-                    row->spec.data ? "no job of this type is known here"
-                                   : "what was asked for is damaged on disk");
-        return false;
-    }
-    return api_json_parse(row->spec.data, row->spec.n, SIZE_MAX, &j->mem, &j->faults, &j->spec);
-}
-
-static enum job_step steps(struct job *j)
-{
-    struct store *store = atomic_load(&j->jobs->store);
-    j->sink = store->calls->sink_new(store);
-    enum job_step step = j->sink && j->type->begin(j) ? JOB_MORE : JOB_BROKEN;
-    while (step == JOB_MORE && !atomic_load(&j->stop)) {
-        convd_pool_yield(j->jobs->pool);
-        step = j->type->step(j);
-    }
-    j->type->end(j);
-    return step;
-}
-
-static void run(struct convd_task *task)
-{
-    struct job *j = (struct job *)(void *)((char *)task - offsetof(struct job, task));
-    struct jobs *k = j->jobs;
-    struct store *store = atomic_load(&k->store);
-    struct store_job row;
-    convd_arena_init(&j->mem, NULL, 0);
-    convd_faults_init(&j->faults, &j->mem);
-    j->library = saved_hold(&j->server->saved);
-    enum store_status got = store->calls->job_get(store, j->id, &row);
-    enum job_step step = JOB_BROKEN;
-    if (got == STORE_OK && row.state != JOB_RUNNING) { /* cancelled between its claim and now */
-        atomic_store(&j->cancelled, true);
-        atomic_store(&j->stop, true);
-    } else if (got == STORE_OK || got == STORE_DAMAGED) {
-        if (read_spec(j, &row)) step = steps(j);
-    } else {
-        step = JOB_NO_ROOM;
-    }
-    store_job_release(&row);
-    bool again = step == JOB_NO_ROOM;
-    if (!atomic_load(&j->stop) || step == JOB_DONE) {
-        if (!again) again = !settle(j, step);
-    } else {
-        again = true;
-    }
-    if (j->sink) store->calls->sink_drop(j->sink);
-    j->sink = NULL;
-    if (again && !j->cancelled) insist(j, store->calls->job_requeue);
-    api_library_free(j->library);
-    j->library = NULL;
-    convd_arena_release(&j->mem);
-    publish_state(k, j->id);
-    if (again && !j->cancelled && !k->stopping)
-        sleep_ms(RETRY_MS); /* the disk was full a moment ago */
-    pthread_mutex_lock(&k->lock);
-    j->running = false;
-    k->running--;
-    k->news = true;
-    drop(k, j);
-    pthread_cond_signal(&k->wake);
-    pthread_mutex_unlock(&k->lock);
-}
-
 /* ---- the coordinator ---- */
 
 static bool claim_one(struct jobs *k, struct store *store)
@@ -496,22 +84,22 @@ static bool claim_one(struct jobs *k, struct store *store)
         return false;
     }
     pthread_mutex_lock(&k->lock);
-    struct job *j = hold(k, &row);
+    struct job *j = jobs_hold(k, &row);
     if (j) {
         j->running = true;
         j->done = j->done_at_start = row.done;
         j->total = row.total;
         j->began = clock_ms();
         if (!j->cancelled) atomic_store(&j->stop, k->stopping);
-        j->task.run = run;
+        j->task.run = job_work_through;
         k->running++;
     }
     pthread_mutex_unlock(&k->lock);
     store_job_release(&row);
     if (!j) return false;
-    if (status == STORE_OK) publish_state(k, j->id);
+    if (status == STORE_OK) jobs_publish(k, j->id);
     if (convd_pool_submit(k->pool, &j->task)) return true;
-    run(&j->task);
+    job_work_through(&j->task);
     return false;
 }
 
@@ -642,7 +230,7 @@ void jobs_stop(struct jobs *k)
     pthread_mutex_lock(&k->lock);
     k->stopping = true;
     for (struct job *j = k->live; j; j = j->next) {
-        stop_job(j);
+        job_stop(j);
         j->ended = true;
         streams_wake(j);
     }
@@ -676,21 +264,17 @@ void jobs_release(struct jobs *k)
     pthread_mutex_destroy(&k->lock);
 }
 
-/* ---- listeners: what stream.c needs of the list ---- */
-
-struct job *jobs_hold(struct jobs *k, const struct store_job *row)
+void jobs_cancelled(struct jobs *k, const char *id)
 {
-    return hold(k, row);
-}
-
-void jobs_drop(struct job *j)
-{
-    drop(j->jobs, j);
-}
-
-void jobs_publish(struct jobs *k, const char *id)
-{
-    publish_state(k, id);
+    pthread_mutex_lock(&k->lock);
+    struct job *j = jobs_find(k, id);
+    if (j) {
+        j->cancelled = true;
+        job_stop(j);
+    }
+    pthread_mutex_unlock(&k->lock);
+    jobs_publish(k, id);
+    jobs_changed(k);
 }
 
 const struct job_type *job_type_find(const char *name)

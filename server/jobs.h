@@ -145,6 +145,17 @@ struct store *jobs_store(struct request *rq);
 /* Replies for a status that is not OK; what: "job", "pipeline". */
 void jobs_refuse(struct request *rq, enum store_status status, const char *what);
 
+/* ---- the list: jobs_live.c. hold, find and drop are called under the lock ---- */
+/* The job of a row, made if nobody has it; one holder more. NULL without memory. */
+struct job *jobs_hold(struct jobs *k, const struct store_job *row);
+struct job *jobs_find(struct jobs *k, const char *id); /* NULL: nobody holds it */
+void jobs_drop(struct job *j);
+/* An event `state`, with the job as it is in the store. */
+void jobs_publish(struct jobs *k, const char *id);
+/* ---- one of them: jobs_work.c ---- */
+void job_work_through(struct convd_task *task); /* on a thread of the jobs' pool */
+void job_stop(struct job *j);
+
 void jobs_queued(struct jobs *k); /* one was added */
 /* After the store said that it is cancelled. */
 void jobs_cancelled(struct jobs *k, const char *id);

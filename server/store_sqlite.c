@@ -1,15 +1,13 @@
-/* store_sqlite.c: the embedded store: open, migrate, write in groups, read, keep. See store.h and store_sqlite.h.
+/* store_sqlite.c: the embedded store: open, migrate, recover, keep. See store.h and store_sqlite.h.
  *
  * WAL with synchronous=FULL: a commit is on the disk when it returns. Bytes above 64 KiB are files (store_files.h): kept
  * before the row that names them is committed, removed after the row is gone; what a crash leaves in between is swept at
  * the next start. */
 #include "store_sqlite.h"
 #include "../api/embed.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define MIGRATION(NUMBER) EMBED(migration_##NUMBER, "server/migrations/" #NUMBER ".sql");
 #include "migrations/migrations.def"
@@ -24,310 +22,6 @@ enum { MIGRATIONS = sizeof migrations / sizeof *migrations };
 
 #define KEEP_FROM 256  /* pages of log from which they are moved into the database */
 #define CUT_FROM  8192 /* and from which the log begins anew: 32 MiB               */
-
-/* ---- statements ---- */
-
-static int bind(sqlite3_stmt *q, const char *types, va_list args)
-{
-    int rc = SQLITE_OK;
-    for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
-        if (*types == 's') {
-            const char *text = va_arg(args, const char *);
-            rc = text ? sqlite3_bind_text(q, i, text, -1, SQLITE_STATIC) : sqlite3_bind_null(q, i);
-        } else if (*types == 'b') {
-            const void *data = va_arg(args, const void *);
-            size_t n = va_arg(args, size_t);
-            rc = data ? sqlite3_bind_blob64(q, i, data, n, SQLITE_STATIC) : sqlite3_bind_null(q, i);
-        } else {
-            int64_t x = va_arg(args, int64_t);
-            rc = *types == 'r' && x == 0 ? sqlite3_bind_null(q, i) : sqlite3_bind_int64(q, i, x);
-        }
-    }
-    return rc;
-}
-
-static sqlite3_stmt *row(sqlite3 *db, int *rc, const char *sql, const char *types, va_list args)
-{
-    sqlite3_stmt *q = NULL;
-    *rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-    if (*rc == SQLITE_OK) *rc = bind(q, types, args);
-    if (*rc == SQLITE_OK) *rc = sqlite3_step(q);
-    if (*rc == SQLITE_ROW) return q;
-    sqlite3_finalize(q);
-    return NULL;
-}
-
-sqlite3_stmt *sq_row(sqlite3 *db, int *rc, const char *sql, const char *types, ...)
-{
-    va_list args;
-    va_start(args, types);
-    sqlite3_stmt *q = row(db, rc, sql, types, args);
-    va_end(args);
-    return q;
-}
-
-int sq_do(sqlite3 *db, const char *sql, const char *types, ...)
-{
-    va_list args;
-    int rc;
-    va_start(args, types);
-    sqlite3_stmt *q = row(db, &rc, sql, types, args);
-    va_end(args);
-    while (rc == SQLITE_ROW) rc = sqlite3_step(q);
-    sqlite3_finalize(q);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-enum store_status sq_status(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-        return STORE_OK;
-    case SQLITE_DONE:
-        return STORE_NONE;
-    case SQLITE_FULL:
-        return STORE_FULL;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return STORE_DAMAGED;
-    default:
-        return STORE_AWAY;
-    }
-}
-
-void sq_text(sqlite3_stmt *q, int column, char *out, size_t room)
-{
-    const char *text = (const char *)sqlite3_column_text(q, column);
-    snprintf(out, room, "%s", text ? text : "");
-}
-
-/* ---- the writer ---- */
-
-static int begin(struct sq *s)
-{
-    return sq_do(s->write, "BEGIN IMMEDIATE", "");
-}
-
-static void rollback(struct sq *s)
-{
-    if (!sqlite3_get_autocommit(s->write)) sq_do(s->write, "ROLLBACK", "");
-}
-
-/* Every op of the list in one transaction; false: nothing of it was kept, *why says why. */
-static bool commit(struct sq *s, struct sq_op *list, enum store_status *why)
-{
-    int rc = begin(s);
-    for (struct sq_op *op = list; op && rc == SQLITE_OK; op = op->next) {
-        rc = sq_do(s->write, "SAVEPOINT op", "");
-        if (rc != SQLITE_OK) break;
-        op->status = op->run(s, op->arg);
-        if (op->status != STORE_OK && op->status != STORE_NONE && op->status != STORE_STATE)
-            rc = op->status == STORE_FULL      ? SQLITE_FULL
-                 : op->status == STORE_DAMAGED ? SQLITE_CORRUPT
-                                               : SQLITE_IOERR;
-        else if (op->status != STORE_OK)
-            rc = sq_do(s->write, "ROLLBACK TO op", "");
-        if (rc == SQLITE_OK) rc = sq_do(s->write, "RELEASE op", "");
-    }
-    if (rc == SQLITE_OK) rc = sq_do(s->write, "COMMIT", "");
-    *why = sq_status(rc);
-    if (rc != SQLITE_OK) rollback(s);
-    return rc == SQLITE_OK;
-}
-
-/* One alone; with the reserve where it may have it. */
-static void commit_one(struct sq *s, struct sq_op *op)
-{
-    struct sq_op *next = op->next;
-    enum store_status why;
-    op->next = NULL;
-    bool kept = commit(s, op, &why);
-    if (!kept && why == STORE_FULL && op->frees) {
-        files_reserve_drop(&s->files);
-        kept = commit(s, op, &why);
-    }
-    if (!kept) op->status = why;
-    op->next = next;
-}
-
-static void note_health(struct sq *s, const struct sq_op *list)
-{
-    enum store_status worst = STORE_OK;
-    for (const struct sq_op *op = list; op; op = op->next)
-        if (op->status >= STORE_FULL) worst = op->status;
-    if (worst == STORE_OK && atomic_load(&s->sick) == STORE_OK) return;
-    pthread_mutex_lock(&s->lock);
-    snprintf(s->words, sizeof s->words, "%s",
-             worst == STORE_OK     ? ""
-             : worst == STORE_FULL ? "no room is left under --data"
-                                   : sqlite3_errmsg(s->write));
-    atomic_store(&s->sick, (int)worst);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void *write_loop(void *arg)
-{
-    struct sq *s = arg;
-    pthread_mutex_lock(&s->lock);
-    for (;;) {
-        while (!s->first && !s->stopping) pthread_cond_wait(&s->came, &s->lock);
-        if (!s->first) break;
-        struct sq_op *list = s->first;
-        s->first = NULL;
-        s->last = &s->first;
-        pthread_mutex_unlock(&s->lock);
-        enum store_status why;
-        if (!list->next || !commit(s, list, &why))
-            for (struct sq_op *op = list; op; op = op->next) commit_one(s, op);
-        note_health(s, list);
-        pthread_mutex_lock(&s->lock);
-        while (list) { /* an op is gone as soon as its caller may look */
-            struct sq_op *next = list->next;
-            list->done = true;
-            list = next;
-        }
-        pthread_cond_broadcast(&s->went);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
-enum store_status sq_write(struct sq *s, enum store_status (*run)(struct sq *s, void *arg),
-                           void *arg, bool frees)
-{
-    struct sq_op op = {.run = run, .arg = arg, .frees = frees};
-    if (s->read_only) return STORE_AWAY;
-    pthread_mutex_lock(&s->lock);
-    *s->last = &op;
-    s->last = &op.next;
-    pthread_cond_signal(&s->came);
-    while (!op.done) pthread_cond_wait(&s->went, &s->lock);
-    pthread_mutex_unlock(&s->lock);
-    return op.status;
-}
-
-/* ---- blobs ---- */
-
-static void checksum(const void *data, size_t n, uint8_t sum[16])
-{
-    XXH128_canonical_t c;
-    XXH128_canonicalFromHash(&c, XXH3_128bits(data, n));
-    memcpy(sum, c.digest, 16);
-}
-
-enum store_status sq_blob_make(struct sq *s, const void *data, size_t n, struct sq_blob *b)
-{
-    *b = (struct sq_blob){.data = n ? data : "", .n = n};
-    checksum(b->data, n, b->sum);
-    if (n <= SQ_INLINE) return STORE_OK;
-    if (!files_room(&s->files, n)) return STORE_FULL;
-    struct file_draft d;
-    enum store_status status = files_begin(&s->files, &d);
-    if (status != STORE_OK) return status;
-    status = files_append(&d, data, n);
-    if (status != STORE_OK) {
-        files_drop(&s->files, &d);
-        return status;
-    }
-    status = files_keep(&s->files, &d);
-    if (status != STORE_OK) return status;
-    b->data = NULL;
-    memcpy(b->file, d.name, sizeof b->file);
-    return STORE_OK;
-}
-
-void sq_blob_drop(struct sq *s, struct sq_blob *b)
-{
-    if (b->file[0]) files_remove(&s->files, b->file);
-    b->file[0] = 0;
-}
-
-enum store_status sq_blob_insert(struct sq *s, const struct sq_blob *b, int64_t *id)
-{
-    *id = 0;
-    int rc = sq_do(s->write, "INSERT INTO blob (size, sum, data, file) VALUES (?, ?, ?, ?)", "ibbs",
-                   (int64_t)b->n, b->sum, sizeof b->sum, b->data, b->n, b->data ? NULL : b->file);
-    if (rc == SQLITE_OK) *id = sqlite3_last_insert_rowid(s->write);
-    return sq_status(rc);
-}
-
-static bool gone_add(struct sq_gone *gone, const char *name)
-{
-    if (gone->n == gone->room) {
-        size_t room = gone->room ? 2 * gone->room : 8;
-        void *more = realloc(gone->names, room * sizeof *gone->names);
-        if (!more) return false;
-        gone->names = more;
-        gone->room = room;
-    }
-    snprintf(gone->names[gone->n++], STORE_ID, "%s", name);
-    return true;
-}
-
-enum store_status sq_blob_delete(struct sq *s, int64_t id, struct sq_gone *gone)
-{
-    int rc;
-    if (id == 0) return STORE_OK;
-    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT file FROM blob WHERE id = ?", "i", id);
-    bool noted = true;
-    if (q && sqlite3_column_type(q, 0) == SQLITE_TEXT)
-        noted = gone_add(gone, (const char *)sqlite3_column_text(q, 0));
-    sqlite3_finalize(q);
-    if (!noted) return STORE_AWAY;
-    if (!q) return rc == SQLITE_DONE ? STORE_OK : sq_status(rc);
-    return sq_status(sq_do(s->write, "DELETE FROM blob WHERE id = ?", "i", id));
-}
-
-void sq_gone_finish(struct sq *s, struct sq_gone *gone, bool kept)
-{
-    for (size_t i = 0; i < gone->n && !kept; i++) files_remove(&s->files, gone->names[i]);
-    free(gone->names);
-    *gone = (struct sq_gone){0};
-}
-
-/* A file can go between the row and its opening: then the row is gone too. */
-static enum store_status missing(struct sq *s, int64_t id)
-{
-    int rc;
-    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT 1 FROM blob WHERE id = ?", "i", id);
-    sqlite3_finalize(q);
-    return q ? STORE_DAMAGED : STORE_NONE;
-}
-
-enum store_status sq_blob_read(struct sq *s, int64_t id, struct store_blob *out)
-{
-    int rc;
-    *out = (struct store_blob){0};
-    if (id == 0) return STORE_NONE;
-    sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT size, sum, data, file FROM blob WHERE id = ?", "i", id);
-    if (!q) return rc == SQLITE_DONE ? STORE_DAMAGED : sq_status(rc);
-    enum store_status status = STORE_DAMAGED;
-    size_t size = (size_t)sqlite3_column_int64(q, 0), got = (size_t)sqlite3_column_bytes(q, 2);
-    uint8_t want[16] = {0}, sum[16];
-    char file[STORE_ID] = "";
-    bool inside = sqlite3_column_type(q, 3) != SQLITE_TEXT,
-         sound = sqlite3_column_bytes(q, 1) == 16;
-    if (sound) memcpy(want, sqlite3_column_blob(q, 1), 16);
-    if (!inside) sq_text(q, 3, file, sizeof file);
-    if (sound && inside && got == size) {
-        char *copy = malloc(size + 1); /* texts get a NUL behind them */
-        const void *data = sqlite3_column_blob(q, 2);
-        if (copy && size) memcpy(copy, data, size);
-        if (copy) copy[size] = 0;
-        status = copy ? STORE_OK : STORE_AWAY;
-        *out = (struct store_blob){.data = copy, .n = size};
-    }
-    sqlite3_finalize(q);
-    if (sound && !inside) status = files_map(&s->files, file, size, out);
-    if (status == STORE_NONE) return missing(s, id);
-    if (status != STORE_OK) return status;
-    checksum(out->data, out->n, sum);
-    if (memcmp(sum, want, 16) == 0) return STORE_OK;
-    store_blob_release(out);
-    return STORE_DAMAGED;
-}
 
 /* ---- open ---- */
 
@@ -387,12 +81,12 @@ static bool migrate(struct sq *s, char why[256])
         char set[64];
         snprintf(set, sizeof set, "PRAGMA user_version = %lld", (long long)i + 1);
         bool fine =
-            begin(s) == SQLITE_OK &&
+            sq_begin(s) == SQLITE_OK &&
             sqlite3_exec(s->write, (const char *)migrations[i], NULL, NULL, NULL) == SQLITE_OK &&
             sq_do(s->write, set, "") == SQLITE_OK && sq_do(s->write, "COMMIT", "") == SQLITE_OK;
         if (fine) continue;
         snprintf(why, 256, "schema %lld: %.160s", (long long)i + 1, sqlite3_errmsg(s->write));
-        rollback(s);
+        sq_rollback(s);
         return false;
     }
     if (version >= 0) return true;
@@ -455,7 +149,7 @@ static bool open_all(struct sq *s, const char *dir, char why[256])
     s->read = connect_to(dir, SQLITE_OPEN_READWRITE, why);
     s->keep = s->read ? connect_to(dir, SQLITE_OPEN_READWRITE, why) : NULL;
     if (!s->keep) return false;
-    s->writing = pthread_create(&s->writer, NULL, write_loop, s) == 0;
+    s->writing = pthread_create(&s->writer, NULL, sq_write_loop, s) == 0;
     if (!s->writing) snprintf(why, 256, "no thread to write with");
     return s->writing;
 }

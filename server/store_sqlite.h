@@ -48,10 +48,19 @@ enum store_status sq_status(int rc);
 /* Text of a column, cut to room. */
 void sq_text(sqlite3_stmt *q, int column, char *out, size_t room);
 
+/* Names in the first column, one behind the other; finalizes q, whose first step gave rc. */
+enum store_status sq_names(sqlite3_stmt *q, int rc, char **names);
+
 /* ---- writing ---- */
 /* Gives the op to the writer and waits. */
 enum store_status sq_write(struct sq *s, enum store_status (*run)(struct sq *s, void *arg),
                            void *arg, bool frees);
+
+/* The writer's thread; arg is the struct sq. */
+void *sq_write_loop(void *arg);
+/* For who writes before that thread is there. */
+int sq_begin(struct sq *s);
+void sq_rollback(struct sq *s);
 
 /* ---- blobs ---- */
 /* Bytes on their way into a row: small ones stay where they are, large ones are a file already. */
@@ -78,8 +87,11 @@ void sq_gone_finish(struct sq *s, struct sq_gone *gone, bool kept);
 /* With read_lock held: reads and checks. NONE when row is 0. */
 enum store_status sq_blob_read(struct sq *s, int64_t row, struct store_blob *out);
 
+/* The sink as a blob: its file is durable from here on. */
+enum store_status sq_sink_close(struct store_sink *k, struct sq_blob *b);
+
 extern const struct store_calls sq_calls;
-/* store_sqlite_jobs.c, store_sqlite_named.c */
+/* store_sqlite_jobs.c, store_sqlite_life.c, store_sqlite_named.c */
 enum store_status sq_job_add(struct store *f, const char *id, const char *type, int64_t created,
                              const struct store_part *spec, const struct store_part *parts,
                              size_t n);

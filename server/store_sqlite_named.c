@@ -96,6 +96,17 @@ enum store_status sq_pipeline_get(struct store *f, const char *name, struct stor
     return status;
 }
 
+enum store_status sq_pipeline_names(struct store *f, char **names)
+{
+    struct sq *s = sq_of(f);
+    int rc;
+    pthread_mutex_lock(&s->read_lock);
+    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT name FROM pipeline ORDER BY name", "");
+    enum store_status status = sq_names(q, rc, names);
+    pthread_mutex_unlock(&s->read_lock);
+    return status;
+}
+
 static enum store_status delete_pipeline(struct sq *s, void *arg)
 {
     struct named *p = arg;

@@ -22,11 +22,6 @@ struct stream {
     bool suspended, ended, told;
 };
 
-/* of jobs.c, under its lock */
-struct job *jobs_hold(struct jobs *k, const struct store_job *row);
-void jobs_drop(struct job *j);
-void jobs_publish(struct jobs *k, const char *id);
-
 /* The first event behind what was sent, or NULL. */
 static const struct job_event *next_event(const struct stream *s)
 {
