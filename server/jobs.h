@@ -90,7 +90,8 @@ struct job {
     unsigned starts;
     int64_t created, started, began; /* ms since 1970; clock_ms */
     uint64_t done, total, done_at_start;
-    uint64_t last_event;
+    uint64_t last_event; /* id */
+    uint32_t counted;    /* number of the last event that has one */
     struct job_event *events;
     size_t n_events, room_events;
     struct job_event progress; /* the latest only  */
@@ -103,8 +104,9 @@ struct job {
 void job_progress(struct job *j, uint64_t done, uint64_t total);
 /* From here on the rest is reckoned at a new pace. */
 void job_pace(struct job *j, uint64_t done, uint64_t total);
-/* An event of the type's own, kept for those who come later; data is JSON. */
-void job_event(struct job *j, const char *kind, const char *data);
+/* The event of the type's own with this number, from 1, kept for those who come later; data is JSON. A job that begins anew
+ * or goes on says the same under the same number. */
+void job_event(struct job *j, uint32_t number, const char *kind, const char *data);
 /* Waits until so much memory is promised, behind all requests. False: the job was stopped, or it can never be (a fault). */
 bool job_promise(struct job *j, size_t bytes);
 void job_unpromise(struct job *j, size_t bytes);

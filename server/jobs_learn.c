@@ -152,7 +152,7 @@ static void news(void *self, const struct convd_learn_news *n)
     struct api_json json = api_json_to(&text);
     api_learn_curve_row(&json, (size_t)n->epoch, n->curve);
     if (!json.failed && convd_bytes_put(&text, "", 1))
-        job_event(l->job, "epoch", (const char *)text.data);
+        job_event(l->job, (uint32_t)n->epoch, "epoch", (const char *)text.data);
     convd_bytes_release(&text);
 }
 

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PROGRESS_MS    100     /* between two events of progress */
-#define EVENTS_A_START 1000000 /* ids of events: so many for each start, so that they always grow */
+#define PROGRESS_MS 100 /* between two events of progress */
 
 /* ---- the list ---- */
 
@@ -58,15 +57,20 @@ struct job *jobs_hold(struct jobs *k, const struct store_job *row)
     return j;
 }
 
+/* Ids of events grow over restarts, too, so that a listener who comes back (Last-Event-ID) hears the rest and nothing twice:
+ * one that is counted (an epoch) always has the id of its number, whoever comes to it again; those between have the
+ * milliseconds since the job came behind that; what comes last has the largest that JavaScript counts to. */
+#define COUNTED(NUMBER) ((uint64_t)(NUMBER) << 32)
+#define LAST_ID         (((uint64_t)1 << 53) - 1)
+
 static uint64_t next_id(struct job *j)
 {
-    uint64_t least = (uint64_t)j->starts * EVENTS_A_START + 1;
-    j->last_event = j->last_event + 1 > least ? j->last_event + 1 : least;
-    return j->last_event;
+    const int64_t age = store_now() - j->created;
+    const uint64_t least = COUNTED(j->counted) + (uint64_t)(age > 0 && age < UINT32_MAX ? age : 0);
+    return j->last_event = j->last_event + 1 > least ? j->last_event + 1 : least;
 }
 
-/* last: nothing follows it; its id is the largest of this start, whoever says it again. */
-static void add_event(struct job *j, const char *kind, const char *data, bool last)
+static void add_event(struct job *j, uint64_t id, const char *kind, const char *data)
 {
     if (j->n_events == j->room_events) {
         size_t room = j->room_events ? 2 * j->room_events : 8;
@@ -77,9 +81,8 @@ static void add_event(struct job *j, const char *kind, const char *data, bool la
     }
     char *copy = strdup(data);
     if (!copy) return;
-    uint64_t most = ((uint64_t)j->starts + 1) * EVENTS_A_START - 1;
-    if (last && j->last_event < most) j->last_event = most - 1;
-    j->events[j->n_events++] = (struct job_event){next_id(j), kind, copy};
+    j->last_event = id;
+    j->events[j->n_events++] = (struct job_event){id, kind, copy};
     streams_wake(j);
 }
 
@@ -181,7 +184,7 @@ void jobs_publish(struct jobs *k, const char *id)
         pthread_mutex_lock(&k->lock);
         struct job *j = jobs_find(k, id);
         if (j && !j->ended) {
-            add_event(j, "state", (const char *)text.data, over);
+            add_event(j, over ? LAST_ID : next_id(j), "state", (const char *)text.data);
             j->ended = over;
             streams_wake(j);
         }
@@ -223,9 +226,12 @@ void job_pace(struct job *j, uint64_t done, uint64_t total)
     job_progress(j, done, total);
 }
 
-void job_event(struct job *j, const char *kind, const char *data)
+void job_event(struct job *j, uint32_t number, const char *kind, const char *data)
 {
     pthread_mutex_lock(&j->jobs->lock);
-    add_event(j, kind, data, false);
+    if (COUNTED(number) > j->last_event) {
+        j->counted = number;
+        add_event(j, COUNTED(number), kind, data);
+    }
     pthread_mutex_unlock(&j->jobs->lock);
 }

@@ -258,8 +258,14 @@ static struct answer weights_of(const char *name)
     return a;
 }
 
+/* The last whole event of a stream that was left. */
+struct heard {
+    uint64_t id;
+    int epoch;
+};
+
 /* Waits for an epoch's row of the curve; the caller frees. */
-static char *first_row(const char *job)
+static char *first_row(const char *job, struct heard *heard)
 {
     char text[256], *from = NULL, *row = NULL;
     static char got[65536];
@@ -277,7 +283,36 @@ static char *first_row(const char *job)
     }
     close(fd);
     OK(row != NULL);
+    *heard = (struct heard){0};
+    for (char *at = got; (at = strstr(at, "\nid: "));) {
+        char *end = strstr(at, "\n\n"), *epoch = strstr(at, "{\"epoch\":");
+        if (!end) break;
+        heard->id = strtoull(at + 5, NULL, 10);
+        if (epoch && epoch < end) heard->epoch = atoi(epoch + 9);
+        at = end;
+    }
     return row;
+}
+
+/* Who comes back with the last id it has heard hears the rest, and each once. */
+static void hears_the_rest(const char *job, struct heard heard, int epochs)
+{
+    char line[64];
+    uint64_t before = heard.id;
+    snprintf(line, sizeof line, "Last-Event-ID: %llu", (unsigned long long)heard.id);
+    struct answer a =
+        fetch(&s, &(struct fetch){.path = job_at(job, "events"), .headers = {line}});
+    EQ(200, a.status);
+    for (const char *at = a.body; (at = strstr(at, "id: ")); at++) {
+        uint64_t id = strtoull(at + 4, NULL, 10);
+        if (id <= before) T_FAIL("%llu after %llu", (unsigned long long)id, (unsigned long long)before);
+        before = id;
+    }
+    int epoch = heard.epoch;
+    for (const char *at = a.body; (at = strstr(at, "{\"epoch\":")); at++) EQ(++epoch, atoi(at + 9));
+    EQ(epochs, epoch);
+    OK(answer_has(&a, "\"state\":\"succeeded\""));
+    answer_release(&a);
 }
 
 TEST(a_killed_job_goes_on_from_its_last_epoch_to_the_same_weights)
@@ -286,13 +321,15 @@ TEST(a_killed_job_goes_on_from_its_last_epoch_to_the_same_weights)
     const char *whole = start(JOB(LONG ",\"save_as\":\"whole\""), ARCHIVE_ZIP);
     job_wait(&s, whole, "succeeded");
     const char *job = start(JOB(LONG ",\"save_as\":\"resumed\""), ARCHIVE_ZIP);
-    char *row = first_row(job);
+    struct heard heard, more;
+    char *row = first_row(job, &heard);
     kill(s.pid, SIGKILL);
     server_wait(&s, 10);
     s = SERVER("--data", data);
-    free(first_row(job));   /* listeners hear of the epochs before */
-    EQ(0, server_stop(&s)); /* in good order */
+    free(first_row(job, &more));  /* listeners hear of the epochs before */
+    EQ(0, server_stop(&s));       /* in good order */
     s = SERVER("--data", data);
+    hears_the_rest(job, heard, 250);
     job_wait(&s, job, "succeeded");
     struct answer result = get(&s, job_at(job, "result"));
     if (!answer_has(&result, row)) T_FAIL("learned anew: no %s in %.400s", row, result.body);
