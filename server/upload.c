@@ -16,13 +16,14 @@ static bool refuse_large(struct request *rq)
     return false;
 }
 
-/* How large the buffer should be to hold n bytes: what the Content-Length promises where that is little, else
- * twice as much as there is, so that a promise alone takes no memory. */
+/* How large the buffer should be to hold n bytes: what the Content-Length promises where that is little or a quarter has
+ * come, so that a promise alone takes no memory; else twice as much as there is. */
 static size_t room_for(const struct request *rq, size_t n)
 {
     size_t most = request_body_most(rq), length = (size_t)rq->headers.length;
     size_t room = rq->upload.room ? rq->upload.room * 2 : UPLOAD_LEAST;
-    if (rq->headers.has_length && (length <= UPLOAD_TRUSTED || room > length)) room = length;
+    if (rq->headers.has_length && (length <= UPLOAD_TRUSTED || 4 * rq->upload.room >= length))
+        room = length;
     if (room < n) room = n;
     return room > most ? most : room;
 }
