@@ -177,7 +177,10 @@ struct convd_op {
     /* dL/dx and dL/d weights from dL/dy. NULL: no_gradient says why in words ("…: its result jumps"). */
     void (*backward)(const struct convd_back *b);
     const char *no_gradient;
-    bool back_writes; /* an op of one input whose backward knows `fresh`                    */
+    bool back_writes;   /* an op of one input whose backward knows `fresh`                  */
+    bool back_in_place; /* where that is so, dx may be the memory of dy                     */
+    bool back_by_channel; /* an op of one input: forward and backward may be called for some of the channels, as by_channel */
+    bool back_skips_x, back_skips_y; /* what it does not look at: it may be overwritten by then */
     size_t (*back_scratch)(const struct convd_site *s); /* NULL: none */
     /* What dx is made with and weights alone decide: bytes, and a part of the making, after each change of the weights.
      * NULL: nothing. */

@@ -280,8 +280,9 @@ TEST(rows_agree_with_ref)
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
         for (size_t n = 0; n < 150; n++)
             for (enum kind kind = 0; kind < KINDS; kind++)
-                for (int f = 0; f < 6; f++) {
-                    static const char *const words[] = {"copy", "max", "min", "add", "abs", "luma"};
+                for (int f = 0; f < 9; f++) {
+                    static const char *const words[] = {"copy", "max",  "min",       "add", "abs",
+                                                        "luma", "relu", "relu_back", "fill"};
                     float *a = row_of(&r, kind, n), *b = row_of(&r, kind, n),
                           *c = row_of(&r, kind, n);
                     float *y = guarded(n), *want = guarded(n);
@@ -311,9 +312,21 @@ TEST(rows_agree_with_ref)
                         s->abs(y, a, n);
                         ref->abs(want, a, n);
                         break;
-                    default:
+                    case 5:
                         s->luma(a, b, c, y, n);
                         ref->luma(a, b, c, want, n);
+                        break;
+                    case 6:
+                        s->relu(y, a, n);
+                        ref->relu(want, a, n);
+                        break;
+                    case 7: /* in place */
+                        s->relu_back(y, a, y, n);
+                        ref->relu_back(want, a, want, n);
+                        break;
+                    default:
+                        s->fill(y, n ? b[0] : 0, n);
+                        ref->fill(want, n ? b[0] : 0, n);
                         break;
                     }
                     for (size_t i = 0; i < n; i++) {

@@ -64,7 +64,7 @@ static bool mark(struct convd_net *net, struct convd_faults *f)
             fine &= mark_step(net, (int)v, f);
     for (size_t v = 0; v < g->n_nodes; v++) {
         struct net_node *x = &net->nodes[v];
-        x->front = NONE;
+        x->front = x->grad = NONE;
         if (x->live) net->order[net->n_order++] = (int)v;
         net->n_joins += x->joins;
     }
@@ -92,6 +92,7 @@ static void find_fronts(struct convd_net *net)
         const struct convd_node *n = &net->graph->nodes[net->order[k]];
         for (size_t i = 0; i < n->n_inputs; i++) {
             struct net_node *x = &net->nodes[n->inputs[i]];
+            x->readers++;
             if (x->live || x->front != NONE ||
                 net->graph->nodes[n->inputs[i]].kind == CONVD_NODE_TENSOR)
                 continue;
@@ -100,6 +101,19 @@ static void find_fronts(struct convd_net *net)
             net->front_count += align(numbers(site_of(net, n->inputs[i])->y));
         }
     }
+}
+
+/* Whether step v may write its map where its input's is: nobody else reads that one, and nobody looks at it on the way back. */
+static bool overwrites(const struct convd_net *net, int v)
+{
+    const struct convd_node *n = &net->graph->nodes[v];
+    const int u = n->inputs[0];
+    const struct net_node *x = &net->nodes[v], *from = &net->nodes[u];
+    return n->op->in_place && n->n_inputs == 1 && from->live && from->readers == 1 &&
+           u != net->node && !x->joins && !x->chance && !from->chance &&
+           numbers(site_of(net, v)->y) == numbers(site_of(net, u)->y) &&
+           (!x->wants || n->op->back_skips_x) &&
+           (!from->wants || net->graph->nodes[u].op->back_skips_y);
 }
 
 static void most_of(size_t *most, size_t x)
@@ -142,20 +156,30 @@ static void place(struct convd_net *net)
         const struct convd_site *s = site_of(net, v);
         const struct convd_op *op = net->graph->nodes[v].op;
         struct net_node *x = &net->nodes[v];
-        x->map = net->maps_end;
-        net->maps_end += align(numbers(s->y));
+        if (overwrites(net, v)) {
+            x->map = net->nodes[net->graph->nodes[v].inputs[0]].map;
+        } else {
+            x->map = net->maps_end;
+            net->maps_end += align(numbers(s->y));
+        }
         if (op->scratch) most_of(&net->scratch, op->scratch(s, s->y.h));
         place_back(net, v);
+        x->apart = op->back_by_channel && !op->digest && !x->joins && !x->chance;
         x->digest = op->digest_bytes ? op->digest_bytes(s) : 0;
         most_of(&net->digest, x->digest);
         x->keep = net->n_keep;
         if (x->joins && op->learning->keep) net->n_keep += op->learning->keep(s);
     }
     net->lane = net->maps_end;
-    for (size_t k = 0; k < net->n_order; k++) {
+    for (size_t k = net->n_order; k-- > 0;) {
         struct net_node *x = &net->nodes[net->order[k]];
-        x->grad = x->wants ? net->lane : NONE;
-        net->lane += x->wants ? align(numbers(site_of(net, net->order[k])->y)) : 0;
+        const struct convd_node *n = &net->graph->nodes[net->order[k]];
+        if (!x->wants) continue;
+        if (x->grad == NONE) {
+            x->grad = net->lane;
+            net->lane += align(numbers(site_of(net, net->order[k])->y));
+        }
+        if (x->writes && n->op->back_in_place) net->nodes[n->inputs[0]].grad = x->grad;
     }
     net->scratch = whole_lines(net->scratch);
     net->digest = whole_lines(net->digest);

@@ -14,6 +14,8 @@ struct net_node {
     bool writes;      /* its backward is the first to come to its input's gradient, and writes it */
     bool met;         /* some step's backward comes to its gradient      */
     bool written;     /* its gradient needs no zeros: another step writes it first                */
+    bool apart;       /* may be done for some of the channels            */
+    size_t readers;   /* steps that read its map                         */
     size_t map, grad; /* floats from a lane's begin                      */
     size_t front;     /* floats from an item's begin; NONE: not a front  */
     size_t keep;      /* of a join: doubles from the begin of `keep`     */

@@ -65,7 +65,15 @@ static float *scratch_of(const struct convd_net *net, size_t worker)
     return (float *)(void *)(net->scratches + worker * (net->scratch + 64));
 }
 
-static void forward(const struct pass *p, const struct place *at, int v)
+static struct convd_view some(struct convd_view v, struct convd_rows channels)
+{
+    if (v.data) v.data += channels.y0 * v.plane;
+    v.c = channels.y1 - channels.y0;
+    return v;
+}
+
+/* Step v; channels: all, or some where it is apart. */
+static void forward(const struct pass *p, const struct place *at, int v, struct convd_rows channels)
 {
     const struct convd_net *net = p->net;
     const struct convd_node *n = &net->graph->nodes[v];
@@ -74,7 +82,11 @@ static void forward(const struct pass *p, const struct place *at, int v)
     struct convd_view in[INPUTS];
     for (size_t i = 0; i < n->n_inputs; i++)
         in[i] = view_of(map_of(net, at, n->inputs[i]), s->x[i]);
-    const struct convd_view y = view_of(at->lane + x->map, s->y);
+    struct convd_view y = view_of(at->lane + x->map, s->y);
+    if (x->apart) {
+        in[0] = some(in[0], channels);
+        y = some(y, channels);
+    }
     struct convd_call call = {.site = s, .x = in, .scratch = scratch_of(net, at->worker)};
     if (x->digest) {
         call.digest = net->digests + at->worker * (net->digest + 64);
@@ -94,7 +106,7 @@ static char *sums_at(const struct convd_net *net, size_t worker, int v)
     return net->sums_of + worker * (net->sums + 64) + net->nodes[v].sums;
 }
 
-static void back(const struct pass *p, const struct place *at, int v)
+static void back(const struct pass *p, const struct place *at, int v, struct convd_rows channels)
 {
     const struct convd_net *net = p->net;
     const struct convd_node *n = &net->graph->nodes[v];
@@ -109,8 +121,13 @@ static void back(const struct pass *p, const struct place *at, int v)
     }
     for (size_t r = 0; n->op->params && n->op->params[r].name; r++)
         dweight[r] = x->dweight[r] == NONE ? NULL : partial + x->dweight[r];
-    const struct convd_view y = view_of(at->lane + x->map, s->y),
-                            dy = view_of(at->lane + x->grad, s->y);
+    struct convd_view y = view_of(at->lane + x->map, s->y), dy = view_of(at->lane + x->grad, s->y);
+    if (x->apart) {
+        in[0] = some(in[0], channels);
+        dx[0] = some(dx[0], channels);
+        y = some(y, channels);
+        dy = some(dy, channels);
+    }
     const struct convd_back b = {.site = s,
                                  .x = in,
                                  .y = &y,
@@ -171,6 +188,68 @@ static void change(const struct pass *p, struct place *at)
         convd_augment_map(&a, site_of(net, net->node)->y, at->item->target, target);
 }
 
+/* Steps of the order from k on, down or up to `end`, that follow each other and may be done for some of the channels. */
+static size_t run_of(const struct convd_net *net, size_t k, size_t end, bool down)
+{
+    size_t n = 0;
+    for (size_t at = k; at != end && net->nodes[net->order[at]].apart;
+         at += down ? (size_t)-1 : 1) {
+        const struct convd_node *v = &net->graph->nodes[net->order[at]];
+        const size_t next = down ? at - 1 : at + 1;
+        n++;
+        if (next == end || (down ? v->inputs[0] != net->order[next]
+                                 : net->graph->nodes[net->order[next]].inputs[0] != net->order[at]))
+            break;
+    }
+    return n;
+}
+
+enum {
+    SOME = 4096
+}; /* numbers of a map's channels that are taken through a run of steps together */
+
+/* Channels at a time where several steps take them one by one: they stay in the first level cache. */
+static ptrdiff_t channels_of(const struct convd_net *net, size_t k, size_t run, bool down)
+{
+    ptrdiff_t most = 1;
+    const ptrdiff_t c = site_of(net, net->order[k])->y.c;
+    for (size_t n = 0; n < run; n++) {
+        const struct convd_shape x = site_of(net, net->order[down ? k - n : k + n])->x[0];
+        if (x.h * x.w > most) most = x.h * x.w;
+    }
+    return run < 2 || most * c <= SOME ? c : most > SOME ? 1 : SOME / most;
+}
+
+static void go_forward(const struct pass *p, const struct place *at)
+{
+    const struct convd_net *net = p->net;
+    for (size_t k = p->from, run; k < p->to; k += run) {
+        run = run_of(net, k, p->to, false);
+        const ptrdiff_t c = site_of(net, net->order[k])->y.c,
+                        step = channels_of(net, k, run, false);
+        run += run == 0;
+        for (ptrdiff_t from = 0; from < c; from += step)
+            for (size_t n = 0; n < run; n++)
+                forward(p, at, net->order[k + n],
+                        (struct convd_rows){from, from + step < c ? from + step : c});
+    }
+}
+
+static void go_back(const struct pass *p, const struct place *at)
+{
+    const struct convd_net *net = p->net;
+    for (size_t k = p->to, run; k > p->from; k -= run) {
+        run = run_of(net, k - 1, p->from - 1, true);
+        const ptrdiff_t c = site_of(net, net->order[k - 1])->y.c,
+                        step = channels_of(net, k - 1, run, true);
+        run += run == 0;
+        for (ptrdiff_t from = 0; from < c; from += step)
+            for (size_t n = 1; n <= run; n++)
+                back(p, at, net->order[k - n],
+                     (struct convd_rows){from, from + step < c ? from + step : c});
+    }
+}
+
 static void sample(const struct pass *p, size_t worker, size_t i)
 {
     const struct convd_net *net = p->net;
@@ -182,9 +261,9 @@ static void sample(const struct pass *p, size_t worker, size_t i)
                        .item = item,
                        .worker = worker};
     if (p->batch->augment) change(p, &at);
-    for (size_t k = p->from; p->does & FORWARD && k < p->to; k++) forward(p, &at, net->order[k]);
+    if (p->does & FORWARD) go_forward(p, &at);
     if (p->does & LOSS) lose(p, &at, i);
-    for (size_t k = p->to; p->does & BACK && k-- > p->from;) back(p, &at, net->order[k]);
+    if (p->does & BACK) go_back(p, &at);
 }
 
 static bool stopped(const struct pass *p)

@@ -34,6 +34,8 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_add = {
     .name = "add",
     MERGE_ROW,
+    .back_skips_x = true,
+    .back_skips_y = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .fused = convd_fused_add,

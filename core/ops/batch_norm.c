@@ -177,6 +177,7 @@ const struct convd_op convd_op_batch_norm = {
     .cost = cost,
     .prepare = prepare,
     .forward = forward,
+    .back_skips_y = true,
     .backward = backward,
     .weight_shape = weight_shape,
     .pack = pack,

@@ -405,6 +405,7 @@ const struct convd_op convd_op_conv = {
     .scratch = scratch,
     .forward = forward,
     .backward = convd_conv_backward,
+    .back_skips_y = true,
     .back_writes = true,
     .back_scratch = convd_conv_back_scratch,
     .turned_bytes = convd_conv_turned_bytes,

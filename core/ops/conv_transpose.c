@@ -394,6 +394,7 @@ const struct convd_op convd_op_conv_transpose = {
     .scratch = scratch,
     .forward = forward,
     .backward = convd_conv_transpose_backward,
+    .back_skips_y = true,
     .back_scratch = convd_conv_transpose_back_scratch,
     .weight_shape = convd_conv_transpose_weight_shape,
     .pack = convd_conv_transpose_pack,

@@ -14,6 +14,7 @@ POINTWISE(f, back)
 const struct convd_op convd_op_exp = {
     .name = "exp",
     POINTWISE_ROW,
+    .back_skips_x = true,
     .summary = "e to the power of x",
     .aliases = "Exp",
     .example = "grayscale/scale:0.01/exp",

@@ -69,10 +69,10 @@ float convd_global_min(const struct convd_simd *simd, const struct convd_view *x
     return best(simd, x, c, false);
 }
 
-static void spread_row(float *to, float g, ptrdiff_t n, bool fresh)
+static void spread_row(const struct convd_back *call, float *to, float g, ptrdiff_t n)
 {
-    if (fresh)
-        for (ptrdiff_t j = 0; j < n; j++) to[j] = g;
+    if (call->fresh)
+        call->site->simd->fill(to, g, (size_t)n);
     else
         for (ptrdiff_t j = 0; j < n; j++) to[j] += g;
 }
@@ -85,6 +85,6 @@ void convd_global_spread(const struct convd_back *call, double factor)
         const float g = (float)((double)*convd_row(call->dy, r / dx->h, 0) * factor);
         n = dx->row == dx->w ? least(dx->h - r % dx->h, own.y1 - r)
                              : 1; /* a channel's rows are one */
-        spread_row(convd_row(dx, r / dx->h, r % dx->h), g, n * dx->w, call->fresh);
+        spread_row(call, convd_row(dx, r / dx->h, r % dx->h), g, n * dx->w);
     }
 }

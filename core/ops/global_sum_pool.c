@@ -31,6 +31,7 @@ const struct convd_op convd_op_global_sum_pool = {
     GLOBAL_ROW,
     .back_writes = true,
     .by_channel = true,
+    .back_by_channel = true,
     .summary = "sum of each channel",
     .aliases = "GlobalSumPool",
     .example = "grayscale/global_sum_pool",

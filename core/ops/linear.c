@@ -251,6 +251,7 @@ const struct convd_op convd_op_linear = {
     .scratch = scratch,
     .forward = forward,
     .backward = backward,
+    .back_skips_y = true,
     .weight_shape = weight_shape,
     .pack = pack,
     .look = look,

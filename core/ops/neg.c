@@ -26,6 +26,8 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_neg = {
     .name = "neg",
     POINTWISE_ROW,
+    .back_skips_x = true,
+    .back_skips_y = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "the number with the other sign",

@@ -13,7 +13,8 @@
 #define CONVD_OPS_POINTWISE_H
 #include "row.h"
 
-#define POINTWISE_LOOP(CALL)                                                                       \
+/* DO something with each run of n numbers, from x to y. */
+#define POINTWISE_RUNS(...)                                                                        \
     const struct convd_view *in = call->x, *out = call->y;                                         \
     const bool flat = in->row == in->w && out->row == out->w; /* a channel's rows are one */       \
     const ptrdiff_t n = flat ? out->w * (out->y1 - out->y0) : out->w;                              \
@@ -21,9 +22,10 @@
         for (ptrdiff_t i = out->y0; i < out->y1; i += flat ? out->y1 - out->y0 : 1) {              \
             const float *x = convd_row(in, c, i);                                                  \
             float *y = convd_row(out, c, i);                                                       \
-            INDEPENDENT                                                                            \
-            for (ptrdiff_t j = 0; j < n; j++) y[j] = CALL;                                         \
+            __VA_ARGS__                                                                            \
         }
+#define POINTWISE_LOOP(CALL)                                                                       \
+    POINTWISE_RUNS(INDEPENDENT for (ptrdiff_t j = 0; j < n; j++) y[j] = CALL;)
 
 /* One number on the way back. */
 struct at {
@@ -39,7 +41,8 @@ static inline ptrdiff_t back_run(const struct convd_back *b)
     return v[0]->c * v[0]->h;
 }
 
-#define POINTWISE_BACK_LOOP(CALL)                                                                  \
+/* The same on the way back: to dx, from dy and what was there. */
+#define POINTWISE_BACK_RUNS(...)                                                                   \
     const struct convd_rows own = part_rows(call, call->dx);                                       \
     const ptrdiff_t h = call->dx->h, most_rows = own.y0 < own.y1 ? back_run(call) : 1;             \
     for (ptrdiff_t r = own.y0, rows; r < own.y1; r += rows) {                                      \
@@ -48,6 +51,11 @@ static inline ptrdiff_t back_run(const struct convd_back *b)
                     *dy = convd_row(call->dy, r / h, r % h);                                       \
         float *dx = convd_row(call->dx, r / h, r % h);                                             \
         const ptrdiff_t n = rows * call->dx->w;                                                    \
+        (void)x, (void)y;                                                                          \
+        __VA_ARGS__                                                                                \
+    }
+#define POINTWISE_BACK_LOOP(CALL)                                                                  \
+    POINTWISE_BACK_RUNS(                                                                           \
         if (call->fresh) {                                                                         \
             INDEPENDENT                                                                            \
             for (ptrdiff_t j = 0; j < n; j++) {                                                    \
@@ -55,13 +63,10 @@ static inline ptrdiff_t back_run(const struct convd_back *b)
                 dx[j] = CALL;                                                                      \
             }                                                                                      \
             continue;                                                                              \
-        }                                                                                          \
-        INDEPENDENT                                                                                \
-        for (ptrdiff_t j = 0; j < n; j++) {                                                        \
+        } INDEPENDENT for (ptrdiff_t j = 0; j < n; j++) {                                          \
             const struct at v = {x[j], y[j], dy[j]};                                               \
             dx[j] += CALL;                                                                         \
-        }                                                                                          \
-    }
+        })
 
 #define POINTWISE_FORWARD(F)                                                                       \
     static void forward(const struct convd_call *call)                                             \
@@ -97,5 +102,5 @@ static inline ptrdiff_t back_run(const struct convd_back *b)
 
 #define POINTWISE_ROW                                                                              \
     .group = CONVD_POINTWISE, .algorithm = "pointwise", .in_place = true, .forward = forward,      \
-    .backward = backward, .back_writes = true
+    .backward = backward, .back_writes = true, .back_in_place = true, .back_by_channel = true
 #endif

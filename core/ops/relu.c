@@ -3,15 +3,16 @@
 #include "integer.h"
 #include "pointwise.h"
 
-static inline float f(float x)
+static void forward(const struct convd_call *call)
 {
-    return x < 0 ? 0 : x;
+    POINTWISE_RUNS(call->site->simd->relu(y, x, (size_t)n);)
 }
-static inline float back(struct at v)
+
+static void backward(const struct convd_back *call)
 {
-    return v.y <= 0 ? 0 : v.dy;
+    POINTWISE_BACK_RUNS(if (call->fresh) call->site->simd->relu_back(dx, y, dy, (size_t)n);
+                        else for (ptrdiff_t j = 0; j < n; j++) dx[j] += y[j] <= 0 ? 0 : dy[j];)
 }
-POINTWISE(f, back)
 
 static bool fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
                   struct convd_fixed *y)
@@ -27,6 +28,7 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_relu = {
     .name = "relu",
     POINTWISE_ROW,
+    .back_skips_x = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "negative numbers become 0",

@@ -27,6 +27,8 @@ POINTWISE_WITH(f, back)
 const struct convd_op convd_op_scale = {
     .name = "scale",
     POINTWISE_ROW,
+    .back_skips_x = true,
+    .back_skips_y = true,
     .summary = "x * mul + add",
     .aliases = "affine Rescaling convertTo",
     .example = "grayscale/scale:0.5,64",

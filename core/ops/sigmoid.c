@@ -15,6 +15,7 @@ POINTWISE(f, back)
 const struct convd_op convd_op_sigmoid = {
     .name = "sigmoid",
     POINTWISE_ROW,
+    .back_skips_x = true,
     .summary = "the logistic function: 0 to 1",
     .aliases = "Sigmoid logistic",
     .example = "grayscale/scale:0.05,-6/sigmoid/scale:255",

@@ -14,6 +14,7 @@ POINTWISE(f, back)
 const struct convd_op convd_op_sqrt = {
     .name = "sqrt",
     POINTWISE_ROW,
+    .back_skips_x = true,
     .summary = "square root; not a number below 0",
     .aliases = "Sqrt",
     .example = "grayscale/sqrt",

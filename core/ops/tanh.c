@@ -14,6 +14,7 @@ POINTWISE(f, back)
 const struct convd_op convd_op_tanh = {
     .name = "tanh",
     POINTWISE_ROW,
+    .back_skips_x = true,
     .summary = "hyperbolic tangent: -1 to 1",
     .aliases = "Tanh",
     .example = "grayscale/sobel_x/scale:0.01/tanh",

@@ -105,6 +105,21 @@ static void magnitude(float *y, const float *x, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = fabsf(x[i]);
 }
 
+static void relu(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+static void relu_back(float *dx, const float *y, const float *dy, size_t n)
+{
+    for (size_t i = 0; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
+}
+
+static void fill(float *y, float x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) y[i] = x;
+}
+
 static void claim(const float *const *x, size_t taps, const float *y, float *left, float *const *g,
                   size_t n)
 {
@@ -181,6 +196,9 @@ const struct convd_simd convd_simd_ref = {
     .min = min,
     .add = add,
     .abs = magnitude,
+    .relu = relu,
+    .relu_back = relu_back,
+    .fill = fill,
     .claim = claim,
     .halves = halves,
     .add_halves = add_halves,

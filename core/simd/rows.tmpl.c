@@ -113,3 +113,28 @@ void FN(luma)(const float *r, const float *g, const float *b, float *y, size_t n
         y[i] = sum;
     }
 }
+
+void FN(relu)(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        const vec v = vec_load(x + i);
+        vec_store(y + i, choose(v < 0, (vec){0}, v));
+    }
+    for (; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+void FN(relu_back)(float *dx, const float *y, const float *dy, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        vec_store(dx + i, choose(vec_load(y + i) <= 0, (vec){0}, vec_load(dy + i)));
+    for (; i < n; i++) dx[i] = y[i] <= 0 ? 0 : dy[i];
+}
+
+void FN(fill)(float *y, float x, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) vec_store(y + i, x - (vec){0});
+    for (; i < n; i++) y[i] = x;
+}

@@ -26,6 +26,8 @@
  *   finite     true when all n numbers are finite
  *   max min    y = max(y, x), y = min(y, x); a NaN on either side stays a NaN
  *   add abs    y = a + b, y = |x|; y may be a, b or x
+ *   relu       y = x, 0 where x < 0; relu_back dx = dy, 0 where y <= 0. NaN is neither; y may be x, dx may be dy
+ *   fill       y = x, one number
  *   claim      taps of n windows that answer one of their numbers: g[t][j] = left[j] for the first t with x[t][j] == y[j],
  *              0 for the others; left[j] keeps what nobody claimed, else 0
  *   halves     the numbers of x at even and at odd places, n of them together

@@ -41,6 +41,17 @@ static const size_t fit[CONVD_TAPS_OUTS + 1] = {0, 8, 4, 3, 2};
         return;                                                                                                  \
     }
 
+/* 1 to 5 vectors at `at`, at most as many as fit. */
+INLINE void few(const float *const *t, const float *k, size_t taps, const float *bias, float *const *y,
+                const size_t outs, size_t vecs, size_t at)
+{
+    if (vecs == 1) WIDE(t, k, taps, bias, y, outs, 1, at);
+    if (vecs == 2) WIDE(t, k, taps, bias, y, outs, 2, at);
+    if (fit[outs] >= 3 && vecs == 3) WIDE(t, k, taps, bias, y, outs, 3, at);
+    if (fit[outs] >= 4 && vecs == 4) WIDE(t, k, taps, bias, y, outs, 4, at);
+    if (fit[outs] == 5 && vecs == 5) WIDE(t, k, taps, bias, y, outs, 5, at);
+}
+
 INLINE void run(const float *const *t, const float *k, size_t taps, const float *bias, float *const *y,
                 const size_t outs, size_t from, size_t to)
 {
@@ -48,14 +59,17 @@ INLINE void run(const float *const *t, const float *k, size_t taps, const float 
     if (to - from >= LANES) {
         for (; to - j >= fit[outs] * LANES; j += fit[outs] * LANES)
             WIDE(t, k, taps, bias, y, outs, fit[outs], j);
-        if (fit[outs] > 4)
-            for (; to - j >= 4 * LANES; j += 4 * LANES)
-                WIDE(t, k, taps, bias, y, outs, 4, j);
-        for (; to - j >= 2 * LANES; j += 2 * LANES)
-            WIDE(t, k, taps, bias, y, outs, 2, j);
-        for (; to - j >= LANES; j += LANES)
-            WIDE(t, k, taps, bias, y, outs, 1, j);
-        if (j < to) WIDE(t, k, taps, bias, y, outs, 1, to - LANES);
+        if (fit[outs] > 5 && to - j > 4 * LANES) {
+            few(t, k, taps, bias, y, outs, 4, j);
+            j += 4 * LANES;
+        }
+        const size_t whole = (to - j) / LANES, over = (to - j) % LANES;
+        if (over > 0 && to - from > whole * LANES + LANES) { /* one tile for all that is left */
+            few(t, k, taps, bias, y, outs, whole + 1, to - (whole + 1) * LANES);
+            return;
+        }
+        few(t, k, taps, bias, y, outs, whole, j);
+        if (over > 0) few(t, k, taps, bias, y, outs, 1, to - LANES);
         return;
     }
 #if VL >= 64

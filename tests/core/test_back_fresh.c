@@ -72,4 +72,44 @@ TEST(a_fresh_gradient_is_what_would_have_been_added)
     OK(seen > 20);
 }
 
+static bool alike(const float *a, const float *b)
+{
+    for (size_t i = 0; i < N; i++)
+        if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i]))) return false;
+    return true;
+}
+
+/* Where an op says that dx may be dy's memory, or that it does not look at x or y, that is so. */
+TEST(a_gradient_may_be_where_its_upstream_was)
+{
+    struct t_rng r = t_rng(2);
+    size_t seen = 0;
+    for (size_t k = 0; k < convd_op_count(); k++) {
+        const struct convd_op *op = convd_op_find(convd_op_name(NULL, k));
+        struct op_site s;
+        float x[N], dy[N], nothing[N], want[N], got[N];
+        if (!op->back_writes || op->weight_shape) continue;
+        if (!op->back_in_place && !op->back_skips_x && !op->back_skips_y) continue;
+        seen++;
+        open(&s, op);
+        for (size_t i = 0; i < N; i++) {
+            x[i] = (float)t_uniform(&r, -4, 4);
+            got[i] = dy[i] = (float)t_uniform(&r, -1, 1);
+            nothing[i] = NAN;
+        }
+        float *y = site_run(&s, x, 0, true);
+        go_back(&s, x, y, dy, want, true);
+        if (op->back_in_place) {
+            EQ(s.x.h * s.x.w * s.x.c, s.site.y.h * s.site.y.w * s.site.y.c);
+            go_back(&s, x, y, got, got, true);
+            if (!alike(want, got)) T_FAIL("%s: another gradient in place", op->name);
+        }
+        go_back(&s, op->back_skips_x ? nothing : x, op->back_skips_y ? nothing : y, dy, got, true);
+        if (!alike(want, got)) T_FAIL("%s: looks at what it should not", op->name);
+        free(y);
+        site_close(&s);
+    }
+    OK(seen > 20);
+}
+
 T_MAIN("core/back_fresh")
