@@ -64,7 +64,8 @@ void convd_unknown_name(struct convd_graph *g, int code, const char *member, con
                         const char *noun);
 /* names.c: whether a step may have that id. */
 bool convd_id_fits(const char *id);
-/* names.c: adds what s describes: an op's step, or (op NULL, pipeline set) a pipeline. Moves the scope on. Returns the node or -1. */
+/* names.c: adds what s describes: an op's step, or (op NULL, pipeline set) a pipeline. Moves the scope on. Returns the
+ * node or -1. */
 int convd_add_entry(struct convd_graph *g, struct convd_new_step *s, const char *pipeline,
                     const struct convd_value *spec);
 /* names.c: looks a name up as chains do (pipelines, ops, kernels) and adds it; text NULL: without arguments. */

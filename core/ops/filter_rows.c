@@ -148,7 +148,8 @@ static void box_row(const struct walk *w, ptrdiff_t p, ptrdiff_t g, ptrdiff_t j,
     const struct made *m = w->m;
     const bool bytes = w->c->y->format->type == CONVD_FIXED_U8;
     const ptrdiff_t from = j - m->left * w->step, row = (ptrdiff_t)w->room.row;
-    const struct convd_boxes b = {.x = convd_int_piece(&w->lines, line(w, p, g), from, from + n + (m->kw - 1) * w->step, w->room.piece),
+    const ptrdiff_t end = from + n + (m->kw - 1) * w->step;
+    const struct convd_boxes b = {.x = convd_int_piece(&w->lines, line(w, p, g), from, end, w->room.piece),
                                 .step = (size_t)w->step,
                                 .taps = (size_t)m->kw,
                                 .row = w->room.rows + (p * m->kh + g % m->kh) * row + j,

@@ -164,8 +164,9 @@ struct convd_best {
 };
 
 enum { CONVD_SUM_PARTS = 32, CONVD_SQUARES_MOST = 5 };
-/* Row i of y is the best of rows first + i*stride … first + i*stride + taps - 1 of x, as far as they lie in [0, h); there is one
- * for every i. In it y[j] is the best of columns 2j, 2j + 1 and, with three, 2j - 1, which at an edge column 0 does not have. */
+/* Row i of y is the best of rows first + i*stride … first + i*stride + taps - 1 of x, as far as they lie in [0, h); there is
+ * one for every i. In it y[j] is the best of columns 2j, 2j + 1 and, with three, 2j - 1, which at an edge column 0 does not
+ * have. */
 struct convd_squares {
     const float *x; /* column 0 of row 0                            */
     ptrdiff_t row, h;

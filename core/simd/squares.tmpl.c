@@ -43,7 +43,8 @@ INLINE void take(const float *x, const bool fresh, const bool first, vec *a, vec
 
 /* Outputs [j, j + LANES): the best of their even and odd columns and, with three, of the odd ones before. carry: the odd ones
  * of the outputs before. */
-INLINE vec block(const struct window_rows *r, const size_t n, const size_t old, size_t j, const struct way w, vec *carry, vec *seen)
+INLINE vec block(const struct window_rows *r, const size_t n, const size_t old, size_t j, const struct way w, vec *carry,
+                 vec *seen)
 {
     vec a, b, c, d, sum = {0};
     take(r->t[0] + 2 * j, old == 0 && !w.careful, true, &a, &b, &sum);

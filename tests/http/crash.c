@@ -116,7 +116,7 @@ TEST(kills_at_random_moments)
     struct server s = SERVER("--data", data, "--workers", "2");
     print_message("ready again after %.0f ms\n", (now() - begun) * 1e3);
     settle(&s);
-    for (int kind = 0; kind < KINDS; kind++) {
+    for (enum kind kind = 0; kind < KINDS; kind++) {
         for (double end = now() + 60; now() < end && count(&s, kind, "queued") > 0;) usleep(20000);
         for (double end = now() + 60; now() < end && count(&s, kind, "running") > 0;) usleep(20000);
         double done = count(&s, kind, "succeeded");
@@ -209,7 +209,7 @@ static bool make_expected(void)
     dir_new(data);
     struct server s = SERVER("--data", data, "--workers", "2");
     bool fine = true;
-    for (int kind = 0; kind < KINDS && fine; kind++) {
+    for (enum kind kind = 0; kind < KINDS && fine; kind++) {
         char saved[NAME];
         size_t before = dir_files(data);
         submit(&s, kind, 0);
@@ -227,7 +227,7 @@ int main(void)
     jobs = calloc(4096, sizeof *jobs);
     int failed = !make_expected() || _cmocka_run_group_tests("http/crash", t_tests, t_count, NULL, NULL);
     dir_remove(data);
-    for (int kind = 0; kind < KINDS; kind++) {
+    for (enum kind kind = 0; kind < KINDS; kind++) {
         answer_release(&kinds[kind].expected);
         free(kinds[kind].with.data);
     }

@@ -1,9 +1,10 @@
-/* disk.c: what was acknowledged holds, whatever happens to the process or the disk at whichever call. A daemon lives through
- * a story (start, jobs of each kind, saved pipelines, pictures, deletions, an orderly end) on a disk that counts the calls that change
- * it (shim/disk.c); then the story is told once for each call, which ends the process, tears the write, or fails as a full
- * or broken disk does, once or from then on. After each, a new start must know all that was answered with 2xx, every
- * accepted job must succeed with its one right result, and once all is deleted no file may be left. An orderly end leaves
- * no file that no row names, a full disk is called one, and what a power cut could undo was not acknowledged.
+/* disk.c: what was acknowledged holds, whatever happens to the process or the disk at whichever call. A daemon lives
+ * through a story (start, jobs of each kind, saved pipelines, pictures, deletions, an orderly end) on a disk that counts
+ * the calls that change it (shim/disk.c); then the story is told once for each call, which ends the process, tears the
+ * write, or fails as a full or broken disk does, once or from then on. After each, a new start must know all that was
+ * answered with 2xx, every accepted job must succeed with its one right result, and once all is deleted no file may be
+ * left. An orderly end leaves no file that no row names, a full disk is called one, and what a power cut could undo was
+ * not acknowledged.
  *
  * DISK_POINTS: how many of the calls, evenly spread; 0, as under `make test-crash`: all. DISK_TESTS: a pattern of names. */
 #include "../store/lib_dir.h"
