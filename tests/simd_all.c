@@ -676,10 +676,9 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
     case 13: s->min_i16(out, x->w[0], x->w[1], n); return 0;
     case 14: s->best_u8(x->b, taps, yes, out, n); return 0;
     case 16: s->pick_u8(x->b, taps, yes, out, n); return 0;
-    case 17: s->median_u8(x->b, yes ? 3 : 1, 3, 3, to, 2, n); return 0;
-    case 18: s->median_u8(x->b, yes ? 3 : 1, 5, 5, (uint8_t *[9]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
+    case 17: s->median_u8(x->b, yes ? 3 : 1, 3, to, 1 + taps % 4, n); return 0;
+    case 18: s->median_u8(x->b, yes ? 3 : 1, 5, (uint8_t *[9]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
                           to[3] + 3 * n, to[3] + 4 * n, to[3] + 5 * n}, taps, n); return 0;
-    case 19: s->median_u8(x->b, 1, 1 + taps / 3 * 2, 3, to, 1, n); return 0;
     case 20: s->mean4_u8(out, x->b[0], x->b[1], n); return 0;
     case 21: s->zip_u8(x->b[0], x->b[1], n, out); return 0;
     case 22: s->zip_i16(x->w[0], x->w[1], n, out); return 0;
@@ -736,6 +735,15 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
         s->smooth_down(&q, n);
         return 0;
     }
+    case 19: case 37: {
+        static char room[17 * 16 * (CONVD_MEDIAN_STRIP + 128)]; /* convd_medians_room(129) */
+        const size_t step = yes ? 3 : 1, kh = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 7), kw = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 16);
+        const struct convd_medians q = {.rows = x->b, .step = step, .kh = kh, .kw = kw, .outs = 1 + taps % 5,
+                                        .y = (uint8_t *[8]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
+                                                            to[3] + 3 * n, to[3] + 4 * n}, .room = room};
+        s->median_window(&q, n / step * step);
+        return 0;
+    }
     case 25: s->zip4_u8(x->b, n, out); return 0;
     default: {
         const bool fours = t_between(&draw, 0, 1);
@@ -765,7 +773,7 @@ TEST(integers_are_the_same_bits_everywhere)
     static char y[16 * MOST + 64], want[sizeof y];
     const struct convd_simd *s, *ref = convd_simd_at(0);
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (int f = 0; f < 37; f++)
+        for (int f = 0; f < 38; f++)
             for (size_t n = 0; n < MOST - 16; n += n < 140 ? 1 : 13) {
                 const struct t_rng draw = r;
                 draw_ints(&x, &r, f == 3 || f == 4 || (f > 25 && f < 29) ? 32767 : 1600);

@@ -7,7 +7,7 @@
 bool convd_rank_fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
                       struct convd_fixed *y);
 void convd_rank_best_fixed(const struct convd_fixed_call *c, bool largest);
-/* Medians of bytes, by selection. */
+/* Medians of bytes: small windows by selection, large ones by counting. */
 bool convd_median_fixed(const struct convd_site *s, const struct convd_fixed *x, struct convd_fixed_ask *a,
                         struct convd_fixed *y);
 void convd_median_forward_fixed(const struct convd_fixed_call *c);

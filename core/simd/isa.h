@@ -77,6 +77,7 @@ typedef uint8_t bvec __attribute__((vector_size(VL)));
 typedef int16_t hvec __attribute__((vector_size(VL)));
 typedef uint16_t uhvec __attribute__((vector_size(VL)));
 typedef double dvec __attribute__((vector_size(VL)));
+typedef int16_t words8 __attribute__((vector_size(16)));
 
 #define LOAD(TYPE, P)                                                                              \
     ({                                                                                             \
@@ -98,6 +99,7 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_adds    a + b, saturated
  *   int_abs16   |a|, the least number stays
  *   int_beyond16 count less 1 where x > top
+ *   int_least8  count and 1 more where x >= top, unsigned
  *   int_pick    bytes at `at` of a and, behind it, b; only where one instruction does it
  *   int_pack16  two vectors of 32 bits to one of 16, in order, saturated
  *   int_pack8   two vectors of 16 bits to bytes, in order, saturated
@@ -108,6 +110,7 @@ typedef double dvec __attribute__((vector_size(VL)));
  *   int_round   floats to integers, half to even
  *   int_widen   bytes to 16 bits; int_widen4: to 32; int_widen2: 16 bits without sign to 32
  *   int_low8 int_high8 int_low16 int_high16   what stands in the lower, the upper half of each 16 bytes, in turns
+ *   int_first16 the first of 16 lanes that is all ones; one of them is, the others are 0
  *   int_twos    the sum of each two bytes << shift, at most 6
  *   int_spread  bytes in such an order that int_low16 and int_high16 of what int_low8 and int_high8 made of them come in order */
 #if defined __x86_64__
@@ -168,6 +171,10 @@ INLINE bvec int_spread(bvec a) { return a; }
 INLINE hvec int_adds(hvec a, hvec b) { return (hvec)MM(adds_epi16)((mvec)a, (mvec)b); }
 INLINE hvec int_pack16(ivec a, ivec b) { return (hvec)IN_ORDER(MM(packs_epi32)((mvec)a, (mvec)b)); }
 INLINE bvec int_pack8(hvec a, hvec b) { return (bvec)IN_ORDER(MM(packus_epi16)((mvec)a, (mvec)b)); }
+INLINE size_t int_first16(words8 low, words8 high)
+{
+    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(_mm_packs_epi16((__m128i)low, (__m128i)high)));
+}
 INLINE bvec int_pack32(const ivec *v)
 {
     const mvec a = MM(packs_epi32)((mvec)v[0], (mvec)v[1]), b = MM(packs_epi32)((mvec)v[2], (mvec)v[3]);
@@ -240,6 +247,12 @@ INLINE bvec int_pack8(hvec a, hvec b)
 {
     return (bvec)vcombine_u8(vqmovun_s16((int16x8_t)a), vqmovun_s16((int16x8_t)b));
 }
+INLINE size_t int_first16(words8 low, words8 high)
+{
+    const uint8x16_t all = vcombine_u8(vmovn_u16((uint16x8_t)low), vmovn_u16((uint16x8_t)high));
+    const uint8x8_t fours = vshrn_n_u16(vreinterpretq_u16_u8(all), 4); /* four bits of each lane */
+    return (size_t)__builtin_ctzll(vget_lane_u64(vreinterpret_u64_u8(fours), 0)) / 4;
+}
 INLINE bvec int_low8(bvec a, bvec b) { return (bvec)vzip1q_u8((uint8x16_t)a, (uint8x16_t)b); }
 INLINE bvec int_high8(bvec a, bvec b) { return (bvec)vzip2q_u8((uint8x16_t)a, (uint8x16_t)b); }
 INLINE bvec int_low16(bvec a, bvec b) { return (bvec)vzip1q_u16((uint16x8_t)a, (uint16x8_t)b); }
@@ -270,6 +283,15 @@ INLINE ivec int_widen4(const uint8_t *x)
 INLINE bvec int_pick(bvec a, bvec at, bvec b) { return (bvec)_mm512_permutex2var_epi8((mvec)a, (mvec)at, (mvec)b); }
 #define int_pick int_pick
 #endif
+INLINE bvec int_least8(bvec count, bvec x, bvec top)
+{
+#if defined __AVX512BW__ && VL == 64
+    return (bvec)_mm512_mask_sub_epi8((mvec)count, _mm512_cmpge_epu8_mask((mvec)x, (mvec)top), (mvec)count,
+                                      _mm512_set1_epi8(-1));
+#else
+    return count - (bvec)(int_max8(x, top) == x);
+#endif
+}
 INLINE hvec int_beyond16(hvec count, hvec x, hvec top)
 {
 #if defined __AVX512BW__ && VL == 64

@@ -6,7 +6,7 @@
 void convd_best_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n);
 void convd_best_window_ref(const struct convd_best *q, size_t n);
 void convd_pick_u8_ref(const uint8_t *const *t, size_t taps, bool largest, uint8_t *y, size_t n);
-void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *const *y, size_t outs, size_t n);
+void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t side, uint8_t *const *y, size_t outs, size_t n);
 
 /* ---- rows under each other ---- */
 
@@ -253,42 +253,36 @@ INLINE void exchange(bvec *a, bvec *b)
     *b = int_max8(x, y);
 }
 
-/* Brings the lowest of n to the front and the highest to the back. */
-INLINE void ends(bvec *v, const size_t n)
+/* ---- 3 x 3 ----
+ * Each row's three numbers are sorted once. The median is the middle one of the largest low, the middle middle and the smallest
+ * high one. */
+
+INLINE void sort3(const uint8_t *x, size_t step, bvec *v)
 {
-    const size_t half = (n + 1) / 2;
     UNROLL_ALL
-    for (size_t i = 0; i < n / 2; i++) exchange(&v[i], &v[n - 1 - i]);
-    UNROLL_ALL
-    for (size_t i = 1; i < half; i++) exchange(&v[0], &v[i]);
-    UNROLL_ALL
-    for (size_t i = n - half; i < n - 1; i++) exchange(&v[i], &v[n - 1]);
+    for (size_t b = 0; b < 3; b++) v[b] = LOAD(bvec, x + b * step);
+    exchange(&v[0], &v[1]);
+    exchange(&v[1], &v[2]);
+    exchange(&v[0], &v[1]);
 }
 
-/* Of any (taps + 1) / 2 + 1 numbers neither the lowest nor the highest can be the median: drop both, take the next one
- * in, until three are left. */
-INLINE bvec middle(const uint8_t *const *rows, size_t at, size_t step, const size_t kh, const size_t kw)
+INLINE bvec middle3(bvec a, bvec b, bvec c)
 {
-    bvec v[CONVD_MEDIAN_MOST / 2 + 3] = {{0}};
-    size_t next = 0;
-    const size_t first = (kh * kw + 1) / 2 + 1;
-    if (kh * kw == 1) return LOAD(bvec, rows[0] + at);
-    UNROLL_ALL
-    for (; next < first; next++) v[next] = LOAD(bvec, rows[next / kw] + at + next % kw * step);
-    UNROLL_ALL
-    for (size_t n = first; n > 3; n--, next++) {
-        ends(v, n);
-        v[0] = LOAD(bvec, rows[next / kw] + at + next % kw * step);
+    return int_max8(int_min8(a, b), int_min8(int_max8(a, b), c));
+}
+
+INLINE void median3_column(const uint8_t *const *rows, size_t step, uint8_t *const *y, size_t outs, size_t at)
+{
+    bvec a[3], b[3], c[3];
+    sort3(rows[0] + at, step, a);
+    sort3(rows[1] + at, step, b);
+    for (size_t o = 0; o < outs; o++) {
+        sort3(rows[o + 2] + at, step, c);
+        STORE(y[o] + at, middle3(int_max8(int_max8(a[0], b[0]), c[0]), middle3(a[1], b[1], c[1]),
+                                 int_min8(int_min8(a[2], b[2]), c[2])));
+        __builtin_memcpy(a, b, sizeof a);
+        __builtin_memcpy(b, c, sizeof b);
     }
-    ends(v, 3);
-    return v[1];
-}
-
-INLINE void median_row(const uint8_t *const *rows, size_t step, const size_t kh, const size_t kw, uint8_t *y, size_t n)
-{
-    size_t j = 0;
-    for (; j + VL <= n; j += VL) STORE(y + j, middle(rows, j, step, kh, kw));
-    if (j < n) STORE(y + n - VL, middle(rows, n - VL, step, kh, kw));
 }
 
 /* ---- 5 x 5 ----
@@ -374,19 +368,17 @@ INLINE void median5_column(const uint8_t *const *rows, size_t step, uint8_t *con
     }
 }
 
-void FN(median_u8)(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *const *y, size_t outs, size_t n)
+void FN(median_u8)(const uint8_t *const *rows, size_t step, size_t side, uint8_t *const *y, size_t outs, size_t n)
 {
     if (n < VL) {
-        convd_median_u8_ref(rows, step, kh, kw, y, outs, n);
+        convd_median_u8_ref(rows, step, side, y, outs, n);
         return;
     }
-    if (kh == 5 && kw == 5) {
-        for (size_t j = 0; j < n; j += VL) median5_column(rows, step, y, outs, j + VL <= n ? j : n - VL);
-        return;
-    }
-    for (size_t o = 0; o < outs; o++)
-        if (kh == 3 && kw == 3)
-            median_row(rows + o, step, 3, 3, y[o], n);
+    for (size_t j = 0; j < n; j += VL) {
+        const size_t at = j + VL <= n ? j : n - VL;
+        if (side == 3)
+            median3_column(rows, step, y, outs, at);
         else
-            median_row(rows + o, step, kh, kw, y[o], n);
+            median5_column(rows, step, y, outs, at);
+    }
 }

@@ -227,6 +227,7 @@ const struct convd_simd convd_simd_ref = {
     .best_window = convd_best_window_ref,
     .pick_u8 = convd_pick_u8_ref,
     .median_u8 = convd_median_u8_ref,
+    .median_window = convd_median_window_ref,
     .png_row = convd_png_row_ref,
     .png_rows = convd_png_rows_ref,
     .best_rows = convd_best_rows_ref,

@@ -214,10 +214,16 @@ static uint8_t middle(const uint8_t *const *rows, size_t step, size_t kh, size_t
     return (uint8_t)v;
 }
 
-void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t kh, size_t kw, uint8_t *const *y, size_t outs, size_t n)
+void convd_median_window_ref(const struct convd_medians *q, size_t n)
 {
-    for (size_t o = 0; o < outs; o++)
-        for (size_t j = 0; j < n; j++) y[o][j] = middle(rows + o, step, kh, kw, j);
+    for (size_t o = 0; o < q->outs; o++)
+        for (size_t j = 0; j < n; j++) q->y[o][j] = middle(q->rows + o, q->step, q->kh, q->kw, j);
+}
+
+void convd_median_u8_ref(const uint8_t *const *rows, size_t step, size_t side, uint8_t *const *y, size_t outs, size_t n)
+{
+    const struct convd_medians q = {.rows = rows, .step = step, .kh = side, .kw = side, .y = y, .outs = outs};
+    convd_median_window_ref(&q, n);
 }
 
 void convd_mean4_u8_ref(uint8_t *y, const uint8_t *a, const uint8_t *b, size_t n)

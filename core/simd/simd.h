@@ -61,7 +61,8 @@
  *   best_u8    y[j] = the largest (else the smallest) of t[i][j]; taps >= 1
  *   best_window the same of windows, several rows of them: struct convd_best
  *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]
- *   median_u8  y[o][j] = the middle one of rows[o + a][j + b * step]; kh * kw is odd and at most CONVD_MEDIAN_MOST
+ *   median_u8  y[o][j] = the middle one of rows[o + a][j + b * step], a and b less than side, 3 or 5
+ *   median_window the same of any odd sides: struct convd_medians
  *   mean4_u8   y[j] = (a[2j] + a[2j+1] + b[2j] + b[2j+1]) / 4, half to even
  *   png_row    a row of n bytes through one of PNG's filters, 0 to 4; bpp: the bytes to the left neighbour, at most n
  *   png_rows   rows of n bytes as PNG filters them, each after the byte that names its filter, back to y, row upon row; bpp:
@@ -163,6 +164,21 @@ struct convd_best {
     size_t outs;           /* at most CONVD_BEST_OUTS */
 };
 
+/* y[o][j] = the middle one of rows[o + a][j + b * step], a < kh, b < kw (both odd, at most 129), o < outs; n is a multiple of
+ * step. */
+enum { CONVD_MEDIAN_BITS = 255 /* numbers of a window, counted in a byte */, CONVD_MEDIAN_STRIP = 128 };
+struct convd_medians {
+    const uint8_t *const *rows;
+    size_t step, kh, kw;
+    uint8_t *const *y;
+    size_t outs;
+    void *room;            /* convd_medians_room bytes */
+};
+static inline size_t convd_medians_room(size_t kw)
+{
+    return 17 * 16 * (CONVD_MEDIAN_STRIP + kw - 1);
+}
+
 enum { CONVD_SUM_PARTS = 32, CONVD_SQUARES_MOST = 5 };
 /* Row i of y is the best of rows first + i*stride … first + i*stride + taps - 1 of x, as far as they lie in [0, h); there is
  * one for every i. In it y[j] is the best of columns 2j, 2j + 1 and, with three, 2j - 1, which at an edge column 0 does not
@@ -177,7 +193,6 @@ struct convd_squares {
     size_t n; /* outputs of a row: columns [0, 2n) are read   */
     bool three, edge, largest;
 };
-enum { CONVD_MEDIAN_MOST = 49 };
 enum { CONVD_GROUPS_MOST = 66 }; /* 129 rows, and three more for the other outputs */
 
 struct convd_simd {

@@ -225,7 +225,6 @@ INLINE void box_tile(const struct convd_boxes *b, const size_t taps, const struc
     __builtin_prefetch((const void *)((uintptr_t)x + AHEAD));
     UNROLL
     for (size_t p = 0; p < PAIR; p++) h[p] = int_widen(x + p * HALVES);
-    UNROLL
     for (size_t i = 1; i < taps; i++) {
         x += b->step;
         UNROLL

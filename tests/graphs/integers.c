@@ -190,6 +190,37 @@ TEST(every_instruction_set_gives_the_same_bytes)
     }
 }
 
+/* Windows wider and higher than the picture, too. */
+TEST(large_medians_are_those_of_floats)
+{
+    static const char *const sizes[] = {"9", "5x17", "15", "17", "31", "1x129", "129x1", "63x21", "129"},
+                            *const modes[] = {"reflect", "symmetric", "replicate", "circular", "zeros", "constant,7"};
+    struct t_rng r = t_rng(63);
+    struct convd_pool *pool = convd_pool_new(3);
+    static uint8_t image[70 * 150 * 4];
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (size_t m = 0; m < sizeof modes / sizeof *modes; m++) {
+            const ptrdiff_t stored = (ptrdiff_t[]){1, 3, 4}[t_between(&r, 0, 2)];
+            struct trial t = {.f = convd_faults_new(), .n_out = 1};
+            size_t moved = 0;
+            for (size_t i = 0; i < sizeof image; i++) image[i] = (uint8_t)(m % 2 ? t_random(&r) : 100 + t_random(&r) % 9);
+            t.g.image = image;
+            t.g.in = (struct convd_input){.pixels = CONVD_U8_HWC, .n = 1, .height = t_between(&r, 1, 70),
+                                          .width = t_between(&r, 1, 150), .stored = stored, .channels = stored};
+            char text[64];
+            snprintf(text, sizeof text, "%s,%s", sizes[k], modes[m]);
+            t.graph = convd_graph_new(NULL, t.f);
+            t.out[0] = (struct convd_output){convd_graph_add(t.graph, "median", text, CONVD_IMAGE), CONVD_U8_HWC};
+            struct convd_plan *p = plan_of(&t, 1);
+            OK(compare(&t, p, pool, (int)(k * 10 + m), &moved));
+            if (moved) T_FAIL("median %s: %zu bytes differ", text, moved);
+            convd_plan_free(p);
+            convd_graph_free(t.graph);
+            convd_faults_free(t.f);
+        }
+    convd_pool_free(pool);
+}
+
 /* What a step's algorithm is called for a chain on an RGB picture that leaves as bytes, or as floats. */
 static void expect(const char *op, const char *text, enum convd_pixels pixels, const char *algorithm)
 {
@@ -213,6 +244,7 @@ TEST(what_was_chosen_is_told)
     expect("filter", "-3x4x0;7x3x-1;6x2x-2", CONVD_U8_HWC, "integer u8");
     expect("filter", "-3x4x0;7x300x-1;6x2x-2,scale=0.003", CONVD_U8_HWC, "integer i32");
     expect("grayscale", "", CONVD_U8_HWC, "integer i16");
+    expect("median", "31", CONVD_U8_HWC, "integer u8");
     expect("grayscale", "", CONVD_F32_NCHW, "pointwise");
     expect("gaussian", "31,5", CONVD_F32_NCHW, "separable");
 }
