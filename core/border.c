@@ -155,6 +155,33 @@ void convd_border_line(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t st
     border_values(x, w, from, step, (struct convd_rows){in.y1, n}, mode, outside, y);
 }
 
+void convd_border_shift(const struct convd_view *x, ptrdiff_t c, ptrdiff_t v, ptrdiff_t n,
+                        ptrdiff_t shift, enum convd_mode mode, float value, float *y)
+{
+    const ptrdiff_t w = x->w, first = least(most(-v, 0), n), end = most(least(x->h - v, n), first),
+                    before = most(-shift, 0), after = most(shift, 0);
+    const bool flat = x->row == w && before < w && after < w && first < end;
+    for (ptrdiff_t m = 0; m < n; m++) {
+        if (flat && m == first) m = end;
+        if (m == n) break;
+        const ptrdiff_t at = convd_border_index(mode, v + m, x->h);
+        convd_border_line(at < 0 ? NULL : convd_row(x, c, at), w, shift, 1, w, mode, value,
+                          y + m * w);
+    }
+    if (!flat) return;
+    const float *from = convd_row(x, c, v + first);
+    const ptrdiff_t count = (end - first) * w;
+    y += first * w;
+    memcpy(y + before, from + before + shift, (size_t)(count - before - after) * sizeof *y);
+    for (ptrdiff_t j = 0; j < w; j++) { /* columns from outside */
+        if (j == before) j = w - after;
+        if (j == w) break;
+        const ptrdiff_t k = convd_border_index(mode, j + shift, w);
+        const float outside = mode == CONVD_MODE_ZEROS ? 0 : value;
+        for (ptrdiff_t m = 0; m < count; m += w) y[m + j] = k < 0 ? outside : from[m + k];
+    }
+}
+
 void convd_border_fold(const float *t, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n,
                        enum convd_mode mode, const struct convd_simd *simd, float *x, ptrdiff_t w)
 {

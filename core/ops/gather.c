@@ -84,12 +84,41 @@ static void stack_rows(const struct convd_corr *r, const float *k, const float *
     r->simd->stack(&q);
 }
 
+/* ---- narrow maps ------------------------------------------------------------------------------ */
+
+enum {
+    NARROW = 160,     /* columns: two tiles of the widest vectors                     */
+    LAID = 64 * 1024, /* numbers that are laid out at a time                          */
+    LEAST_ROWS = 4,   /* of outputs at a time: below, rows under the window cost more */
+    ALONG = 240,      /* columns for all outputs: what they read stays in L1          */
+};
+
+/* Rows of a narrow map are short for the tiles of `taps`: for each column of the window the map is laid out moved by it, in
+ * step with the output, whose rows are then one. Rows of outputs at a time; 0: not here. */
+static ptrdiff_t narrow_rows(const struct convd_corr *r)
+{
+    const struct convd_window *w = &r->window;
+    if (w->sh != 1 || w->sw != 1 || w->dh != 1 || w->dw != 1 || w->kh * w->kw == 1 ||
+        r->y.w > NARROW || r->y.w != r->x.w || r->out < 4 * CONVD_TAPS_OUTS)
+        return 0;
+    const ptrdiff_t rows = LAID / (r->in * w->kw * r->y.w) - w->kh + 1;
+    return rows < least(LEAST_ROWS, r->y.h) ? 0 : least(rows, r->y.h);
+}
+
+static bool narrow_room(const struct convd_corr *r, size_t *bytes)
+{
+    const ptrdiff_t rows = narrow_rows(r);
+    return rows == 0 ||
+           convd_room(bytes, (size_t)(r->in * r->window.kw * (rows + r->window.kh - 1)),
+                      (size_t)r->y.w * sizeof(float));
+}
+
 size_t convd_gather_bytes(const struct convd_corr *r, bool add)
 {
     const struct convd_lines_shape l = lines_shape(r);
     if (is_stack(r) && !add) return stack_bytes(r);
     size_t bytes = convd_lines_bytes(&l), taps;
-    if (bytes == SIZE_MAX ||
+    if (bytes == SIZE_MAX || !narrow_room(r, &bytes) ||
         !convd_mul((size_t)(r->window.kh * r->window.kw), (size_t)r->in, &taps) ||
         !convd_room(&bytes, taps, sizeof(float *)) ||
         (add && !convd_room(&bytes, (size_t)r->y.w, CONVD_TAPS_OUTS * sizeof(float))))
@@ -103,6 +132,8 @@ struct gather {
     const struct convd_view *y;
     const float **t; /* what each tap reads              */
     float *sum;      /* rows to add, or NULL: y's itself */
+    float *laid;     /* a narrow map                     */
+    ptrdiff_t along; /* columns for all outputs at a time, 0: as many as fit into L2 */
 };
 
 /* m outputs from o on of output row i, columns [from,to). */
@@ -128,7 +159,9 @@ static void outputs(const struct gather *q, ptrdiff_t group, ptrdiff_t i, struct
 {
     const struct convd_corr *r = q->r;
     const ptrdiff_t end = (group + 1) * r->out,
-                    tile = convd_corr_tile(r->in, r->out, r->window.kh, columns.y1 - columns.y0);
+                    tile = q->along ? q->along
+                                    : convd_corr_tile(r->in, r->out, r->window.kh,
+                                                      columns.y1 - columns.y0);
     for (ptrdiff_t from = columns.y0; from < columns.y1; from += tile)
         for (ptrdiff_t o = group * r->out, m; o < end; o += m) {
             m = least(CONVD_TAPS_OUTS, end - o);
@@ -163,14 +196,34 @@ static void group_rows(const struct gather *q, const struct convd_lines_shape *s
         }
 }
 
+/* One group of a narrow map, laid out. */
+static void group_narrow(const struct gather *q, ptrdiff_t g, const struct convd_view *x)
+{
+    const struct convd_corr *r = q->r;
+    const struct convd_window *w = &r->window;
+    const ptrdiff_t most_rows = narrow_rows(r);
+    for (ptrdiff_t i = q->y->y0, rows; i < q->y->y1; i += rows) {
+        rows = least(most_rows, q->y->y1 - i);
+        const float **t = q->t;
+        float *plane = q->laid;
+        for (ptrdiff_t c = 0; c < r->in; c++, t += w->kh * w->kw)
+            for (ptrdiff_t b = 0; b < w->kw; b++, plane += (rows + w->kh - 1) * r->y.w) {
+                convd_border_shift(x, g * r->in + c, i - w->top, rows + w->kh - 1, b - w->left,
+                                   r->mode, r->value, plane);
+                for (ptrdiff_t a = 0; a < w->kh; a++) t[a * w->kw + b] = plane + a * r->y.w;
+            }
+        outputs(q, g, i, (struct convd_rows){0, rows * r->y.w});
+    }
+}
+
 static void open(struct gather *q, const struct convd_lines_shape *shape, bool add, void *scratch)
 {
     char *behind = (char *)scratch + convd_lines_bytes(shape);
     size_t taps = 0;
     q->t = (const float **)(void *)behind;
-    if (!add) return;
     convd_room(&taps, (size_t)(q->r->in * q->r->window.kh * q->r->window.kw), sizeof(float *));
-    q->sum = (float *)(void *)(behind + taps);
+    q->laid = (float *)(void *)(behind + taps);
+    if (add) q->sum = q->laid;
 }
 
 void convd_gather_part(const struct convd_corr *r, const float *k, const float *bias,
@@ -199,6 +252,9 @@ void convd_gather(const struct convd_corr *r, const float *k, const float *bias,
         if (is_flat(&q, x)) {
             for (ptrdiff_t c = 0; c < r->in; c++) q.t[c] = convd_row(x, g * r->in + c, y->y0);
             outputs(&q, g, y->y0, (struct convd_rows){0, (y->y1 - y->y0) * y->w});
+        } else if (narrow_rows(r) > 0 && !add && y->row == y->w) {
+            q.along = ALONG;
+            group_narrow(&q, g, x);
         } else {
             group_rows(&q, &shape, g, (struct convd_rows){0, r->y.w}, x, scratch);
         }

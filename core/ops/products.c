@@ -112,6 +112,11 @@ static void lay_plane(const struct products *q, const struct block *at, ptrdiff_
     const struct convd_corr *r = q->r;
     const struct convd_window *w = &r->window;
     const ptrdiff_t phase = q->apart ? p * w->dh : p * w->dh % w->sh;
+    if (w->sh == 1 && w->sw == 1 && at->columns == r->x.w) {
+        convd_border_shift(q->x, c, at->i + phase - w->top, at->rows + q->extra,
+                           b * w->dw - w->left, r->mode, r->value, out);
+        return;
+    }
     for (ptrdiff_t m = 0; m < at->rows + q->extra; m++, out += at->columns) {
         const ptrdiff_t v =
             convd_border_index(r->mode, (at->i + m) * w->sh + phase - w->top, r->x.h);
