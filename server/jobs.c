@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPIRE_MS      60000   /* between two looks for jobs and pictures that are old */
-#define REOPEN_MS      2000    /* between two tries to open a store that is away     */
+#define EXPIRE_MS 60000 /* between two looks for jobs and pictures that are old */
+#define REOPEN_MS 2000  /* between two tries to open a store that is away     */
 
 /* ---- the store ---- */
 

@@ -65,11 +65,17 @@ void job_stop(struct job *j)
 
 /* ---- one job ---- */
 
+/* Whether the store may take later what it did not take now. */
+static bool later(enum store_status status)
+{
+    return status == STORE_FULL || status == STORE_AWAY;
+}
+
 /* Tries until the store takes it or the server stops. */
 static void insist(struct job *j, enum store_status (*call)(struct store *s, const char *id))
 {
     struct store *store = atomic_load(&j->jobs->store);
-    while (call(store, j->id) >= STORE_FULL && !j->jobs->stopping) sleep_ms(RETRY_MS);
+    while (later(call(store, j->id)) && !j->jobs->stopping) sleep_ms(RETRY_MS);
 }
 
 static char *problem_of(struct job *j)
@@ -104,11 +110,11 @@ static bool settle(struct job *j, enum job_step how)
         do {
             end.finished = store_now();
             status = store->calls->job_finish(store, j->id, &end);
-            if (status >= STORE_FULL) sleep_ms(RETRY_MS);
-        } while (status >= STORE_FULL && !j->jobs->stopping);
+            if (later(status)) sleep_ms(RETRY_MS);
+        } while (later(status) && !j->jobs->stopping);
     }
     free(error);
-    return status < STORE_FULL;
+    return !later(status);
 }
 
 static bool read_spec(struct job *j, const struct store_job *row)

@@ -42,6 +42,7 @@ static sqlite3 *connect_to(const char *dir, int flags, char why[256])
     int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(db, 5000);
+        rc = sq_functions(db);
         static const char *const settings[] = {
             "PRAGMA journal_mode = WAL",   "PRAGMA synchronous = FULL",
             "PRAGMA temp_store = MEMORY",  "PRAGMA wal_autocheckpoint = 0",
@@ -67,14 +68,18 @@ static int64_t version_of(sqlite3 *db)
     return version;
 }
 
+static void say_newer(int64_t version, char why[256])
+{
+    snprintf(why, 256, "the database was made by a newer convd (schema %lld, this one knows %d)",
+             (long long)version, MIGRATIONS);
+}
+
 /* Each migration is one transaction together with the number it leads to. */
 static bool migrate(struct sq *s, char why[256])
 {
     int64_t version = version_of(s->write);
     if (version > MIGRATIONS) {
-        snprintf(why, 256,
-                 "the database was made by a newer convd (schema %lld, this one knows %d)",
-                 (long long)version, MIGRATIONS);
+        say_newer(version, why);
         return false;
     }
     for (int64_t i = version; i >= 0 && i < MIGRATIONS; i++) {
@@ -103,9 +108,12 @@ static bool file_used(void *arg, const char *name)
     return q || rc != SQLITE_DONE; /* in doubt it stays */
 }
 
+#define REQUEUE                                                                                    \
+    "UPDATE job SET state = 0 WHERE seq IN (SELECT seq FROM sound_job WHERE state = 1 AND sound)"
+
 static bool recover(struct sq *s, char why[256])
 {
-    if (sq_do(s->write, "UPDATE job SET state = 0 WHERE state = 1", "") != SQLITE_OK) {
+    if (sq_do(s->write, REQUEUE, "") != SQLITE_OK) {
         snprintf(why, 256, "%.200s", sqlite3_errmsg(s->write));
         return false;
     }
@@ -136,12 +144,30 @@ static void sq_close(struct store *face)
     free(s);
 }
 
+/* Who only reads does not migrate: saved pipelines of an older database are read as they are, without checksums of rows. */
+static bool fit_for_reading(sqlite3 *db, char why[256])
+{
+    static const char views[] =
+        "CREATE TEMP VIEW sound_blob AS SELECT *, 1 AS sound FROM blob;"
+        "CREATE TEMP VIEW sound_pipeline AS SELECT *, 1 AS sound FROM pipeline";
+    int64_t version = version_of(db);
+    if (version == MIGRATIONS) return true;
+    if (version > 0 && version < MIGRATIONS &&
+        sqlite3_exec(db, views, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    if (version > MIGRATIONS)
+        say_newer(version, why);
+    else
+        snprintf(why, 256, "%.200s", sqlite3_errmsg(db));
+    return false;
+}
+
 static bool open_all(struct sq *s, const char *dir, char why[256])
 {
     if (!files_open(&s->files, dir, s->read_only, why)) return false;
     if (s->read_only) {
         s->read = connect_to(dir, SQLITE_OPEN_READONLY, why);
-        return s->read != NULL;
+        return s->read && fit_for_reading(s->read, why);
     }
     s->write = connect_to(dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, why);
     if (!s->write || !migrate(s, why) || !recover(s, why)) return false;

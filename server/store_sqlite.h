@@ -17,6 +17,7 @@ struct sq_op {
     void *arg;
     bool frees; /* may use the reserve: it deletes, or ends something */
     enum store_status status;
+    bool failed; /* it is not what it found that kept it from being done */
     bool done;
     struct sq_op *next;
 };
@@ -45,10 +46,13 @@ sqlite3_stmt *sq_row(sqlite3 *db, int *rc, const char *sql, const char *types, .
 /* Runs to its end. SQLITE_OK, or what went wrong. */
 int sq_do(sqlite3 *db, const char *sql, const char *types, ...);
 enum store_status sq_status(int rc);
+/* What the schema calls; see migrations/0003.sql. SQLITE_OK, or what went wrong. */
+int sq_functions(sqlite3 *db);
 /* Text of a column, cut to room. */
 void sq_text(sqlite3_stmt *q, int column, char *out, size_t room);
 
-/* Names in the first column, one behind the other; finalizes q, whose first step gave rc. */
+/* Names in the first column, one behind the other; DAMAGED where a second column is 0. Finalizes q, whose first step gave
+ * rc. */
 enum store_status sq_names(sqlite3_stmt *q, int rc, char **names);
 
 /* ---- writing ---- */

@@ -65,7 +65,8 @@ enum store_status sq_blob_delete(struct sq *s, int64_t id, struct sq_gone *gone)
 {
     int rc;
     if (id == 0) return STORE_OK;
-    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT file FROM blob WHERE id = ?", "i", id);
+    sqlite3_stmt *q = sq_row(s->write, &rc,
+                             "SELECT iif(sound, file, NULL) FROM sound_blob WHERE id = ?", "i", id);
     bool noted = true;
     if (q && sqlite3_column_type(q, 0) == SQLITE_TEXT)
         noted = gone_add(gone, (const char *)sqlite3_column_text(q, 0));
@@ -96,15 +97,15 @@ enum store_status sq_blob_read(struct sq *s, int64_t id, struct store_blob *out)
     int rc;
     *out = (struct store_blob){0};
     if (id == 0) return STORE_NONE;
-    sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT size, sum, data, file FROM blob WHERE id = ?", "i", id);
+    sqlite3_stmt *q = sq_row(
+        s->read, &rc, "SELECT size, sum, data, file, sound FROM sound_blob WHERE id = ?", "i", id);
     if (!q) return rc == SQLITE_DONE ? STORE_DAMAGED : sq_status(rc);
     enum store_status status = STORE_DAMAGED;
     size_t size = (size_t)sqlite3_column_int64(q, 0), got = (size_t)sqlite3_column_bytes(q, 2);
     uint8_t want[16] = {0}, sum[16];
     char file[STORE_ID] = "";
     bool inside = sqlite3_column_type(q, 3) != SQLITE_TEXT,
-         sound = sqlite3_column_bytes(q, 1) == 16;
+         sound = sqlite3_column_int(q, 4) && sqlite3_column_bytes(q, 1) == 16;
     if (sound) memcpy(want, sqlite3_column_blob(q, 1), 16);
     if (!inside) sq_text(q, 3, file, sizeof file);
     if (sound && inside && got == size) {

@@ -26,9 +26,9 @@ static enum store_status add(struct sq *s, void *arg)
     enum store_status status = sq_blob_insert(s, &a->spec, &row);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write,
-                                 "INSERT INTO job (id, type, state, created, spec) "
-                                 "VALUES (?, ?, 0, ?, ?)",
-                                 "ssii", a->id, a->type, a->created, row));
+                                 "INSERT INTO job (id, type, state, created, spec, parts) "
+                                 "VALUES (?, ?, 0, ?, ?, ?)",
+                                 "ssiii", a->id, a->type, a->created, row, (int64_t)a->n));
     for (size_t i = 0; i < a->n && status == STORE_OK; i++) {
         status = sq_blob_insert(s, &a->parts[i], &row);
         if (status == STORE_OK)
@@ -62,7 +62,8 @@ enum store_status sq_job_add(struct store *f, const char *id, const char *type, 
 
 /* ---- reading ---- */
 
-#define COLUMNS "seq, id, type, state, created, started, finished, done, total, starts, error, spec"
+#define COLUMNS                                                                                    \
+    "seq, id, type, state, created, started, finished, done, total, starts, error, spec, sound"
 
 static void fill(sqlite3_stmt *q, struct store_job *j)
 {
@@ -84,10 +85,13 @@ enum store_status sq_job_get(struct store *f, const char *id, struct store_job *
     int rc;
     *out = (struct store_job){0};
     pthread_mutex_lock(&s->read_lock);
-    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT " COLUMNS " FROM job WHERE id = ?", "s", id);
+    sqlite3_stmt *q =
+        sq_row(s->read, &rc, "SELECT " COLUMNS " FROM sound_job WHERE id = ?", "s", id);
     enum store_status status = sq_status(rc);
     int64_t error = 0, spec = 0;
-    if (q) {
+    if (q && !sqlite3_column_int(q, 12)) {
+        status = STORE_DAMAGED;
+    } else if (q) {
         fill(q, out);
         error = sqlite3_column_int64(q, 10);
         spec = sqlite3_column_int64(q, 11);
@@ -103,7 +107,8 @@ enum store_status sq_job_get(struct store *f, const char *id, struct store_job *
 static int64_t seq_of(struct sq *s, const char *id)
 {
     int rc;
-    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT seq FROM job WHERE id = ?", "s", id);
+    sqlite3_stmt *q =
+        sq_row(s->read, &rc, "SELECT seq FROM sound_job WHERE id = ? AND sound", "s", id);
     int64_t seq = q ? sqlite3_column_int64(q, 0) : 0;
     sqlite3_finalize(q);
     return seq;
@@ -123,11 +128,11 @@ enum store_status sq_job_list(struct store *f, const char *after, size_t limit,
     }
     pthread_mutex_lock(&s->read_lock);
     int64_t before = after && *after ? seq_of(s, after) : INT64_MAX;
-    sqlite3_stmt *q =
-        before ? sq_row(s->read, &rc,
-                        "SELECT " COLUMNS " FROM job WHERE seq < ? ORDER BY seq DESC LIMIT ?", "ii",
-                        before, (int64_t)limit)
-               : NULL;
+    sqlite3_stmt *q = before ? sq_row(s->read, &rc,
+                                      "SELECT " COLUMNS " FROM sound_job WHERE seq < ? AND sound "
+                                      "ORDER BY seq DESC LIMIT ?",
+                                      "ii", before, (int64_t)limit)
+                             : NULL;
     for (; q && rc == SQLITE_ROW && *n < limit; rc = sqlite3_step(q)) {
         errors[*n] = sqlite3_column_int64(q, 10);
         fill(q, &(*out)[(*n)++]);
@@ -149,8 +154,10 @@ enum store_status sq_job_part(struct store *f, const char *id, const char *name,
     *out = (struct store_blob){0};
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT blob FROM part WHERE job = ? AND name = ?", "ss", id, name);
-    enum store_status status = sq_status(rc);
+        sq_row(s->read, &rc,
+               "SELECT iif(sound, blob, 0), sound FROM sound_part WHERE job = ? AND name = ?", "ss",
+               id, name);
+    enum store_status status = q && !sqlite3_column_int(q, 1) ? STORE_DAMAGED : sq_status(rc);
     int64_t blob = q ? sqlite3_column_int64(q, 0) : 0;
     sqlite3_finalize(q);
     if (status == STORE_OK) status = sq_blob_read(s, blob, out);
@@ -164,7 +171,11 @@ enum store_status sq_job_parts(struct store *f, const char *id, char **names)
     int rc;
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT name FROM part WHERE job = ? ORDER BY nr", "s", id);
+        sq_row(s->read, &rc,
+               "SELECT name, j.sound AND (p.sound IS NULL OR p.sound) AND "
+               "parts = (SELECT count(*) FROM part WHERE job = ?1) FROM sound_job AS j "
+               "LEFT JOIN sound_part AS p ON p.job = j.id WHERE j.id = ?1 ORDER BY nr",
+               "s", id);
     enum store_status status = sq_names(q, rc, names);
     pthread_mutex_unlock(&s->read_lock);
     return status;

@@ -26,7 +26,8 @@ static enum store_status claim(struct sq *s, void *arg)
     int rc;
     c->claimed[0] = 0;
     sqlite3_stmt *q =
-        sq_row(s->write, &rc, "SELECT id FROM job WHERE state = 0 ORDER BY seq LIMIT 1", "");
+        sq_row(s->write, &rc,
+               "SELECT id FROM sound_job WHERE state = 0 AND sound ORDER BY seq LIMIT 1", "");
     if (q) sq_text(q, 0, c->claimed, sizeof c->claimed);
     sqlite3_finalize(q);
     if (!q) return sq_status(rc);
@@ -123,11 +124,14 @@ enum store_status sq_job_resume(struct store *f, const char *id, struct store_bl
     int rc;
     *out = (struct store_blob){0};
     pthread_mutex_lock(&s->read_lock);
-    sqlite3_stmt *q =
-        sq_row(s->read, &rc, "SELECT coalesce(checkpoint, 0) FROM job WHERE id = ?", "s", id);
+    sqlite3_stmt *q = sq_row(
+        s->read, &rc, "SELECT coalesce(checkpoint, 0), sound FROM sound_job WHERE id = ?", "s", id);
     int64_t row = q ? sqlite3_column_int64(q, 0) : 0;
+    bool sound = q && sqlite3_column_int(q, 1);
     sqlite3_finalize(q);
-    enum store_status status = q ? sq_blob_read(s, row, out) : sq_status(rc);
+    enum store_status status = !q      ? sq_status(rc)
+                               : sound ? sq_blob_read(s, row, out)
+                                       : STORE_DAMAGED;
     pthread_mutex_unlock(&s->read_lock);
     return status;
 }
@@ -201,12 +205,14 @@ enum store_status sq_job_result(struct store *f, const char *id, struct store_re
     *out = (struct store_result){0};
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *q = sq_row(s->read, &rc,
-                             "SELECT coalesce(result, 0), media, file_name, state FROM job "
-                             "WHERE id = ?",
+                             "SELECT coalesce(result, 0), media, file_name, state, sound "
+                             "FROM sound_job WHERE id = ?",
                              "s", id);
     enum store_status status = sq_status(rc);
     int64_t row = 0;
-    if (q) {
+    if (q && !sqlite3_column_int(q, 4)) {
+        status = STORE_DAMAGED;
+    } else if (q) {
         row = sqlite3_column_int64(q, 0);
         sq_text(q, 1, out->media, sizeof out->media);
         sq_text(q, 2, out->file_name, sizeof out->file_name);
@@ -236,10 +242,11 @@ static enum store_status delete_job(struct sq *s, const char *id, struct sq_gone
 {
     enum store_status status = delete_blobs(s,
                                             "SELECT spec, coalesce(error, 0), coalesce(result, 0), "
-                                            "coalesce(checkpoint, 0) FROM job WHERE id = ?",
+                                            "coalesce(checkpoint, 0) FROM sound_job "
+                                            "WHERE id = ? AND sound",
                                             id, gone);
     if (status == STORE_OK)
-        status = delete_blobs(s, "SELECT blob FROM part WHERE job = ?", id, gone);
+        status = delete_blobs(s, "SELECT blob FROM sound_part WHERE job = ? AND sound", id, gone);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write, "DELETE FROM part WHERE job = ?", "s", id));
     if (status == STORE_OK)
@@ -252,7 +259,8 @@ static enum store_status delete_finished(struct sq *s, void *arg)
     struct change *c = arg;
     int rc;
     c->gone.n = 0;
-    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT state FROM job WHERE id = ?", "s", c->id);
+    sqlite3_stmt *q = sq_row(
+        s->write, &rc, "SELECT iif(sound, state, -1) FROM sound_job WHERE id = ?", "s", c->id);
     int state = q ? sqlite3_column_int(q, 0) : 0;
     sqlite3_finalize(q);
     if (!q) return sq_status(rc);
@@ -283,7 +291,8 @@ static enum store_status expire(struct sq *s, void *arg)
     char ids[EXPIRE_AT_ONCE][STORE_ID];
     e->gone.n = e->n = 0;
     sqlite3_stmt *q = sq_row(s->write, &rc,
-                             "SELECT id FROM job WHERE state IN (2, 3, 4) AND finished < ? LIMIT ?",
+                             "SELECT id FROM sound_job WHERE state IN (2, 3, 4) "
+                             "AND finished < ? AND sound LIMIT ?",
                              "ii", e->before, (int64_t)EXPIRE_AT_ONCE);
     for (; q && rc == SQLITE_ROW && e->n < EXPIRE_AT_ONCE; rc = sqlite3_step(q))
         sq_text(q, 0, ids[e->n++], STORE_ID);

@@ -29,8 +29,9 @@ static enum store_status rows_of(struct sq *s, const char *sql, const char *name
     return sq_status(rc);
 }
 
-#define PIPELINE_ROWS "SELECT spec, coalesce(weights, 0) FROM pipeline WHERE name = ?"
-#define IMAGE_ROWS    "SELECT blob, used FROM image WHERE id = ?"
+#define PIPELINE_ROWS                                                                              \
+    "SELECT iif(sound, spec, 0), iif(sound, weights, 0) FROM sound_pipeline WHERE name = ?"
+#define IMAGE_ROWS "SELECT iif(sound, blob, 0), used FROM sound_image WHERE id = ?"
 
 static enum store_status put_pipeline(struct sq *s, void *arg)
 {
@@ -43,9 +44,8 @@ static enum store_status put_pipeline(struct sq *s, void *arg)
     if (status == STORE_OK && p->has_weights) status = sq_blob_insert(s, &p->weights, &weights);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write,
-                                 "INSERT INTO pipeline (name, changed, spec, weights) "
-                                 "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE "
-                                 "SET changed = ?2, spec = ?3, weights = ?4",
+                                 "INSERT OR REPLACE INTO pipeline (name, changed, spec, weights) "
+                                 "VALUES (?, ?, ?, ?)",
                                  "siir", p->name, p->now, spec, weights));
     if (status == STORE_OK) status = sq_blob_delete(s, old_spec, &p->gone);
     if (status == STORE_OK) status = sq_blob_delete(s, old_weights, &p->gone);
@@ -78,12 +78,14 @@ enum store_status sq_pipeline_get(struct store *f, const char *name, struct stor
     *out = (struct store_pipeline){0};
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *q = sq_row(s->read, &rc,
-                             "SELECT name, changed, spec, coalesce(weights, 0) FROM pipeline "
-                             "WHERE name = ?",
+                             "SELECT name, changed, spec, coalesce(weights, 0), sound "
+                             "FROM sound_pipeline WHERE name = ?",
                              "s", name);
     enum store_status status = sq_status(rc);
     int64_t spec = 0, weights = 0;
-    if (q) {
+    if (q && !sqlite3_column_int(q, 4)) {
+        status = STORE_DAMAGED;
+    } else if (q) {
         sq_text(q, 0, out->name, sizeof out->name);
         out->changed = sqlite3_column_int64(q, 1);
         spec = sqlite3_column_int64(q, 2);
@@ -101,7 +103,8 @@ enum store_status sq_pipeline_names(struct store *f, char **names)
     struct sq *s = sq_of(f);
     int rc;
     pthread_mutex_lock(&s->read_lock);
-    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT name FROM pipeline ORDER BY name", "");
+    sqlite3_stmt *q =
+        sq_row(s->read, &rc, "SELECT name FROM sound_pipeline WHERE sound ORDER BY name", "");
     enum store_status status = sq_names(q, rc, names);
     pthread_mutex_unlock(&s->read_lock);
     return status;
@@ -147,8 +150,7 @@ static enum store_status put_image(struct sq *s, void *arg)
     if (status == STORE_OK || status == STORE_NONE) status = sq_blob_insert(s, &p->blob, &row);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write,
-                                 "INSERT INTO image (id, used, blob) VALUES (?1, ?2, ?3) "
-                                 "ON CONFLICT (id) DO UPDATE SET used = ?2, blob = ?3",
+                                 "INSERT OR REPLACE INTO image (id, used, blob) VALUES (?, ?, ?)",
                                  "sii", p->name, p->now, row));
     return status == STORE_OK ? sq_blob_delete(s, old, &p->gone) : status;
 }
@@ -177,8 +179,9 @@ enum store_status sq_image_get(struct store *f, const char *id, int64_t now, int
     int rc;
     *out = (struct store_blob){0};
     pthread_mutex_lock(&s->read_lock);
-    sqlite3_stmt *q = sq_row(s->read, &rc, "SELECT blob, used FROM image WHERE id = ?", "s", id);
-    enum store_status status = sq_status(rc);
+    sqlite3_stmt *q =
+        sq_row(s->read, &rc, "SELECT blob, used, sound FROM sound_image WHERE id = ?", "s", id);
+    enum store_status status = q && !sqlite3_column_int(q, 2) ? STORE_DAMAGED : sq_status(rc);
     int64_t row = q ? sqlite3_column_int64(q, 0) : 0, used = q ? sqlite3_column_int64(q, 1) : 0;
     sqlite3_finalize(q);
     if (status == STORE_OK) status = sq_blob_read(s, row, out);
@@ -219,8 +222,9 @@ static enum store_status expire_images(struct sq *s, void *arg)
     char ids[EXPIRE_AT_ONCE][STORE_NAME];
     int64_t rows[EXPIRE_AT_ONCE];
     p->gone.n = p->n = 0;
-    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT id, blob FROM image WHERE used < ? LIMIT ?",
-                             "ii", p->now, (int64_t)EXPIRE_AT_ONCE);
+    sqlite3_stmt *q =
+        sq_row(s->write, &rc, "SELECT id, blob FROM sound_image WHERE used < ? AND sound LIMIT ?",
+               "ii", p->now, (int64_t)EXPIRE_AT_ONCE);
     for (; q && rc == SQLITE_ROW && p->n < EXPIRE_AT_ONCE; rc = sqlite3_step(q)) {
         sq_text(q, 0, ids[p->n], STORE_NAME);
         rows[p->n++] = sqlite3_column_int64(q, 1);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* ---- statements ---- */
 
@@ -58,8 +59,39 @@ int sq_do(sqlite3 *db, const char *sql, const char *types, ...)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/* row_sum(columns …): each column's XXH3 is the seed of the next one's. Databases have it in their rows: it never changes. */
+static void row_sum(sqlite3_context *c, int n, sqlite3_value **columns)
+{
+    XXH64_hash_t sum = 0;
+    for (int i = 0; i < n; i++) {
+        const int type = sqlite3_value_type(columns[i]);
+        uint64_t x = (uint64_t)sqlite3_value_int64(columns[i]);
+        uint8_t number[9] = {(uint8_t)type};
+        if (type == SQLITE_INTEGER || type == SQLITE_NULL) {
+            for (int k = 1; k < 9; k++, x >>= 8) number[k] = (uint8_t)x;
+            sum = XXH3_64bits_withSeed(number, sizeof number, sum);
+        } else {
+            const void *bytes = sqlite3_value_blob(columns[i]);
+            const size_t size = (size_t)sqlite3_value_bytes(columns[i]);
+            sum = XXH3_64bits_withSeed(size ? bytes : "", size, sum + (uint64_t)type);
+        }
+    }
+    int64_t result;
+    memcpy(&result, &sum, sizeof result);
+    sqlite3_result_int64(c, result);
+}
+
+int sq_functions(sqlite3 *db)
+{
+    return sqlite3_create_function(db, "row_sum", -1,
+                                   SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+                                   row_sum, NULL, NULL);
+}
+
 enum store_status sq_status(int rc)
 {
+    if (rc == SQLITE_CONSTRAINT_TRIGGER)
+        return STORE_DAMAGED; /* a row that is not sound is not changed */
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -86,7 +118,9 @@ enum store_status sq_names(sqlite3_stmt *q, int rc, char **names)
 {
     size_t n = 0, room = 1;
     *names = calloc(1, 1);
+    bool sound = true;
     for (; q && *names && rc == SQLITE_ROW; rc = sqlite3_step(q)) {
+        sound = sound && (sqlite3_column_count(q) < 2 || sqlite3_column_int(q, 1));
         const char *name = (const char *)sqlite3_column_text(q, 0);
         size_t more = name ? strlen(name) + 1 : 0;
         if (more < 2) continue;
@@ -104,6 +138,7 @@ enum store_status sq_names(sqlite3_stmt *q, int rc, char **names)
     }
     sqlite3_finalize(q);
     if (!*names) return STORE_AWAY;
+    if (!sound) return STORE_DAMAGED;
     return rc == SQLITE_DONE ? STORE_OK : sq_status(rc);
 }
 
@@ -119,6 +154,14 @@ void sq_rollback(struct sq *s)
     if (!sqlite3_get_autocommit(s->write)) sq_do(s->write, "ROLLBACK", "");
 }
 
+/* What an op says of its row alone: the others are committed all the same. */
+static bool of_the_row(struct sq *s, enum store_status status)
+{
+    return status == STORE_NONE || status == STORE_STATE ||
+           (status == STORE_DAMAGED &&
+            sqlite3_extended_errcode(s->write) == SQLITE_CONSTRAINT_TRIGGER);
+}
+
 /* Every op of the list in one transaction; false: nothing of it was kept, *why says why. */
 static bool commit(struct sq *s, struct sq_op *list, enum store_status *why)
 {
@@ -127,7 +170,7 @@ static bool commit(struct sq *s, struct sq_op *list, enum store_status *why)
         rc = sq_do(s->write, "SAVEPOINT op", "");
         if (rc != SQLITE_OK) break;
         op->status = op->run(s, op->arg);
-        if (op->status != STORE_OK && op->status != STORE_NONE && op->status != STORE_STATE)
+        if (op->status != STORE_OK && !of_the_row(s, op->status))
             rc = op->status == STORE_FULL      ? SQLITE_FULL
                  : op->status == STORE_DAMAGED ? SQLITE_CORRUPT
                                                : SQLITE_IOERR;
@@ -153,6 +196,7 @@ static void commit_one(struct sq *s, struct sq_op *op)
         kept = commit(s, op, &why);
     }
     if (!kept) op->status = why;
+    op->failed = !kept;
     op->next = next;
 }
 
@@ -160,7 +204,7 @@ static void note_health(struct sq *s, const struct sq_op *list)
 {
     enum store_status worst = STORE_OK;
     for (const struct sq_op *op = list; op; op = op->next)
-        if (op->status >= STORE_FULL) worst = op->status;
+        if (op->failed) worst = op->status;
     if (worst == STORE_OK && atomic_load(&s->sick) == STORE_OK) return;
     pthread_mutex_lock(&s->lock);
     snprintf(s->words, sizeof s->words, "%s",

@@ -124,7 +124,8 @@ TEST(kills_at_random_moments)
         files += done * (double)kinds[kind].files;
     }
     EQ(0, server_stop(&s));
-    print_message("%zu jobs accepted, %zu lost, %zu wrong, %zu damaged\n", n_jobs, lost, wrong, damaged);
+    print_message("%zu jobs accepted, %zu lost, %zu wrong, %zu damaged\n", n_jobs, lost, wrong,
+                  damaged);
     EQ(0, lost + wrong + damaged + unknown);
     /* one may have been accepted whose answer did not come through any more; each has its input and its result, once */
     OK(there >= (double)n_jobs && there <= (double)n_jobs + (double)starts);
@@ -215,7 +216,8 @@ static bool make_expected(void)
         submit(&s, kind, 0);
         learned_name(0, saved);
         fine = n_jobs == (size_t)kind + 1 && job_ending(&s, jobs[kind].address, 60) == 's';
-        kinds[kind].expected = get(&s, kind == LEARN ? saved : job_at(jobs[kind].address, "result"));
+        kinds[kind].expected =
+            get(&s, kind == LEARN ? saved : job_at(jobs[kind].address, "result"));
         kinds[kind].files = dir_files(data) - before;
         fine = fine && kinds[kind].expected.status == 200;
     }
@@ -225,7 +227,8 @@ static bool make_expected(void)
 int main(void)
 {
     jobs = calloc(4096, sizeof *jobs);
-    int failed = !make_expected() || _cmocka_run_group_tests("http/crash", t_tests, t_count, NULL, NULL);
+    int failed =
+        !make_expected() || _cmocka_run_group_tests("http/crash", t_tests, t_count, NULL, NULL);
     dir_remove(data);
     for (enum kind kind = 0; kind < KINDS; kind++) {
         answer_release(&kinds[kind].expected);

@@ -26,10 +26,11 @@ static char image[100], other[100]; /* addresses of kept pictures */
 
 /* What was acknowledged. */
 struct facts {
-    char run[JOB_ADDRESS], small[JOB_ADDRESS], batch[JOB_ADDRESS], learn[JOB_ADDRESS]; /* accepted */
-    int small_deleted;              /* 204: gone, 202: cancelled       */
-    bool stays, goes, gone;         /* pipelines saved, and one deleted */
-    bool image, other, other_gone;  /* pictures kept, and one deleted  */
+    char run[JOB_ADDRESS], small[JOB_ADDRESS], batch[JOB_ADDRESS],
+        learn[JOB_ADDRESS];        /* accepted */
+    int small_deleted;             /* 204: gone, 202: cancelled       */
+    bool stays, goes, gone;        /* pipelines saved, and one deleted */
+    bool image, other, other_gone; /* pictures kept, and one deleted  */
 };
 static struct {
     size_t told, struck, lost, wrong, damaged, doubled, leaked, stuck, unserved, odd, loose;
@@ -93,17 +94,19 @@ enum { EPOCHS = 6 };
 
 static bool save(const struct server *s, const char *path)
 {
-    struct fetch f = {.method = "PUT",
-                      .path = path,
-                      .parts = {{.name = "pipeline", .data = "filter:@k", .n = 9},
-                                {.name = "k", .filename = "k", .data = weights.data, .n = weights.n}}};
+    struct fetch f = {
+        .method = "PUT",
+        .path = path,
+        .parts = {{.name = "pipeline", .data = "filter:@k", .n = 9},
+                  {.name = "k", .filename = "k", .data = weights.data, .n = weights.n}}};
     int status = ask(s, f, NULL);
     return status == 200 || status == 201;
 }
 
 static bool keep(const struct server *s, struct bytes x, char address[100])
 {
-    int status = ask(s, (struct fetch){.path = "/v1/images", .body = x.data, .body_n = x.n}, address);
+    int status =
+        ask(s, (struct fetch){.path = "/v1/images", .body = x.data, .body_n = x.n}, address);
     return status == 200 || status == 201;
 }
 
@@ -155,7 +158,8 @@ static void tell(const struct server *s, struct facts *f, double patience)
 static void check_same(const struct server *s, const char *path, const struct answer *want)
 {
     enum same how = answer_same(s, path, want);
-    if (how != SAME_YES) print_error("%s: %s\n", path, how == SAME_NO ? "other bytes" : "not there");
+    if (how != SAME_YES)
+        print_error("%s: %s\n", path, how == SAME_NO ? "other bytes" : "not there");
     sum.damaged += how == SAME_NOT_THERE;
     sum.wrong += how == SAME_NO;
 }
@@ -270,7 +274,8 @@ static void check_files(void)
     sqlite3_stmt *q;
     snprintf(path, sizeof path, "%s/convd.db", data);
     EQ(SQLITE_OK, sqlite3_open(path, &db));
-    int rc = sqlite3_prepare_v2(db, "SELECT count(*) FROM blob WHERE file IS NOT NULL", -1, &q, NULL);
+    int rc =
+        sqlite3_prepare_v2(db, "SELECT count(*) FROM blob WHERE file IS NOT NULL", -1, &q, NULL);
     if (rc == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW) {
         size_t named = (size_t)sqlite3_column_int64(q, 0), there = dir_files(data);
         sum.leaked += named != there;
@@ -292,8 +297,8 @@ static unsigned once(enum disk_action action, unsigned from, unsigned to)
     atomic_store(&disk->from, from);
     atomic_store(&disk->to, to);
     setenv("LD_PRELOAD", shim, 1);
-    bool started = server_try(&s, (const char *const[]){"--data", data, "--workers", "1",
-                                                        "--drain-delay", "0", NULL});
+    bool started = server_try(
+        &s, (const char *const[]){"--data", data, "--workers", "1", "--drain-delay", "0", NULL});
     unsetenv("LD_PRELOAD");
     if (started) {
         watched = from == 0;
@@ -327,8 +332,8 @@ static void verdict(const char *what)
                   "files left %zu, no recovery %zu, unserved %zu, odd answers %zu, loose %zu\n",
                   what, sum.told, sum.struck, sum.lost, sum.wrong, sum.damaged, sum.doubled,
                   sum.leaked, sum.stuck, sum.unserved, sum.odd, sum.loose);
-    EQ(0, sum.lost + sum.wrong + sum.damaged + sum.doubled + sum.leaked + sum.stuck +
-              sum.unserved + sum.odd + sum.loose);
+    EQ(0, sum.lost + sum.wrong + sum.damaged + sum.doubled + sum.leaked + sum.stuck + sum.unserved +
+              sum.odd + sum.loose);
     memset(&sum, 0, sizeof sum);
 }
 
@@ -418,8 +423,10 @@ static bool make_expected(void)
     char job[JOB_ADDRESS];
     dir_new(data);
     struct server s = SERVER("--data", data, "--workers", "1", "--drain-delay", "0");
-    want_large = fetch(&s, &(struct fetch){.path = "/edges", .body = large.data, .body_n = large.n});
-    want_small = fetch(&s, &(struct fetch){.path = "/edges", .body = small.data, .body_n = small.n});
+    want_large =
+        fetch(&s, &(struct fetch){.path = "/edges", .body = large.data, .body_n = large.n});
+    want_small =
+        fetch(&s, &(struct fetch){.path = "/edges", .body = small.data, .body_n = small.n});
     bool fine = submit(&s, BATCH, "data", zip, job) && job_ending(&s, job, 60) == 's';
     want_zip = get(&s, job_at(job, "result"));
     fine = fine && submit(&s, LEARN, "data", album, job) && job_ending(&s, job, 60) == 's';

@@ -209,9 +209,11 @@ TEST(data_nobody_can_learn_from_are_refused_with_words)
     OK(archive_end(out, true));
     refuse(b, 422, "no picture stands in a folder");
     refuse(stripes_album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", other, n), 422, "z.ppm is 20x20");
-    refuse(stripes_album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", "", 0), 400, "z.ppm: there are no bytes");
+    refuse(stripes_album(ARCHIVE_ZIP, 2, "set/lying/z.ppm", "", 0), 400,
+           "z.ppm: there are no bytes");
     refuse(stripes_album(ARCHIVE_TAR_GZ, 2, "set/lying/z.txt", "words", 5), 415, "z.txt: ");
-    refuse(stripes_album(ARCHIVE_ZIP, 2, "../../z.ppm", cut, whole), 400, "leads out of the archive");
+    refuse(stripes_album(ARCHIVE_ZIP, 2, "../../z.ppm", cut, whole), 400,
+           "leads out of the archive");
     refuse(stripes_album(ARCHIVE_TAR, 2, "/z.ppm", cut, whole), 400, "z.ppm: its name");
     b = stripes_album(ARCHIVE_TAR_GZ, 20, NULL, NULL, 0);
     b.n /= 2;
@@ -300,12 +302,12 @@ static void hears_the_rest(const char *job, struct heard heard, int epochs)
     char line[64];
     uint64_t before = heard.id;
     snprintf(line, sizeof line, "Last-Event-ID: %llu", (unsigned long long)heard.id);
-    struct answer a =
-        fetch(&s, &(struct fetch){.path = job_at(job, "events"), .headers = {line}});
+    struct answer a = fetch(&s, &(struct fetch){.path = job_at(job, "events"), .headers = {line}});
     EQ(200, a.status);
     for (const char *at = a.body; (at = strstr(at, "id: ")); at++) {
         uint64_t id = strtoull(at + 4, NULL, 10);
-        if (id <= before) T_FAIL("%llu after %llu", (unsigned long long)id, (unsigned long long)before);
+        if (id <= before)
+            T_FAIL("%llu after %llu", (unsigned long long)id, (unsigned long long)before);
         before = id;
     }
     int epoch = heard.epoch;
@@ -326,8 +328,8 @@ TEST(a_killed_job_goes_on_from_its_last_epoch_to_the_same_weights)
     kill(s.pid, SIGKILL);
     server_wait(&s, 10);
     s = SERVER("--data", data);
-    free(first_row(job, &more));  /* listeners hear of the epochs before */
-    EQ(0, server_stop(&s));       /* in good order */
+    free(first_row(job, &more)); /* listeners hear of the epochs before */
+    EQ(0, server_stop(&s));      /* in good order */
     s = SERVER("--data", data);
     hears_the_rest(job, heard, 250);
     job_wait(&s, job, "succeeded");
