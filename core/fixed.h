@@ -37,6 +37,7 @@ struct convd_fixed_ask {
                           * saturated already, though lo and hi go further; error does not count that     */
     ptrdiff_t margin;    /* out: pixels beside each row of an input that the op will fill and read      */
     ptrdiff_t rows;      /* out: rows of a call from which on more do not help; 0: any                  */
+    ptrdiff_t lost;      /* out: rows that a call which begins anew computes once more                  */
     size_t state;        /* out: bytes that are the op's own and stay from call to call                 */
 };
 

@@ -13,10 +13,13 @@
 #include <string.h>
 
 #define BITS_MOST   7    /* 255 with 7 fractional bits fits into 16 bits with its sign                        */
-#define STEP_TARGET ((size_t)64 << 10) /* bytes of a step's rows: measured, 12 to 64 KiB differ by a tenth     */
+#define STEP_TARGET 65536.0 /* bytes of a step's rows: measured, 12 to 64 KiB differ by a tenth     */
 #define ROWS_LEAST  2
 #define BAND_ROWS_LEAST 32
 #define BANDS_A_THREAD  4
+#define LOST_MOST       8  /* a band is so many times as high as what it loses, where it can be */
+#define GRAIN_MOST      16
+#define GRAINS_A_BAND   4  /* bands are cut at grains: more than that, lest they differ           */
 #define TABLE_MOST  200000u
 #define BUFFERS_FINE ((size_t)8 << 20)   /* bytes of a worker's rings                                         */
 #define BUFFERS_MOST ((size_t)128 << 20) /* and of all workers' rings, where one worker's are larger: a band's first step
@@ -99,6 +102,7 @@ static bool ask(const struct convd_plan *p, struct convd_stage *s, struct convd_
         return false;
     lane[k].state_bytes = align(a.state);
     lane[k].rows = a.rows;
+    lane[k].lost = a.lost;
     for (size_t i = 0; i < n->n_inputs; i++) {
         struct convd_lane *u = &lane[convd_stage_at(p, n->inputs[i])];
         u->margin = a.margin > u->margin ? a.margin : u->margin;
@@ -188,6 +192,7 @@ static bool fuse(struct convd_plan *p, struct convd_stage *s, size_t k)
     l->format.algorithm = "fused i16";
     l->state_bytes = align(convd_fused_state(&s->lane[l->fused->of].format, convd_stage_shape(p, s, k).w));
     l->rows = CONVD_FUSED_ROWS;
+    l->lost = 0;
     leave(p, s, k);
     return true;
 }
@@ -242,31 +247,54 @@ static size_t row_bytes(const struct convd_plan *p, const struct convd_stage *s,
     return side + align((size_t)row_numbers(p, s, k) * size + side);
 }
 
-/* Bands for every worker, and steps in them whose rows fit the first cache. */
+/* What bands and steps are cut by. */
+struct measure {
+    ptrdiff_t h;          /* of the highest result                           */
+    double bytes;         /* of all that stands in rings, for each row of it */
+    ptrdiff_t rows, lost; /* the most that an op wants at a time; what all of them lose where a band begins */
+};
+
+static struct measure measure(const struct convd_plan *p, const struct convd_stage *s)
+{
+    struct measure m = {.h = 1, .rows = ROWS_LEAST};
+    for (size_t k = 0; k < s->n; k++)
+        if (convd_is_sink(p, s->nodes[k]) && convd_stage_shape(p, s, k).h > m.h)
+            m.h = convd_stage_shape(p, s, k).h;
+    for (size_t k = 0; k < s->n; k++) {
+        const struct convd_lane *l = &s->lane[k];
+        if (l->absorbed)
+            continue;
+        if (l->root == k)
+            m.bytes += (double)row_bytes(p, s, k) * (double)l->format.planes * (double)convd_stage_shape(p, s, k).h /
+                       (double)m.h;
+        m.rows = l->rows > m.rows ? l->rows : m.rows;
+        m.lost += l->lost;
+    }
+    return m;
+}
+
+/* Several for each worker, so that none waits long for another; high ones where their first rows cost more. */
+static size_t bands_for(const struct convd_plan *p, const struct measure *m)
+{
+    const size_t h = (size_t)m->h, few = h / BAND_ROWS_LEAST + 1;
+    size_t each = BANDS_A_THREAD;
+    if (p->forced_bands || p->threads < 2)
+        return p->forced_bands ? p->forced_bands : 1;
+    while (each > 1 && (size_t)m->lost * LOST_MOST * each * p->threads > h) each--;
+    return each * p->threads < few ? each * p->threads : few;
+}
+
+/* Bands for every worker, and steps in them whose rows fit the first cache; both of whole grains, rows that ops take at a time. */
 static void cut(const struct convd_plan *p, struct convd_stage *s)
 {
-    ptrdiff_t h = 1;
-    double bytes = 0;
-    for (size_t k = 0; k < s->n; k++)
-        if (convd_is_sink(p, s->nodes[k]) && convd_stage_shape(p, s, k).h > h)
-            h = convd_stage_shape(p, s, k).h;
-    for (size_t k = 0; k < s->n; k++)
-        if (s->lane[k].root == k && !s->lane[k].absorbed)
-            bytes += (double)row_bytes(p, s, k) * (double)s->lane[k].format.planes *
-                     (double)convd_stage_shape(p, s, k).h / (double)h;
-    size_t bands = p->forced_bands ? p->forced_bands
-                   : p->threads > 1 ? p->threads * BANDS_A_THREAD
-                                    : 1;
-    if (!p->forced_bands && bands > (size_t)(h / BAND_ROWS_LEAST) + 1)
-        bands = (size_t)(h / BAND_ROWS_LEAST) + 1;
-    const size_t most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64;
-    s->bands = bands > (size_t)h ? (size_t)h : bands > most ? most : bands;
-    double rows = (double)STEP_TARGET / bytes;
-    rows = rows < ROWS_LEAST ? ROWS_LEAST : rows;
-    for (size_t k = 0; k < s->n; k++)
-        if (!s->lane[k].absorbed) rows = rows < (double)s->lane[k].rows ? (double)s->lane[k].rows : rows;
-    const size_t band = (size_t)h / s->bands + 1;
-    s->steps = (size_t)((double)band / rows) + 1;
+    const struct measure m = measure(p, s);
+    const size_t h = (size_t)m.h, most = TABLE_MOST / s->n > 64 ? TABLE_MOST / s->n : 64, bands = bands_for(p, &m);
+    s->bands = bands > h ? h : bands > most ? most : bands;
+    s->grain = p->forced_bands ? 1 : GRAIN_MOST;
+    while (s->grain > 1 && (s->grain > m.rows || (size_t)s->grain * s->bands * GRAINS_A_BAND > h)) s->grain /= 2;
+    const double target = STEP_TARGET / m.bytes, rows = target > (double)m.rows ? target : (double)m.rows;
+    const size_t each = s->bands * (size_t)s->grain, band = (h + each - 1) / each, grains = (size_t)(rows / (double)s->grain);
+    s->steps = grains > 1 ? (band + grains - 1) / grains : band;
     if (s->steps > most / s->bands)
         s->steps = most / s->bands ? most / s->bands : 1;
 }
@@ -363,6 +391,7 @@ bool convd_lane_choose(struct convd_plan *p, struct convd_stage *s)
         return false;
     if (!place(p, s)) {
         s->lane = NULL;
+        s->grain = 1;
         return true;
     }
     return make_all(p, s);

@@ -171,7 +171,7 @@ void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, con
             if (n >= p->nodes[v].site.y.n && v != CONVD_IMAGE)
                 continue;
             if (convd_is_sink(p, v))
-                own = convd_band_rows(p->nodes[v].site.y.h, t, s->bands * s->steps, 1);
+                own = convd_band_rows(p->nodes[v].site.y.h, t, s->bands * s->steps, s->grain);
             const uint64_t start = run->step_ns ? now_ns() : 0;
             if (need.y0 < need.y1 && (k > 0 || !s->lane[0].lent))
                 run_node(&d, k, need);

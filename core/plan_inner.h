@@ -40,7 +40,7 @@ struct convd_lane {
     size_t row, plane;         /* bytes                                                         */
     size_t offset;             /* of column 0 of row 0; lane.c: in a slot                       */
     size_t state, state_bytes;
-    ptrdiff_t rows;            /* of a step that its op asks for                                */
+    ptrdiff_t rows, lost;      /* of a step, as its op asks; whose work is lost where a band begins */
     struct convd_fixed_fused *fused; /* how it runs where it is filters of one map, or NULL                */
     bool absorbed;             /* by who reads it: never run                        */
     size_t root;               /* whose buffer it is written over, or itself                    */

@@ -277,11 +277,13 @@ static bool choose(const struct source *f, const struct convd_fixed *x,
     if (box(f, x, a, y)) {
         *way = BOX;
         a->rows = GROUP;
+        a->lost = f->kernel->h - 1;
         return true;
     }
     *y = plain;
     if (smooth(f, x, a, y, &inexact)) {
         *way = SMOOTH;
+        a->lost = f->kernel->h - 1;
         a->rows = f->kernel->h > 8 ? GROUP : 8;
         return true;
     }
