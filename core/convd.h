@@ -163,6 +163,8 @@ struct convd_run {
     const atomic_bool *cancel;/* looked at between bands; NULL: never                               */
     uint64_t *saturated;      /* one for each output, or NULL: values that u8 and u16 had to saturate (NaN too) */
     uint64_t *step_ns;        /* one for each node, or NULL: time spent, added over bands           */
+    unsigned char *const *
+        kept; /* one for each node, or NULL: what steps keep for their gradients; convd_grad_run's own */
 };
 /* Runs. False only when cancelled or when workspace is NULL and there is no memory (then f says so). */
 bool convd_plan_run(const struct convd_plan *p, const struct convd_run *run, struct convd_faults *f);

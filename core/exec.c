@@ -87,6 +87,15 @@ static struct convd_view channels_of(struct convd_view v, struct convd_rows c)
     return v;
 }
 
+/* Where v keeps what its gradient wants of sample n, from that channel on; NULL: nowhere. */
+static uint8_t *kept_data(const struct exec *e, int v, ptrdiff_t n, ptrdiff_t channel)
+{
+    const struct convd_site *s = &e->p->nodes[v].site;
+    const struct convd_op *op = e->p->graph->nodes[v].op;
+    if (!e->run->kept || !e->run->kept[v] || !op->kept_bytes || n >= s->y.n) return NULL;
+    return e->run->kept[v] + (size_t)(n * s->y.c + channel) * op->kept_bytes(s);
+}
+
 /* channels: those of y and of the inputs that are worked on; y1 0: all. */
 static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int v,
                     const struct convd_view *y, struct convd_rows channels)
@@ -111,7 +120,10 @@ static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int
                                     .x = in,
                                     .y = y,
                                     .scratch = (float *)(void *)(slot + e->stage->scratch_offset),
-                                    .digest = digest_data(e, v, n)};
+                                    .digest = digest_data(e, v, n),
+                                    .kept = kept_data(e, v, n, channels.y0),
+                                    .own =
+                                        convd_band_rows(y->h, b, e->stage->bands, e->stage->grain)};
     node->op->forward(&call);
 }
 

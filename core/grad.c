@@ -191,6 +191,15 @@ static void place_workers(struct convd_grad *d, size_t v)
     x->scratch = n->op->back_scratch ? align(n->op->back_scratch(site)) : 0;
 }
 
+static void place_kept(struct convd_grad *d, size_t v, size_t *at)
+{
+    const struct convd_op *op = d->graph->nodes[v].op;
+    const struct convd_site *site = &d->plan->nodes[v].site;
+    struct grad_node *x = &d->nodes[v];
+    x->kept_sample = op->kept_bytes ? (size_t)site->y.c * op->kept_bytes(site) : 0;
+    x->kept = x->kept_sample ? reserve(at, (size_t)site->y.n, x->kept_sample) : NONE;
+}
+
 /* Offsets of maps, gradients and workers' own numbers; the sum is the workspace. */
 static bool place_all(struct convd_grad *d)
 {
@@ -199,9 +208,10 @@ static bool place_all(struct convd_grad *d)
         struct grad_node *x = &d->nodes[v];
         const size_t count = numbers(d->plan->nodes[v].site.y);
         x->map = x->output != NONE ? reserve(&at, count, sizeof(float)) : NONE;
-        x->grad = NONE;
+        x->grad = x->kept = NONE;
         if (!x->flows || !x->reaches || !is_step(d, v)) continue;
         x->grad = reserve(&at, count, sizeof(float));
+        place_kept(d, v, &at);
         place_workers(d, v);
         partial = x->partial_stride > partial ? x->partial_stride : partial;
         scratch = x->scratch > scratch ? x->scratch : scratch;
@@ -216,6 +226,7 @@ static bool place_all(struct convd_grad *d)
     d->shared = reserve(&at, d->threads, scratch);
     d->scratch_stride = scratch;
     d->pointers = reserve(&at, d->n_outputs, sizeof(void *));
+    d->keeps = reserve(&at, d->graph->n_nodes, sizeof(void *));
     d->wanted = reserve(&at, 4 * d->graph->n_nodes, sizeof(bool));
     d->inner = reserve(&at, 1, convd_plan_workspace(d->plan));
     d->workspace = at;

@@ -13,6 +13,7 @@ struct grad_node {
     bool reaches;      /* it depends on something a gradient is wanted for      */
     size_t output;     /* of the forward plan: where its map is kept, or NONE   */
     size_t map, grad;  /* offsets in the workspace; NONE: none                  */
+    size_t kept, kept_sample; /* what its forward keeps, NONE: nothing; bytes of a sample */
     size_t *wrt;       /* for each params row: number of the convd_wrt, or NONE */
     size_t partial_stride; /* bytes of one worker's own weight gradients        */
     size_t sums;       /* bytes of one worker's own sums, of the op's form      */
@@ -36,6 +37,7 @@ struct convd_grad {
     size_t turned;         /* offset of what an op's input gradient is made with */
     size_t wanted;         /* offset of a flag for each node: its gradient leads to one that a run wants */
     size_t pointers;       /* offset of the forward run's list of outputs */
+    size_t keeps;          /* offset of its list of what steps keep       */
     size_t inner;          /* offset of the forward run's own workspace */
     size_t shared;         /* offset of scratch, stride scratch_stride  */
     size_t scratch_stride, workspace;

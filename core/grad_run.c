@@ -58,6 +58,11 @@ static struct convd_view grad_view(const struct sweep *s, int v, ptrdiff_t n)
     return view_of(data, s->d->plan->nodes[v].site.y, n);
 }
 
+static const uint8_t *kept_of(const struct sweep *s, const struct grad_node *x, ptrdiff_t n)
+{
+    return (const uint8_t *)s->workspace + x->kept + (size_t)n * x->kept_sample;
+}
+
 /* For each params row where its gradient is added up: in what `place` gives, or with the caller's own; NULL: not wanted. */
 static void weight_gradients(const struct sweep *s, char *partial, float **dweight)
 {
@@ -99,6 +104,7 @@ static void back(const struct sweep *s, size_t worker, size_t slot, ptrdiff_t n,
                                  .parts = parts,
                                  .turned = at(s, s->d->turned),
                                  .sums = at(s, s->d->sums + worker * x->sums),
+                                 .kept = x->kept == NONE ? NULL : kept_of(s, x, n),
                                  .scratch = at(s, s->d->shared + slot * s->d->scratch_stride)};
     node->op->backward(&b);
 }
@@ -213,15 +219,19 @@ static bool forward(const struct convd_grad *d, const struct convd_grad_run *run
                     struct convd_faults *f)
 {
     void **outputs = (void **)(void *)(workspace + d->pointers);
-    for (size_t v = 0; v < d->graph->n_nodes; v++)
+    unsigned char **kept = (unsigned char **)(void *)(workspace + d->keeps);
+    for (size_t v = 0; v < d->graph->n_nodes; v++) {
         if (d->nodes[v].output != NONE)
             outputs[d->nodes[v].output] = workspace + d->nodes[v].map;
+        kept[v] = d->nodes[v].kept == NONE ? NULL : (unsigned char *)workspace + d->nodes[v].kept;
+    }
     return convd_plan_run(d->plan,
                           &(struct convd_run){.input = run->input,
                                               .outputs = outputs,
                                               .workspace = workspace + d->inner,
                                               .pool = run->pool,
-                                              .cancel = run->cancel},
+                                              .cancel = run->cancel,
+                                              .kept = kept},
                           f);
 }
 

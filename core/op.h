@@ -59,6 +59,9 @@ struct convd_call {
     const struct convd_view *y;  /* rows [y->y0,y->y1) are to be written, all channels                    */
     float *scratch;              /* as `scratch` asked, 64-byte aligned, contents undefined               */
     void *digest;                /* what `digest` made of this sample, 64-byte aligned; NULL without it   */
+    uint8_t *
+        kept; /* as `kept_bytes` says, from channel 0 of y on: to be written of rows own; NULL: not wanted */
+    struct convd_rows own;
 };
 
 /* One call of backward: y and everything before it was computed, dL/dy is known. */
@@ -73,6 +76,8 @@ struct convd_back {
                                       dx; dweight is each part's own and added up later, in order                */
     const void *turned;            /* what `turn` made, where dx is wanted; NULL without it                      */
     void *sums;                    /* this worker's, as `sums_bytes` asked; NULL without it                      */
+    const uint8_t
+        *kept; /* what forward kept; NULL where nobody asked it to                           */
     float *scratch;                /* as `back_scratch` asked, 64-byte aligned, contents undefined               */
 };
 /* One call of give_back. */
@@ -190,6 +195,8 @@ struct convd_op {
      * first (0: it has none here); and what all workers' sums say. NULL: nothing. */
     size_t (*sums_bytes)(const struct convd_site *s);
     void (*give_back)(const struct convd_given *g);
+    /* Bytes of each channel of y that forward keeps for backward, rows apart from each other; 0: none. NULL: none. */
+    size_t (*kept_bytes)(const struct convd_site *s);
     /* The shape of the numbers behind params row `row` (a weight or a kernel); false: none are there (left out). For an
      * init it is where shapes decide it. NULL: no weights. */
     bool (*weight_shape)(const struct convd_site *s, size_t row, struct convd_tensor *t);

@@ -813,48 +813,111 @@ TEST(extremes_and_sums_of_floats_agree_with_ref)
             }
 }
 
-/* A whole map of exactly its size, windows that stick out above and below; with three columns one before column 0, or an edge. */
+/* Windows of n columns over a map of exactly its size, some of which stick out above and below. */
+struct square_case {
+    struct convd_squares q;
+    float *x;
+    size_t inputs, outputs;
+    char what[200];
+};
+
+static struct square_case draw_squares(struct t_rng *r, const char *isa, size_t n, enum kind kind)
+{
+    struct square_case c = {.q = {.h = (ptrdiff_t)t_between(r, 1, 9),
+                                  .stride = (ptrdiff_t)t_between(r, 1, 3),
+                                  .taps = (size_t)t_between(r, 1, CONVD_SQUARES_MOST),
+                                  .n = n,
+                                  .three = t_between(r, 0, 1),
+                                  .edge = t_between(r, 0, 1),
+                                  .largest = t_between(r, 0, 1)}};
+    const size_t before = c.q.three && !c.q.edge;
+    c.q.first = -(ptrdiff_t)t_between(r, 0, (int)c.q.taps - 1);
+    c.q.rows = (c.q.h - 1 - c.q.first) / c.q.stride + 1;
+    c.q.row = (ptrdiff_t)(2 * n + before);
+    c.q.y_row = (ptrdiff_t)n;
+    c.inputs = (size_t)c.q.h * (2 * n + before);
+    c.outputs = (size_t)c.q.rows * n;
+    c.x = row_of(r, kind, c.inputs);
+    c.q.x = c.x + before;
+    snprintf(
+        c.what, sizeof c.what,
+        "%s: %zu columns, %zu rows of %td from %td on, %td apart, three %d edge %d largest %d, %s",
+        isa, n, c.q.taps, c.q.h, c.q.first, c.q.stride, c.q.three, c.q.edge, c.q.largest,
+        kind_words[kind]);
+    return c;
+}
+
 TEST(squares_agree_with_ref)
 {
     struct t_rng r = t_rng(14);
-    const struct convd_simd *s, *ref = convd_simd_at(0);
+    const struct convd_simd *s;
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
         for (size_t n = 1; n < 80; n++)
             for (int round = 0; round < 24; round++) {
-                const enum kind kind = (enum kind)t_between(&r, 0, KINDS - 1);
-                struct convd_squares q = {.h = (ptrdiff_t)t_between(&r, 1, 9),
-                                          .stride = (ptrdiff_t)t_between(&r, 1, 3),
-                                          .taps = (size_t)t_between(&r, 1, CONVD_SQUARES_MOST),
-                                          .n = n,
-                                          .three = t_between(&r, 0, 1),
-                                          .edge = t_between(&r, 0, 1),
-                                          .largest = t_between(&r, 0, 1)};
-                const size_t before = q.three && !q.edge;
-                q.first = -(ptrdiff_t)t_between(&r, 0, (int)q.taps - 1);
-                q.rows = (q.h - 1 - q.first) / q.stride + 1;
-                q.row = (ptrdiff_t)(2 * n + before);
-                q.y_row = (ptrdiff_t)n;
-                float *x = row_of(&r, kind, (size_t)(q.h * q.row)),
-                      *y = guarded((size_t)(q.rows * q.y_row)),
-                      *want = guarded((size_t)(q.rows * q.y_row));
-                q.x = x + before;
-                q.y = y;
-                s->best_squares(&q);
-                q.y = want;
-                ref->best_squares(&q);
-                for (ptrdiff_t i = 0; i < q.rows * q.y_row; i++)
+                struct square_case c =
+                    draw_squares(&r, s->name, n, (enum kind)t_between(&r, 0, KINDS - 1));
+                float *y = guarded(c.outputs), *want = guarded(c.outputs);
+                c.q.y = y;
+                s->best_squares(&c.q);
+                c.q.y = want;
+                convd_simd_at(0)->best_squares(&c.q);
+                for (size_t i = 0; i < c.outputs; i++)
                     if (!same(y[i], want[i]))
-                        T_FAIL("%s: %zu columns, %zu rows of %td from %td on, %td apart, three %d "
-                               "edge %d largest %d, %s: number %td "
-                               "is %.9g, expected %.9g",
-                               s->name, n, q.taps, q.h, q.first, q.stride, q.three, q.edge,
-                               q.largest, kind_words[kind], i, (double)y[i], (double)want[i]);
-                check_guards(y, 0, (size_t)(q.rows * q.y_row), (size_t)(q.rows * q.y_row),
-                             "squares");
-                check_guards(want, 0, (size_t)(q.rows * q.y_row), (size_t)(q.rows * q.y_row),
-                             "ref");
-                free(x);
+                        T_FAIL("%s: number %zu is %.9g, expected %.9g", c.what, i, (double)y[i],
+                               (double)want[i]);
+                check_guards(y, 0, c.outputs, c.outputs, "squares");
+                check_guards(want, 0, c.outputs, c.outputs, "ref");
+                free(c.x);
             }
+}
+
+/* Few different numbers, so that many windows have several largest ones; back to some of the rows. */
+static void check_squares_back(const struct convd_simd *s, struct t_rng *r, size_t n)
+{
+    const struct convd_simd *ref = convd_simd_at(0);
+    struct square_case c = draw_squares(r, s->name, n, t_between(r, 0, 3) ? RANDOM : WITH_NAN);
+    for (size_t i = 0; i < c.inputs; i++)
+        if (c.x[i] == c.x[i]) c.x[i] = (float)(int)(c.x[i] * 3);
+    float *y = row_of(r, RANDOM, c.outputs), *dy = row_of(r, RANDOM, c.outputs);
+    float *dx[2] = {guarded(c.inputs), guarded(c.inputs)};
+    uint8_t *code[2] = {malloc(c.outputs), malloc(c.outputs)};
+    c.q.y = y;
+    ref->best_squares(&c.q);
+    ref->squares_won(&c.q, code[0], c.q.y_row);
+    s->squares_won(&c.q, code[1], c.q.y_row);
+    if (memcmp(code[0], code[1], c.outputs) != 0) T_FAIL("%s: other winners", c.what);
+    struct convd_squares_back back = {.of = c.q,
+                                      .code = code[0],
+                                      .code_row = c.q.y_row,
+                                      .dy = dy,
+                                      .dy_row = c.q.y_row,
+                                      .dx_row = c.q.row,
+                                      .from = t_between(r, 0, (int)c.q.h),
+                                      .fresh = t_between(r, 0, 1)};
+    back.to = t_between(r, (int)back.from, (int)c.q.h);
+    for (size_t i = 0; i < c.inputs; i++) dx[0][i] = dx[1][i] = draw(r, RANDOM);
+    back.dx = dx[0] + (c.q.x - c.x);
+    ref->squares_back(&back);
+    back.dx = dx[1] + (c.q.x - c.x);
+    s->squares_back(&back);
+    for (size_t i = 0; i < c.inputs; i++)
+        if (!same(dx[0][i], dx[1][i]))
+            T_FAIL("%s, back to [%td,%td) fresh %d: number %zu is %.9g, expected %.9g", c.what,
+                   back.from, back.to, back.fresh, i, (double)dx[1][i], (double)dx[0][i]);
+    for (int k = 0; k < 2; k++) {
+        check_guards(dx[k], 0, c.inputs, c.inputs, "squares_back");
+        free(code[k]);
+    }
+    free(c.x), free(y), free(dy);
+}
+
+TEST(squares_go_back_as_in_ref)
+{
+    struct t_rng r = t_rng(15);
+    const struct convd_simd *s;
+    for (size_t v = 1; (s = convd_simd_at(v)); v++)
+        for (size_t n = CONVD_SQUARES_LEAST; n < 70; n++)
+            for (int round = 0; round < 24; round++) check_squares_back(s, &r, n);
 }
 
 /* Rows of every filter and of runs of Paeth, of every pixel size; memory of exactly the sizes. */

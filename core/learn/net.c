@@ -133,8 +133,13 @@ static void place_back(struct convd_net *net, int v)
     const struct convd_node *n = &net->graph->nodes[v];
     struct net_node *x = &net->nodes[v];
     bool inputs = false, weights = false;
-    x->turned = x->sums = NONE;
+    x->turned = x->sums = x->kept = NONE;
     if (!x->wants) return;
+    const size_t kept = n->op->kept_bytes ? n->op->kept_bytes(s) * (size_t)s->y.c : 0;
+    if (kept > 0) {
+        x->kept = net->maps_end;
+        net->maps_end += align((kept + sizeof(float) - 1) / sizeof(float));
+    }
     for (size_t i = 0; i < n->n_inputs; i++) inputs |= net->nodes[n->inputs[i]].wants;
     for (size_t r = 0; r < rows_of(n->op); r++) weights |= x->dweight[r] != NONE;
     if (n->op->back_scratch) most_of(&net->scratch, n->op->back_scratch(s));

@@ -17,6 +17,7 @@ struct net_node {
     bool apart;       /* may be done for some of the channels            */
     size_t readers;   /* steps that read its map                         */
     size_t map, grad; /* floats from a lane's begin                      */
+    size_t kept;      /* floats from a lane's begin to what its forward keeps; NONE: nothing      */
     size_t front;     /* floats from an item's begin; NONE: not a front  */
     size_t keep;      /* of a join: doubles from the begin of `keep`     */
     size_t digest;    /* bytes                                           */

@@ -65,6 +65,15 @@ static float *scratch_of(const struct convd_net *net, size_t worker)
     return (float *)(void *)(net->scratches + worker * (net->scratch + 64));
 }
 
+/* What step v's forward keeps for its way back, of those channels. */
+static uint8_t *kept_of(const struct convd_net *net, const struct place *at, int v, struct convd_rows channels)
+{
+    const struct net_node *x = &net->nodes[v];
+    if (x->kept == NONE) return NULL;
+    uint8_t *all = (uint8_t *)(at->lane + x->kept);
+    return x->apart ? all + (size_t)channels.y0 * net->graph->nodes[v].op->kept_bytes(site_of(net, v)) : all;
+}
+
 static struct convd_view some(struct convd_view v, struct convd_rows channels)
 {
     if (v.data) v.data += channels.y0 * v.plane;
@@ -87,7 +96,11 @@ static void forward(const struct pass *p, const struct place *at, int v, struct 
         in[0] = some(in[0], channels);
         y = some(y, channels);
     }
-    struct convd_call call = {.site = s, .x = in, .scratch = scratch_of(net, at->worker)};
+    struct convd_call call = {.site = s,
+                              .x = in,
+                              .scratch = scratch_of(net, at->worker),
+                              .kept = kept_of(net, at, v, channels),
+                              .own = {0, s->y.h}};
     if (x->digest) {
         call.digest = net->digests + at->worker * (net->digest + 64);
         n->op->digest(&call);
@@ -138,6 +151,7 @@ static void back(const struct pass *p, const struct place *at, int v, struct con
                                  .parts = 1,
                                  .turned = x->turned == NONE ? NULL : net->turned + x->turned,
                                  .sums = x->sums == NONE ? NULL : sums_at(net, at->worker, v),
+                                 .kept = kept_of(net, at, v, channels),
                                  .scratch = scratch_of(net, at->worker)};
     if (x->chance && n->op->learning->backward) {
         const struct convd_chance c = chance_of(p, at, v);

@@ -1,4 +1,4 @@
-/* window.c: shapes, rows and the walk of a pool; see window.h. */
+/* window.c: shapes, rows and sums of a pool; see window.h. */
 #include "window.h"
 
 struct convd_window_axes convd_window_axes(const struct convd_site *s)
@@ -31,6 +31,16 @@ void convd_window_range(const struct convd_window_axis *a, ptrdiff_t t, ptrdiff_
     ptrdiff_t shift = a->before - t * a->dilation; /* output o reads o * stride - shift */
     *lo = shift <= 0 ? 0 : (shift + a->stride - 1) / a->stride;
     *hi = a->n + shift <= 0 ? 0 : least((a->n - 1 + shift) / a->stride + 1, a->out);
+}
+
+struct convd_rows convd_window_inside(const struct convd_window_axis *a)
+{
+    ptrdiff_t lo, hi, first, end;
+    convd_window_range(a, 0, &first, &hi);
+    convd_window_range(a, a->k - 1, &lo, &end);
+    lo = most(lo, first);
+    hi = least(hi, end);
+    return (struct convd_rows){lo, most(lo, hi)};
 }
 
 /* ---- hooks ---- */
@@ -156,190 +166,6 @@ struct convd_pair convd_window_cover(const struct convd_site *s)
 {
     const struct convd_window_axes a = convd_window_axes(s);
     return (struct convd_pair){cover(&a.y), cover(&a.x)};
-}
-
-/* ---- largest and smallest ---- */
-
-void convd_window_extreme_look(const struct convd_site *s, struct convd_place at,
-                               struct convd_look *l, bool largest)
-{
-    convd_window_look(s, at, l);
-    l->kind = CONVD_LOOK_WINNER;
-    l->mode = CONVD_MODE_CONSTANT;
-    l->value = largest ? -INFINITY : INFINITY;
-}
-
-const char *convd_window_extreme_torch(const struct convd_site *s, struct convd_arena *mem,
-                                       bool largest)
-{
-    const struct convd_window_axes a = convd_window_axes(s);
-    const struct convd_pair behind = convd_window_cover(s);
-    const char *sign = largest ? "" : "-";
-    if (convd_window_plain(s))
-        return convd_arena_printf(mem,
-                                  "%sF.max_pool2d(%s{x}, {kernel_size}, {stride}, (%td, %td), "
-                                  "{dilation}, ceil_mode={ceil_mode})",
-                                  sign, sign, a.y.before, a.x.before);
-    return convd_arena_printf(
-        mem, "%s$max_pool(%s{x}, {kernel_size}, {stride}, {dilation}, (%td, %td), (%td, %td))",
-        sign, sign, a.y.before, a.x.before, behind.h, behind.w);
-}
-
-const char *convd_window_extreme_opencv(const struct convd_site *s, struct convd_arena *mem,
-                                        bool largest)
-{
-    const struct convd_window_axes a = convd_window_axes(s);
-    const struct convd_pair behind = convd_window_cover(s);
-    return convd_arena_printf(mem,
-                              "$windows({x}, {kernel_size}, {stride}, {dilation}, (%td, %td), "
-                              "(%td, %td), %s((3, 4))",
-                              a.y.before, a.x.before, behind.h, behind.w,
-                              largest ? "-np.inf).max" : "np.inf).min");
-}
-
-enum { TAPS = 16 }; /* rows or columns that one call of a row loop takes */
-
-/* y[o] = the better of y[o] and of the columns a window reads from x on: taps are `dilation` apart, windows `stride`. */
-static void take_some(const struct convd_simd *simd, bool largest, float *y, const float *x, ptrdiff_t n,
-                      const struct convd_window_axis *a, ptrdiff_t taps)
-{
-    const float *t[TAPS];
-    for (ptrdiff_t k = 0; k < taps; k++) t[k] = x + k * a->dilation;
-    if (a->stride == 1)
-        simd->best_rows(t, (size_t)taps, largest, y, (size_t)n);
-    else if (a->stride == 2)
-        simd->best_twos(t, (size_t)taps, largest, y, (size_t)n);
-    else
-        for (ptrdiff_t o = 0; o < n; o++) {
-            float best = t[0][o * a->stride];
-            for (ptrdiff_t k = 1; k < taps; k++) {
-                const float v = t[k][o * a->stride];
-                best = largest ? larger(best, v) : smaller(best, v);
-            }
-            y[o] = best;
-        }
-}
-
-/* One window that may stick out. */
-static float take_one(bool largest, const float *column, const struct convd_window_axis *a, ptrdiff_t o)
-{
-    float best = largest ? -INFINITY : INFINITY;
-    for (ptrdiff_t k = 0, j = convd_window_start(a, o); k < a->k; k++, j += a->dilation)
-        if (j >= 0 && j < a->n) best = largest ? larger(best, column[j]) : smaller(best, column[j]);
-    return best;
-}
-
-/* The outputs whose windows lie inside in all their taps. */
-static struct convd_rows whole_windows(const struct convd_window_axis *a)
-{
-    ptrdiff_t lo, hi, first, end;
-    convd_window_range(a, 0, &first, &hi);
-    convd_window_range(a, a->k - 1, &lo, &end);
-    lo = most(lo, first);
-    hi = least(hi, end);
-    return (struct convd_rows){lo, most(lo, hi)};
-}
-
-/* The best of every column's rows under window row i. */
-static void down(const struct convd_call *call, const struct convd_window_axis *a, ptrdiff_t c, ptrdiff_t i,
-                 bool largest, float *column)
-{
-    const struct convd_view *x = call->x;
-    const float *t[TAPS];
-    ptrdiff_t n = 0;
-    for (ptrdiff_t k = 0, r = convd_window_start(a, i); k < a->k; k++, r += a->dilation) {
-        if (r >= 0 && r < a->n) t[n++] = convd_row(x, c, r);
-        if (n < TAPS && k + 1 < a->k) continue;
-        if (n > 0) call->site->simd->best_rows(t, (size_t)n, largest, column, (size_t)x->w);
-        t[0] = column;
-        n = n > 0;
-    }
-    if (n == 0)
-        for (ptrdiff_t j = 0; j < x->w; j++) column[j] = largest ? -INFINITY : INFINITY;
-}
-
-/* One window of row i, which may stick out. */
-static float one_window(const struct convd_view *x, const struct convd_window_axes *a, ptrdiff_t c,
-                        ptrdiff_t i, ptrdiff_t o, bool largest)
-{
-    float best = largest ? -INFINITY : INFINITY;
-    for (ptrdiff_t k = 0, r = convd_window_start(&a->y, i); k < a->y.k; k++, r += a->y.dilation)
-        if (r >= 0 && r < a->y.n) {
-            const float row = take_one(largest, convd_row(x, c, r), &a->x, o);
-            best = largest ? larger(best, row) : smaller(best, row);
-        }
-    return best;
-}
-
-static bool are_squares(const struct convd_window_axes *a)
-{
-    const struct convd_rows in = whole_windows(&a->x);
-    return a->x.stride == 2 && a->x.dilation == 1 && (a->x.k == 2 || a->x.k == 3) &&
-           a->y.dilation == 1 && a->y.k <= CONVD_SQUARES_MOST && in.y0 < in.y1;
-}
-
-/* Windows of two or three columns, two apart: rows and columns at once. */
-static void squares(const struct convd_call *call, const struct convd_window_axes *a, bool largest)
-{
-    const struct convd_view *x = call->x, *y = call->y;
-    const struct convd_rows in = whole_windows(&a->x);
-    const ptrdiff_t top = convd_window_start(&a->y, y->y0), base = most(top, 0);
-    const bool three = a->x.k == 3, edge = three && a->x.before == 1;
-    const ptrdiff_t from = edge ? 0 : in.y0;
-    for (ptrdiff_t c = 0; c < y->c; c++) {
-        call->site->simd->best_squares(&(struct convd_squares){
-            .x = convd_row(x, c, base) + convd_window_start(&a->x, from) + three,
-            .row = x->row,
-            .h = a->y.n - base,
-            .first = top - base,
-            .stride = a->y.stride,
-            .taps = (size_t)a->y.k,
-            .y = convd_row(y, c, y->y0) + from,
-            .y_row = y->row,
-            .rows = y->y1 - y->y0,
-            .n = (size_t)(in.y1 - from),
-            .three = three,
-            .edge = edge,
-            .largest = largest,
-        });
-        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            for (ptrdiff_t o = 0; o < from; o++)
-                convd_row(y, c, i)[o] = one_window(x, a, c, i, o, largest);
-            for (ptrdiff_t o = in.y1; o < a->x.out; o++)
-                convd_row(y, c, i)[o] = one_window(x, a, c, i, o, largest);
-        }
-    }
-}
-
-void convd_window_extreme(const struct convd_call *call, bool largest)
-{
-    const struct convd_simd *simd = call->site->simd;
-    const struct convd_window_axes a = convd_window_axes(call->site);
-    const struct convd_view *y = call->y;
-    const struct convd_rows in = whole_windows(&a.x);
-    float *column = call->scratch; /* of each picture column: the best in the window's rows */
-    if (are_squares(&a)) {
-        squares(call, &a, largest);
-        return;
-    }
-    for (ptrdiff_t c = 0; c < y->c; c++)
-        for (ptrdiff_t i = y->y0; i < y->y1; i++) {
-            float *out = convd_row(y, c, i);
-            down(call, &a.y, c, i, largest, column);
-            for (ptrdiff_t o = 0; o < a.x.out; o++) {
-                if (o == in.y0 && in.y0 < in.y1) o = in.y1;
-                if (o < a.x.out) out[o] = take_one(largest, column, &a.x, o);
-            }
-            if (in.y0 == in.y1) continue;
-            const float *first = column + convd_window_start(&a.x, in.y0);
-            take_some(simd, largest, out + in.y0, first, in.y1 - in.y0, &a.x, least(a.x.k, TAPS));
-            for (ptrdiff_t k = TAPS; k < a.x.k; k += TAPS)
-                for (ptrdiff_t o = in.y0; o < in.y1; o++)
-                    for (ptrdiff_t q = k; q < least(k + TAPS, a.x.k); q++) {
-                        const float v = first[(o - in.y0) * a.x.stride + q * a.x.dilation];
-                        out[o] = largest ? larger(out[o], v) : smaller(out[o], v);
-                    }
-        }
 }
 
 /* ---- sums ---- */

@@ -70,6 +70,9 @@ ptrdiff_t convd_window_taps(const struct convd_window_axis *a, ptrdiff_t o, bool
 void convd_window_range(const struct convd_window_axis *a, ptrdiff_t t, ptrdiff_t *lo,
                         ptrdiff_t *hi);
 
+/* The outputs whose windows lie inside the picture in all their taps; may be none. */
+struct convd_rows convd_window_inside(const struct convd_window_axis *a);
+
 /* Hooks of the row. */
 extern const struct convd_rule convd_window_rules[];
 bool convd_window_check(const void *params, struct convd_faults *f);
@@ -105,6 +108,13 @@ const char *convd_window_extreme_torch(const struct convd_site *s, struct convd_
 const char *convd_window_extreme_opencv(const struct convd_site *s, struct convd_arena *mem,
                                         bool largest);
 
+/* Windows of two or three columns, two apart, go rows and columns at once, forward and back (window_squares.c): back by what
+ * forward kept, who won. False: they are none, or back nothing was kept (rows are short), and nothing was done. */
+bool convd_squares_extreme(const struct convd_call *call, const struct convd_window_axes *a,
+                           bool largest);
+bool convd_squares_back(const struct convd_back *call, const struct convd_window_axes *a);
+size_t convd_squares_kept(const struct convd_site *s); /* bytes of a channel; 0: nothing */
+
 /* The parameters and hooks of the two, to stand above a row with WINDOW_EXTREME_ROW; needs window_int.h. */
 #define WINDOW_EXTREME(LARGEST)                                                                    \
     static const struct convd_param params[] = {WINDOW_PARAMS, CONVD_PARAM_END};                   \
@@ -134,8 +144,9 @@ const char *convd_window_extreme_opencv(const struct convd_site *s, struct convd
     }
 #define WINDOW_EXTREME_ROW                                                                         \
     WINDOW_ROW, .fixed = convd_window_best_fixed, .forward_fixed = forward_fixed,                  \
-                .back_scratch = convd_window_extreme_back_scratch, .look = look,                   \
-                .torch_of = torch, .opencv_of = opencv
+                .back_scratch = convd_window_extreme_back_scratch, .back_writes = true,            \
+                .kept_bytes = convd_squares_kept, .look = look, .torch_of = torch,                 \
+                .opencv_of = opencv
 
 /* ---- sums ---- */
 
@@ -191,7 +202,6 @@ struct convd_award {
 size_t convd_award_scratch(const struct convd_window_axes *a);
 void convd_award_init(struct convd_award *w);
 void convd_award(const struct convd_award *w, ptrdiff_t i);
-
 void convd_window_extreme_back(const struct convd_back *call, bool largest);
 size_t convd_window_extreme_back_scratch(const struct convd_site *s);
 

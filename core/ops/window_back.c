@@ -167,11 +167,14 @@ void convd_window_extreme_back(const struct convd_back *call, bool largest)
                             .own = own.rows,
                             .scratch = call->scratch};
     const struct convd_rows outs = users(&w.axes.y, own.rows);
+    if (convd_squares_back(call, &w.axes)) return;
     convd_award_init(&w);
     for (ptrdiff_t c = own.channels.y0; c < own.channels.y1; c++) {
         const struct convd_view x = channel_of(call->x, c), y = channel_of(call->y, c),
                                 dy = channel_of(call->dy, c), dx = channel_of(call->dx, c);
         w.x = &x, w.y = &y, w.dy = &dy, w.dx = &dx;
+        for (ptrdiff_t r = own.rows.y0; call->fresh && r < own.rows.y1; r++)
+            memset(convd_row(&dx, 0, r), 0, (size_t)dx.w * sizeof(float));
         for (ptrdiff_t i = outs.y0; i < outs.y1; i++) convd_award(&w, i);
     }
 }

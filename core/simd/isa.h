@@ -44,25 +44,29 @@ INLINE void vec_store(float *p, vec v)
     __builtin_memcpy(p, &v, sizeof v);
 }
 
-/* Every second lane of two vectors, two vectors lane by lane, and the last lane of one before the others of the next. */
+/* Every second lane of two vectors, two vectors lane by lane, and the last lane of one before the others of the
+ * next, and the others of one before the first of the next. */
 #if VL == 64
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define ODDS  1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
 #define LOW   0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH  8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define BEFORE 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+#define NEXT   1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
 #elif VL == 32
 #define EVENS 0, 2, 4, 6, 8, 10, 12, 14
 #define ODDS  1, 3, 5, 7, 9, 11, 13, 15
 #define LOW   0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH  4, 12, 5, 13, 6, 14, 7, 15
 #define BEFORE 7, 8, 9, 10, 11, 12, 13, 14
+#define NEXT   1, 2, 3, 4, 5, 6, 7, 8
 #else
 #define EVENS 0, 2, 4, 6
 #define ODDS  1, 3, 5, 7
 #define LOW   0, 4, 1, 5
 #define HIGH  2, 6, 3, 7
 #define BEFORE 3, 4, 5, 6
+#define NEXT   1, 2, 3, 4
 #endif
 
 /* What is added up to V stays in the order in which it is written: a compiler that adds later holds more than fits. */

@@ -51,6 +51,43 @@ void convd_best_squares_ref(const struct convd_squares *q)
     }
 }
 
+static uint8_t first_tap(const struct convd_squares *q, ptrdiff_t i, ptrdiff_t j)
+{
+    const ptrdiff_t top = q->first + i * q->stride, left = 2 * j - q->three, across = 2 + q->three;
+    for (ptrdiff_t a = 0; a < (ptrdiff_t)q->taps; a++)
+        for (ptrdiff_t b = q->edge && left < 0; b < across; b++)
+            if (top + a >= 0 && top + a < q->h &&
+                q->x[(top + a) * q->row + left + b] == q->y[i * q->y_row + j])
+                return (uint8_t)(a * across + b);
+    return 255;
+}
+
+void convd_squares_won_ref(const struct convd_squares *q, uint8_t *code, ptrdiff_t step)
+{
+    for (ptrdiff_t i = 0; i < q->rows; i++)
+        for (ptrdiff_t j = 0; j < (ptrdiff_t)q->n; j++) code[i * step + j] = first_tap(q, i, j);
+}
+
+void convd_squares_back_ref(const struct convd_squares_back *q)
+{
+    const struct convd_squares *s = &q->of;
+    const ptrdiff_t n = (ptrdiff_t)s->n, across = 2 + s->three;
+    for (ptrdiff_t r = q->from; r < q->to; r++)
+        for (ptrdiff_t c = -(s->three && !s->edge); c < 2 * n; c++) {
+            float sum = 0, *dx = q->dx + r * q->dx_row + c;
+            for (ptrdiff_t i = 0; i < s->rows; i++) {
+                const ptrdiff_t a = r - s->first - i * s->stride;
+                float row = 0;
+                for (ptrdiff_t j = c / 2;
+                     a >= 0 && a < (ptrdiff_t)s->taps && j < n && j <= (c + s->three) / 2; j++)
+                    if (q->code[i * q->code_row + j] == a * across + c - 2 * j + s->three)
+                        row += q->dy[i * q->dy_row + j];
+                sum += row;
+            }
+            *dx = q->fresh ? sum : *dx + sum;
+        }
+}
+
 float convd_best_of_ref(const float *x, size_t n, bool largest)
 {
     float top = x[0];

@@ -40,6 +40,9 @@
  *   best_rows  y[j] = the largest (else the smallest) of t[i][j], taps >= 1; NaN wins
  *   best_twos  y[j] = the same of t[i][2j]
  *   best_squares the same of windows of two or three columns, two apart, of all rows of a map: struct convd_squares
+ *   squares_won code[i * step + j] = the first tap of window (i, j), row by row, that equals its y, which is read; 255: none
+ *              does (y is NaN). n is CONVD_SQUARES_LEAST at least
+ *   squares_back dx of such windows: struct convd_squares_back
  *   best_of    the same of a whole row, n >= 1
  *   sum_f64    part[k] += x[j] for j of every CONVD_SUM_PARTS, in double; what is left over goes to the first parts
  *
@@ -193,6 +196,19 @@ struct convd_squares {
     size_t n; /* outputs of a row: columns [0, 2n) are read   */
     bool three, edge, largest;
 };
+/* What is dy of a window goes to the tap that code says, as squares_won counts them (a row of a window has two, or three, whatever
+ * lies outside). Rows [from, to) of dx, the columns that windows hold, are written (fresh), or added to. */
+struct convd_squares_back {
+    struct convd_squares of; /* its rows and columns; n is CONVD_SQUARES_LEAST at least */
+    const uint8_t *code;
+    ptrdiff_t code_row;
+    const float *dy;
+    ptrdiff_t dy_row;
+    float *dx; /* where x is */
+    ptrdiff_t dx_row, from, to;
+    bool fresh;
+};
+enum { CONVD_SQUARES_LEAST = 16 };
 enum { CONVD_GROUPS_MOST = 66 }; /* 129 rows, and three more for the other outputs */
 
 struct convd_simd {

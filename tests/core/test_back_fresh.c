@@ -31,6 +31,8 @@ static void go_back(const struct op_site *s, float *x, float *y, float *dy, floa
 {
     const struct convd_view vx = whole(x, s->x), vy = whole(y, s->site.y),
                             vdy = whole(dy, s->site.y), vdx = whole(dx, s->x);
+    const size_t bytes = s->op->back_scratch ? s->op->back_scratch(&s->site) : 0;
+    float *scratch = aligned_alloc(64, (bytes + 64) / 64 * 64);
     for (size_t part = 0; part < 3; part++)
         back_run(s, (struct convd_back){.site = &s->site,
                                         .x = &vx,
@@ -39,7 +41,9 @@ static void go_back(const struct op_site *s, float *x, float *y, float *dy, floa
                                         .dx = &vdx,
                                         .fresh = fresh,
                                         .part = part,
-                                        .parts = 3});
+                                        .parts = 3,
+                                        .scratch = scratch});
+    free(scratch);
 }
 
 TEST(a_fresh_gradient_is_what_would_have_been_added)

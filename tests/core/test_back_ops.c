@@ -260,15 +260,27 @@ static struct axis draw_axis(struct t_rng *r, ptrdiff_t n, ptrdiff_t most)
     return a;
 }
 
+/* Two or three columns, two apart, over rows that are long: forward keeps who won. */
+static void draw_squares(struct t_rng *r, struct axis *y, struct axis *x)
+{
+    y->dilation = 1;
+    y->k = t_between(r, 1, 6);
+    y->before = t_between(r, 0, y->k - 1);
+    *x = (struct axis){x->n, t_between(r, 2, 3), 2, 1, 0};
+    x->before = t_between(r, 0, x->k - 1);
+}
+
 TEST(pools_give_to_the_first_winner)
 {
     struct t_rng r = t_rng(21);
-    for (int n = 0; n < 400; n++) {
+    for (int n = 0; n < 500; n++) {
+        const bool squares = n >= 400;
         const struct convd_shape s = {1, t_between(&r, 1, 3), t_between(&r, 1, 20),
-                                      t_between(&r, 1, 40)};
+                                      squares ? t_between(&r, 30, 90) : t_between(&r, 1, 40)};
         const ptrdiff_t most = t_between(&r, 0, 2) ? 4 : 12;
-        const struct window w = {draw_axis(&r, s.h, most), draw_axis(&r, s.w, most), false,
-                                 CONVD_MODE_ZEROS, 0};
+        struct window w = {draw_axis(&r, s.h, most), draw_axis(&r, s.w, most), false,
+                           CONVD_MODE_ZEROS, 0};
+        if (squares) draw_squares(&r, &w.y, &w.x);
         char step[300];
         if (w.y.n + 2 * w.y.before < (w.y.k - 1) * w.y.dilation + 1 ||
             w.x.n + 2 * w.x.before < (w.x.k - 1) * w.x.dilation + 1)
