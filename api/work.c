@@ -480,14 +480,18 @@ static void give_back(struct api_work *w, struct held *h)
     h->pixels = h->workspace = NULL;
 }
 
-static void give_rest(struct api_work *w, struct held *h)
+/* Returns how many bytes that were. */
+static size_t give_rest(struct api_work *w, struct held *h)
 {
+    size_t given = 0;
     give_back(w, h);
     convd_give(&w->counted, h->alpha, w->info.alpha_bytes);
     for (size_t i = 0; i < w->output->n; i++) {
+        if (w->output->maps[i]) given += w->output->targets[i].bytes;
         convd_give(&w->counted, w->output->maps[i], w->output->targets[i].bytes);
         w->output->maps[i] = NULL;
     }
+    return given;
 }
 
 static bool decode(struct api_work *w, struct held *h)
@@ -560,8 +564,8 @@ bool api_work_run(struct api_work *w, struct convd_pool *pool, const atomic_bool
         fine = asking(w)->write(w, h.alpha);
         w->timing.encode_ms = api_now_ms() - from;
     }
-    give_rest(w, &h);
-    convd_bytes_trim(&w->body); /* a slow reader holds what the answer has, not what it might have had */
+    /* A slow reader holds what the answer has, not what it might have had; the copy stands where the maps stood. */
+    if (give_rest(w, &h) >= w->body.n) convd_bytes_trim(&w->body);
     return fine;
 }
 
