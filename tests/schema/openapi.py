@@ -190,7 +190,8 @@ class Recipes:
         if r.id == "deleteJob":
             return self.s["plain"].ask("DELETE", "/v1/jobs/" + self.s["plain"].finished())
         if r.id == "jobEvents":
-            return self.plain(r, Last_Event_ID="9999999999")
+            last = re.findall(rb"^id: (\d+)$", self.plain(r).body, re.M)[-1].decode()
+            return self.plain(r, Last_Event_ID=last)
         body, headers = multipart({"img": ppm(7, 7)})
         made = json.loads(self.s["plain"].ask("POST", "/v1/images", body, headers).body)
         return self.s["plain"].ask(r.method, r.path.replace(self.kept["image"], made["id"]))
