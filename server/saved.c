@@ -143,8 +143,8 @@ enum store_status saved_put(struct saved *s, struct store *store, struct api_sav
     if (next && !has_room(s, next, f)) {
         api_library_free(next);
     } else if (next) {
-        struct store_part spec = {"spec", save->spec.data, save->spec.n},
-                          weights = {"weights", save->kept.data, save->kept.n};
+        struct store_part spec = {.name = "spec", .data = save->spec.data, .n = save->spec.n},
+                          weights = {.name = "weights", .data = save->kept.data, .n = save->kept.n};
         status = store->calls->pipeline_put(store, save->name, store_now(), &spec,
                                             weights.n ? &weights : NULL, replaced);
         if (status == STORE_OK)

@@ -32,6 +32,7 @@ struct store_part {
     const char *name;
     const void *data;
     size_t n;
+    bool kept; /* of a job: they are those of the image of this name, and are not kept twice where it is there */
 };
 
 /* A result in the making: written piece by piece, kept by job_finish, or dropped. */

@@ -80,7 +80,8 @@ enum store_status sq_blob_make(struct sq *s, const void *data, size_t n, struct 
 void sq_blob_drop(struct sq *s, struct sq_blob *b);
 /* Inside an op: a row for it. *row 0 on a failure. */
 enum store_status sq_blob_insert(struct sq *s, const struct sq_blob *b, int64_t *row);
-/* Inside an op: deletes the row; the name of its file goes to the list. */
+/* Inside an op, once the row that named it is gone: deletes the row, unless another part or image names it; the name of its
+ * file goes to the list. */
 struct sq_gone {
     size_t n, room;
     char (*names)[STORE_ID];

@@ -66,7 +66,10 @@ enum store_status sq_blob_delete(struct sq *s, int64_t id, struct sq_gone *gone)
     int rc;
     if (id == 0) return STORE_OK;
     sqlite3_stmt *q = sq_row(s->write, &rc,
-                             "SELECT iif(sound, file, NULL) FROM sound_blob WHERE id = ?", "i", id);
+                             "SELECT iif(sound, file, NULL) FROM sound_blob WHERE id = ?1 "
+                             "AND NOT EXISTS (SELECT 1 FROM part WHERE blob = ?1) "
+                             "AND NOT EXISTS (SELECT 1 FROM image WHERE blob = ?1)",
+                             "i", id);
     bool noted = true;
     if (q && sqlite3_column_type(q, 0) == SQLITE_TEXT)
         noted = gone_add(gone, (const char *)sqlite3_column_text(q, 0));

@@ -19,6 +19,19 @@ struct add {
     size_t n;
 };
 
+/* The row of a part's bytes: of the image that has them already, or a new one. NONE: the image has gone meanwhile. */
+static enum store_status part_row(struct sq *s, const struct store_part *named,
+                                  const struct sq_blob *blob, int64_t *row)
+{
+    int rc;
+    if (blob->data || blob->file[0]) return sq_blob_insert(s, blob, row);
+    sqlite3_stmt *q = sq_row(s->write, &rc, "SELECT blob FROM sound_image WHERE id = ? AND sound",
+                             "s", named->name);
+    *row = q ? sqlite3_column_int64(q, 0) : 0;
+    sqlite3_finalize(q);
+    return sq_status(rc);
+}
+
 static enum store_status add(struct sq *s, void *arg)
 {
     const struct add *a = arg;
@@ -30,12 +43,28 @@ static enum store_status add(struct sq *s, void *arg)
                                  "VALUES (?, ?, 0, ?, ?, ?)",
                                  "ssiii", a->id, a->type, a->created, row, (int64_t)a->n));
     for (size_t i = 0; i < a->n && status == STORE_OK; i++) {
-        status = sq_blob_insert(s, &a->parts[i], &row);
+        status = part_row(s, &a->named[i], &a->parts[i], &row);
         if (status == STORE_OK)
             status = sq_status(sq_do(s->write,
                                      "INSERT INTO part (job, nr, name, blob) VALUES (?, ?, ?, ?)",
                                      "sisi", a->id, (int64_t)i, a->named[i].name, row));
     }
+    return status;
+}
+
+/* copies: of images, too. */
+static enum store_status add_job(struct sq *s, struct add *a, const struct store_part *spec,
+                                 bool copies)
+{
+    enum store_status status = files_room(&s->files, spec->n) ? STORE_OK : STORE_FULL;
+    if (status == STORE_OK) status = sq_blob_make(s, spec->data, spec->n, &a->spec);
+    for (size_t i = 0; i < a->n && status == STORE_OK; i++)
+        if (copies || !a->named[i].kept)
+            status = sq_blob_make(s, a->named[i].data, a->named[i].n, &a->parts[i]);
+    if (status == STORE_OK) status = sq_write(s, add, a, false);
+    if (status == STORE_OK) return status;
+    sq_blob_drop(s, &a->spec);
+    for (size_t i = 0; i < a->n; i++) sq_blob_drop(s, &a->parts[i]);
     return status;
 }
 
@@ -47,15 +76,8 @@ enum store_status sq_job_add(struct store *f, const char *id, const char *type, 
     struct add a = {.id = id, .type = type, .created = created, .named = parts, .n = n};
     a.parts = calloc(n + 1, sizeof *a.parts);
     if (!a.parts) return STORE_AWAY;
-    enum store_status status = files_room(&s->files, spec->n) ? STORE_OK : STORE_FULL;
-    if (status == STORE_OK) status = sq_blob_make(s, spec->data, spec->n, &a.spec);
-    for (size_t i = 0; i < n && status == STORE_OK; i++)
-        status = sq_blob_make(s, parts[i].data, parts[i].n, &a.parts[i]);
-    if (status == STORE_OK) status = sq_write(s, add, &a, false);
-    if (status != STORE_OK) {
-        sq_blob_drop(s, &a.spec);
-        for (size_t i = 0; i < n; i++) sq_blob_drop(s, &a.parts[i]);
-    }
+    enum store_status status = add_job(s, &a, spec, false);
+    if (status == STORE_NONE) status = add_job(s, &a, spec, true); /* one was in memory alone */
     free(a.parts);
     return status;
 }

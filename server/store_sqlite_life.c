@@ -238,17 +238,16 @@ static enum store_status delete_blobs(struct sq *s, const char *sql, const char 
     return status != STORE_OK || rc == SQLITE_DONE ? status : sq_status(rc);
 }
 
+#define DELETE_PARTS                                                                               \
+    "DELETE FROM part WHERE job = ? RETURNING iif(mark = row_sum(job, nr, name, blob), blob, 0)"
+#define BLOBS_OF_JOB                                                                               \
+    "SELECT spec, coalesce(error, 0), coalesce(result, 0), coalesce(checkpoint, 0) "               \
+    "FROM sound_job WHERE id = ? AND sound"
+
 static enum store_status delete_job(struct sq *s, const char *id, struct sq_gone *gone)
 {
-    enum store_status status = delete_blobs(s,
-                                            "SELECT spec, coalesce(error, 0), coalesce(result, 0), "
-                                            "coalesce(checkpoint, 0) FROM sound_job "
-                                            "WHERE id = ? AND sound",
-                                            id, gone);
-    if (status == STORE_OK)
-        status = delete_blobs(s, "SELECT blob FROM sound_part WHERE job = ? AND sound", id, gone);
-    if (status == STORE_OK)
-        status = sq_status(sq_do(s->write, "DELETE FROM part WHERE job = ?", "s", id));
+    enum store_status status = delete_blobs(s, DELETE_PARTS, id, gone);
+    if (status == STORE_OK) status = delete_blobs(s, BLOBS_OF_JOB, id, gone);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write, "DELETE FROM job WHERE id = ?", "s", id));
     return status;

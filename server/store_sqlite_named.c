@@ -198,9 +198,9 @@ static enum store_status delete_image(struct sq *s, void *arg)
     int64_t row, used;
     p->gone.n = 0;
     enum store_status status = rows_of(s, IMAGE_ROWS, p->name, &row, &used);
-    if (status == STORE_OK) status = sq_blob_delete(s, row, &p->gone);
     if (status == STORE_OK)
         status = sq_status(sq_do(s->write, "DELETE FROM image WHERE id = ?", "s", p->name));
+    if (status == STORE_OK) status = sq_blob_delete(s, row, &p->gone);
     return status;
 }
 
@@ -232,9 +232,8 @@ static enum store_status expire_images(struct sq *s, void *arg)
     sqlite3_finalize(q);
     enum store_status status = STORE_OK;
     for (size_t i = 0; i < p->n && status == STORE_OK; i++) {
-        status = sq_blob_delete(s, rows[i], &p->gone);
-        if (status == STORE_OK)
-            status = sq_status(sq_do(s->write, "DELETE FROM image WHERE id = ?", "s", ids[i]));
+        status = sq_status(sq_do(s->write, "DELETE FROM image WHERE id = ?", "s", ids[i]));
+        if (status == STORE_OK) status = sq_blob_delete(s, rows[i], &p->gone);
     }
     return status;
 }

@@ -137,10 +137,9 @@ static void check_members(struct job_request *q, const struct job_type *type, co
     for (uint32_t i = 0; all.list && i < q->spec.n; i++) {
         const char *name = q->spec.members[i].name;
         if (!convd_word_in(all.list, name))
-            convd_fault_expected(f, CONVD_UNKNOWN_MEMBER, name,
-                                 convd_arena_printf(f->mem, "one of %s", all.list),
-                                 "%s has a member \"%.64s\", which no job of type %s has", where,
-                                 name, type->name)
+            convd_fault_expected(
+                f, CONVD_UNKNOWN_MEMBER, name, convd_arena_printf(f->mem, "one of %s", all.list),
+                "%s has a member \"%.64s\", which no job of type %s has", where, name, type->name)
                 ->suggestion = convd_nearest(name, word_of, &all, n);
     }
 }
@@ -154,8 +153,8 @@ static const struct job_type *type_of(struct job_request *q, const char *where)
     const char *list = "one of";
     for (; job_types[n]; n++) list = convd_arena_printf(q->mem, "%s %s", list, job_types[n]->name);
     if (q->spec.kind != CONVD_OBJECT) {
-        convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "{\"type\":…, \"pipeline\":…}",
-                             "%s is %s", where, convd_value_show(f->mem, &q->spec));
+        convd_fault_expected(f, CONVD_WRONG_TYPE, NULL, "{\"type\":…, \"pipeline\":…}", "%s is %s",
+                             where, convd_value_show(f->mem, &q->spec));
         return NULL;
     }
     if (!word || word->kind != CONVD_STRING) {
@@ -187,8 +186,7 @@ static void keep_images(struct request *rq, const struct convd_value *spec, stru
     for (uint32_t i = 0; kept->list && i < ids->n; i++) {
         if (ids->items[i].kind != CONVD_STRING) continue;
         struct image *image;
-        enum store_status status =
-            images_get(rq->server->images, ids->items[i].string, &image);
+        enum store_status status = images_get(rq->server->images, ids->items[i].string, &image);
         size_t item = convd_enter_item(&rq->faults, i);
         if (status == STORE_OK)
             kept->list[kept->n++] = image;
@@ -221,15 +219,18 @@ static struct store_part *store_parts(struct request *rq, const struct parts *p,
     struct store_part *list = convd_arena_array(&rq->mem, p->n_tensors + kept->n + 3, sizeof *list);
     *n = 0;
     if (!list) return NULL;
-    if (p->image.data) list[(*n)++] = (struct store_part){"img", p->image.data, p->image.n};
-    if (p->data.data) list[(*n)++] = (struct store_part){"data", p->data.data, p->data.n};
+    if (p->image.data) list[(*n)++] = (struct store_part){"img", p->image.data, p->image.n, false};
+    if (p->data.data) list[(*n)++] = (struct store_part){"data", p->data.data, p->data.n, false};
     for (size_t i = 0; i < p->n_tensors; i++)
-        list[(*n)++] = (struct store_part){p->tensors[i].name, p->tensors[i].data, p->tensors[i].n};
+        list[(*n)++] = (struct store_part){
+            .name = p->tensors[i].name, .data = p->tensors[i].data, .n = p->tensors[i].n};
     size_t first = *n;
     for (size_t i = 0; i < kept->n; i++)
         if (!named_before(list + first, *n - first, kept->list[i]->id))
-            list[(*n)++] =
-                (struct store_part){kept->list[i]->id, kept->list[i]->data, kept->list[i]->n};
+            list[(*n)++] = (struct store_part){.name = kept->list[i]->id,
+                                               .data = kept->list[i]->data,
+                                               .n = kept->list[i]->n,
+                                               .kept = true};
     return list;
 }
 
@@ -258,7 +259,7 @@ static void accept_job(struct request *rq, struct store *store, const struct job
     char id[STORE_ID];
     size_t n;
     const struct store_part *parts = store_parts(rq, p, kept, &n);
-    const struct store_part spec = {"job", p->job.data, p->job.n};
+    const struct store_part spec = {.name = "job", .data = p->job.data, .n = p->job.n};
     if (!parts) {
         no_memory(rq);
         return;

@@ -148,8 +148,10 @@ static void *fill(void *arg)
     char *bytes = calloc(1, 70000);
     for (long i = f->from; i < f->to; i++) {
         char id[STORE_ID];
-        struct store_part spec = {"job", "{\"type\":\"run\",\"pipeline\":\"edges\"}", 33},
-                          image = {"img", bytes, i % 10 ? 400 : 70000};
+        struct store_part spec = {.name = "job",
+                                  .data = "{\"type\":\"run\",\"pipeline\":\"edges\"}",
+                                  .n = 33},
+                          image = {.name = "img", .data = bytes, .n = i % 10 ? 400 : 70000};
         store_make_id(id);
         if (calls->job_add(f->store, id, "run", f->now, &spec, &image, 1) != STORE_OK) abort();
         if (i % 4 && calls->job_cancel(f->store, id, f->now) != STORE_OK) abort();

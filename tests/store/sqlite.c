@@ -89,6 +89,30 @@ TEST(files_go_with_their_rows_and_strays_are_swept)
     clean_store(s);
 }
 
+TEST(a_job_on_an_image_has_no_copy_of_it)
+{
+    struct store *s = open_store();
+    char id[STORE_ID], *data = noise(100000, 9);
+    struct store_part spec = PART("job", "{}"),
+                      parts[] = {{.name = "aa", .data = data, .n = 100000, .kept = true},
+                                 {.name = "bb", .data = data, .n = 100000, .kept = true}};
+    bool there;
+    EQ(STORE_OK, s->calls->image_put(s, "aa", 1, data, 100000, &there));
+    EQ(STORE_OK, s->calls->image_put(s, "bb", 1, data, 100000, &there));
+    store_make_id(id);
+    EQ(STORE_OK, s->calls->job_add(s, id, "batch", 1, &spec, parts, 2));
+    EQ(2, dir_files(dir));
+    EQ(STORE_OK, s->calls->image_delete(s, "aa"));
+    EQ(2, dir_files(dir));
+    EQ(STORE_OK, s->calls->job_cancel(s, id, 2));
+    EQ(STORE_OK, s->calls->job_delete(s, id));
+    EQ(1, dir_files(dir));
+    EQ(STORE_OK, s->calls->image_delete(s, "bb"));
+    EQ(0, dir_files(dir));
+    free(data);
+    clean_store(s);
+}
+
 TEST(a_damaged_file_is_noticed_and_never_handed_out)
 {
     struct store *s = open_store();
