@@ -528,6 +528,46 @@ TEST(quarters_agree_with_ref)
             }
 }
 
+/* What lies beside a row does not count, be it NaN. */
+TEST(quartered_rows_agree_with_ref)
+{
+    enum { ROWS = 3, MARGIN = 16 };
+    struct t_rng r = t_rng(33);
+    const struct convd_simd *s;
+    for (size_t v = 0; (s = convd_simd_at(v)); v++)
+        for (int turn = 0; turn < 600; turn++) {
+            const size_t n = 16 * (size_t)t_between(&r, 1, 4), step = n + 3,
+                         hi = (size_t)t_between(&r, 1, (ptrdiff_t)(4 * n)),
+                         lo = (size_t)t_between(&r, 0, (ptrdiff_t)(hi < 20 ? hi : 20) - 1),
+                         row = 4 * n + (size_t)t_between(&r, 0, 9), all = ROWS * row + 2 * MARGIN;
+            float *x = row_of(&r, RANDOM, all), *y = guarded(4 * ROWS * step), bad = 0x1p70f;
+            const size_t at = (size_t)t_between(&r, 0, ROWS - 1) * row +
+                              (size_t)t_between(&r, 0, (ptrdiff_t)(4 * n) - 1);
+            const bool seen = at % row >= lo && at % row < hi;
+            for (size_t i = 0; i < ROWS * row; i++)
+                if (i % row < lo || i % row >= hi) x[MARGIN + i] = NAN;
+            x[MARGIN + at] = bad;
+            EQ(!seen, s->quartered(&(struct convd_quartered){.x = x + MARGIN,
+                                                             .x_row = row,
+                                                             .lo = lo,
+                                                             .hi = hi,
+                                                             .rows = ROWS,
+                                                             .n = n,
+                                                             .y = y,
+                                                             .step = step,
+                                                             .ahead = turn % 2}));
+            for (size_t i = 0; i < ROWS * 4 * n; i++) {
+                const size_t p = i % (4 * n), k = i / (4 * n);
+                const float want = p >= lo && p < hi ? x[MARGIN + k * row + p] : 0;
+                if (!same(want, y[(4 * k + p % 4) * step + p / 4]))
+                    T_FAIL("%s: number %zu of row %zu, n %zu lo %zu hi %zu", s->name, p, k, n, lo,
+                           hi);
+            }
+            check_guards(y, 0, 4 * ROWS * step, 4 * ROWS * step, "quartered");
+            free(x);
+        }
+}
+
 TEST(one_nonfinite_number_is_found_wherever_it_stands)
 {
     const struct convd_simd *s;

@@ -169,6 +169,32 @@ struct convd_rows convd_wino_rows(struct convd_rows y, ptrdiff_t h)
     return (struct convd_rows){y.y0 / SIDE * SIDE, least(up(y.y1, SIDE), h)};
 }
 
+struct convd_rows convd_wino_cut(const struct wino *q, const struct convd_view *x, ptrdiff_t c,
+                                 const struct convd_quartered *rows, ptrdiff_t v, ptrdiff_t column)
+{
+    struct convd_quartered cut = *rows;
+    const ptrdiff_t lo = most(-column, 0), hi = least((ptrdiff_t)rows->hi, x->w - column);
+    const struct convd_rows none = {0, 0}, own = {most(x->y0 + (lo > 0) - v, 0),
+                                                  least(least(x->y1, x->h) - (hi % VECTOR > 0) - v,
+                                                        (ptrdiff_t)rows->rows)};
+    if (x->row != x->w || x->w < VECTOR || hi <= lo || own.y0 >= own.y1) return none;
+    cut.x = convd_row(x, c, v + own.y0) + column;
+    cut.x_row = (size_t)x->row;
+    cut.lo = (size_t)lo;
+    cut.hi = (size_t)hi;
+    cut.rows = (size_t)(own.y1 - own.y0);
+    cut.n = cut.step = (size_t)q->step;
+    cut.y += own.y0 * SIDE * q->step;
+    return q->r->simd->quartered(&cut) ? own : none;
+}
+
+/* Whether what is outside is 0. */
+static bool zeros_outside(const struct convd_corr *r)
+{
+    return r->mode == CONVD_MODE_ZEROS ||
+           (r->mode == CONVD_MODE_CONSTANT && r->value == 0 && !signbit(r->value));
+}
+
 /* Rows of a channel are too few for the processor to see the next ones coming: those of the next channel. */
 static void expect_row(const struct convd_view *x, ptrdiff_t c, ptrdiff_t i, ptrdiff_t width)
 {
@@ -186,8 +212,15 @@ void convd_wino_in(const struct wino *q, const struct block *b, const struct con
                     width = least(SIDE * b->columns, r->y.w - SIDE * b->j) + 2,
                     row = SIDE * q->step;
     float *line = part(scratch, q->line), *quarters = part(scratch, q->quarters);
+    const struct convd_quartered all = {.y = quarters,
+                                        .rows = zeros_outside(r) ? (size_t)lines : 0,
+                                        .hi = (size_t)width,
+                                        .ahead = n + 1 < r->in ? x->plane : 0};
+    const struct convd_rows inside =
+        convd_wino_cut(q, x, c, &all, first - r->window.top, SIDE * b->j - r->window.left);
     memset(line + width, 0, (size_t)(row - width) * sizeof *line);
     for (ptrdiff_t i = 0; i < SIDE * b->rows + 2; i++, quarters += row) {
+        if (i >= inside.y0 && i < inside.y1) continue;
         const ptrdiff_t v = convd_border_index(r->mode, first + i - r->window.top, r->x.h);
         if (i >= lines) {
             memset(quarters, 0, (size_t)row * sizeof *quarters); /* behind the last window */

@@ -45,6 +45,11 @@ static inline ptrdiff_t m_plane(const struct wino *q)
 /* Blocks of about that many tiles. False on overflow. */
 bool convd_wino_measure(struct wino *q, const struct convd_corr *r, ptrdiff_t tiles,
                         ptrdiff_t outs);
+/* Of rows [v, v + rows->rows) of channel c those that have rows of the same view around them are cut into quarters where they
+ * lie, from `column` on, rows->hi numbers and zeros beside them; y and ahead as in rows. Which of them: none where numbers have
+ * no bounds. */
+struct convd_rows convd_wino_cut(const struct wino *q, const struct convd_view *x, ptrdiff_t c,
+                                 const struct convd_quartered *rows, ptrdiff_t v, ptrdiff_t column);
 /* V of a block's tiles for channel c of x, the n-th of its group. direct[i]: row i of tiles must be done directly. */
 void convd_wino_in(const struct wino *q, const struct block *b, const struct convd_view *x,
                    ptrdiff_t c, ptrdiff_t n, void *scratch, bool *direct);

@@ -76,8 +76,17 @@ static void transform_back(const struct wino *q, const struct block *b, const st
     const ptrdiff_t first = q->origin + SIDE * b->i, row = SIDE * q->step;
     float *line = part(scratch, q->line), *quarters = part(scratch, q->quarters);
     double sums[CONVD_SUM_PARTS] = {0};
+    const struct convd_quartered all = {.y = quarters,
+                                        .rows = (size_t)least(SIDE * b->rows, q->end - first),
+                                        .hi = (size_t)r->y.w,
+                                        .ahead = n + 1 < r->out ? y->plane : 0};
+    const struct convd_rows inside = convd_wino_cut(q, y, o, &all, first, 0);
+    if (bias && inside.y0 < inside.y1)
+        simd->sum_f64(convd_row(y, o, first + inside.y0),
+                      (size_t)((inside.y1 - inside.y0) * r->y.w), sums);
     memset(line + r->y.w, 0, (size_t)(row - r->y.w) * sizeof *line);
     for (ptrdiff_t i = 0; i < SIDE * b->rows; i++, quarters += row) {
+        if (i >= inside.y0 && i < inside.y1) continue;
         if (first + i >= q->end) {
             memset(quarters, 0, (size_t)row * sizeof *quarters);
             continue;
@@ -166,20 +175,27 @@ bool convd_wino_products(const struct convd_corr *r, const struct convd_view *x,
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
+/* G^T of six rows of n numbers: of points p and -p the even and the odd part. */
+static void three(double g[6][3], double (*u)[SIDE_BY_SIDE], ptrdiff_t step, ptrdiff_t n,
+                  double (*h)[SIDE_BY_SIDE], ptrdiff_t to)
+{
+    const double *u0 = u[0], *u1 = u[step], *u2 = u[2 * step], *u3 = u[3 * step], *u4 = u[4 * step],
+                 *u5 = u[5 * step];
+    for (ptrdiff_t e = 0; e < n; e++) {
+        const double a = u1[e] + u2[e], b = u3[e] + u4[e];
+        h[0][e] = g[0][0] * u0[e] + g[1][0] * a + g[3][0] * b;
+        h[to][e] = g[1][1] * (u1[e] - u2[e]) + g[3][1] * (u3[e] - u4[e]);
+        h[2 * to][e] = g[1][2] * a + g[3][2] * b + u5[e];
+    }
+}
+
 /* G^T dL/dU G of n kernels side by side. */
 static void transform(double g[6][3], double u[NUMBERS][SIDE_BY_SIDE], ptrdiff_t n,
                       double k[9][SIDE_BY_SIDE])
 {
-    double h[3][6][SIDE_BY_SIDE] = {{{0}}};
-    memset(k, 0, 9 * sizeof *k);
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++)
-            for (int a = 0; a < 3; a++)
-                for (ptrdiff_t e = 0; e < n; e++) h[a][j][e] += g[i][a] * u[6 * i + j][e];
-    for (int a = 0; a < 3; a++)
-        for (int j = 0; j < 6; j++)
-            for (int b = 0; b < 3; b++)
-                for (ptrdiff_t e = 0; e < n; e++) k[3 * a + b][e] += h[a][j][e] * g[j][b];
+    double h[3 * 6][SIDE_BY_SIDE];
+    for (int j = 0; j < 6; j++) three(g, u + j, 6, n, h + j, 6);
+    for (int a = 0; a < 3; a++) three(g, h + 6 * a, 1, n, k + 3 * a, 1);
 }
 
 void convd_wino_give(const struct convd_corr *r, const float *sums, size_t stride, size_t workers,

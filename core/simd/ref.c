@@ -187,6 +187,7 @@ const struct convd_simd convd_simd_ref = {
     .multiply = multiply,
     .turn = turn,
     .quarters = convd_quarters_ref,
+    .quartered = convd_quartered_ref,
     .wino_in = convd_wino_in_ref,
     .wino_out = convd_wino_out_ref,
     .wino_back = convd_wino_back_ref,

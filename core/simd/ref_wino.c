@@ -18,6 +18,18 @@ bool convd_quarters_ref(const float *x, size_t n, float *y, size_t step)
     return fine;
 }
 
+bool convd_quartered_ref(const struct convd_quartered *q)
+{
+    bool fine = true;
+    for (size_t r = 0; r < q->rows; r++)
+        for (size_t p = 0; p < 4 * q->n; p++) {
+            const float x = p >= q->lo && p < q->hi ? q->x[r * q->x_row + p] : 0;
+            q->y[(4 * r + p % 4) * q->step + p / 4] = x;
+            fine &= fabsf(x) < 0x1p64f;
+        }
+    return fine;
+}
+
 /* d and v: six numbers, `dn` and `vn` apart. */
 static void six(const float *d, size_t dn, float *v, size_t vn)
 {

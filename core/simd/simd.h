@@ -17,6 +17,7 @@
  *   multiply   products of matrices, added to a third: struct convd_matrices
  *   turn       y[j*y_row + i] = x[i*x_row + j], i < rows, j < n
  *   quarters   every fourth number: y[q*step + i] = x[4i + q], i < n; true when all are below 2^64 (and none is NaN)
+ *   quartered  the same for rows of a map with zeros beside it: struct convd_quartered
  *   wino_in    V of n tiles (winograd.h) from six rows in quarters: quarter q of row i begins at x[(4i + q)*step], number j
  *              of tile t is number 4t + j of a row. Writes v[(6i + j)*plane + t]. w: room for 24*step numbers. n <= step,
  *              both multiples of 16; the last tile of the step sees what lies behind its quarters
@@ -85,6 +86,18 @@ struct convd_stack {
     const float *k, *bias;
     float *const *y;
     size_t outs, rows, n; /* outs: 1 or 2; n: 16 at least */
+};
+
+/* Every fourth number of rows that have zeros beside them: number p of row r is x[r*x_row + p] where lo <= p < hi, else 0;
+ * y[r*4*step + q*step + i] = number 4i + q, i < n. n: a multiple of 16. x is looked at from 15 numbers before lo to 15 behind
+ * hi, though what is there does not count; `ahead` on (0: nowhere) is what will be wanted next. True when all numbers are below
+ * 2^64. */
+struct convd_quartered {
+    const float *x;
+    size_t x_row, lo, hi, rows, n;
+    float *y;
+    size_t step;
+    ptrdiff_t ahead;
 };
 
 /* y[r*y_row + j] += sum over t < depth of a[r*a_row + t] * b[t*b_row + j], r < rows, j < n: in the order of t, from what y

@@ -10,26 +10,87 @@
 #define EXPONENTS 0x7f800000
 #define LARGE     0x5f800000
 
+/* Four vectors of a row to one of each quarter; large numbers show in `bad`. */
+INLINE void quarter(const vec *v, float *y, size_t step, ivec *bad)
+{
+    const vec ab0 = __builtin_shufflevector(v[0], v[1], EVENS),
+              ab1 = __builtin_shufflevector(v[0], v[1], ODDS),
+              cd0 = __builtin_shufflevector(v[2], v[3], EVENS),
+              cd1 = __builtin_shufflevector(v[2], v[3], ODDS);
+    UNROLL
+    for (size_t k = 0; k < 4; k++) *bad |= ((ivec)v[k] & EXPONENTS) >= LARGE;
+    vec_store(y, __builtin_shufflevector(ab0, cd0, EVENS));
+    vec_store(y + step, __builtin_shufflevector(ab1, cd1, EVENS));
+    vec_store(y + 2 * step, __builtin_shufflevector(ab0, cd0, ODDS));
+    vec_store(y + 3 * step, __builtin_shufflevector(ab1, cd1, ODDS));
+}
+
+INLINE bool no_lane(ivec bad)
+{
+    int32_t any = 0;
+    for (size_t i = 0; i < LANES; i++) any |= bad[i];
+    return !any;
+}
+
 bool FN(quarters)(const float *x, size_t n, float *y, size_t step)
 {
     ivec bad = {0};
     for (size_t i = 0; i < n; i += LANES, x += 4 * LANES) {
-        const vec a = vec_load(x), b = vec_load(x + LANES), c = vec_load(x + 2 * LANES),
-                  d = vec_load(x + 3 * LANES);
-        const vec ab0 = __builtin_shufflevector(a, b, EVENS),
-                  ab1 = __builtin_shufflevector(a, b, ODDS),
-                  cd0 = __builtin_shufflevector(c, d, EVENS),
-                  cd1 = __builtin_shufflevector(c, d, ODDS);
-        bad |= (((ivec)a & EXPONENTS) >= LARGE) | (((ivec)b & EXPONENTS) >= LARGE) |
-               (((ivec)c & EXPONENTS) >= LARGE) | (((ivec)d & EXPONENTS) >= LARGE);
-        vec_store(y + i, __builtin_shufflevector(ab0, cd0, EVENS));
-        vec_store(y + step + i, __builtin_shufflevector(ab1, cd1, EVENS));
-        vec_store(y + 2 * step + i, __builtin_shufflevector(ab0, cd0, ODDS));
-        vec_store(y + 3 * step + i, __builtin_shufflevector(ab1, cd1, ODDS));
+        vec v[4];
+        UNROLL
+        for (size_t k = 0; k < 4; k++) v[k] = vec_load(x + k * LANES);
+        quarter(v, y + i, step, &bad);
     }
-    int32_t any = 0;
-    for (size_t i = 0; i < LANES; i++) any |= bad[i];
-    return !any;
+    return no_lane(bad);
+}
+
+/* Ones with zeros before and behind them. */
+static const int32_t ones[3 * LANES] = {
+    [LANES] = -1, -1, -1, -1,
+#if VL >= 32
+    -1,           -1, -1, -1,
+#endif
+#if VL >= 64
+    -1,           -1, -1, -1, -1, -1, -1, -1,
+#endif
+};
+
+/* Numbers [at, at + LANES) of a row that has numbers [lo,hi). */
+INLINE vec numbers_at(const float *x, size_t lo, size_t hi, size_t at)
+{
+    if (at >= lo && at + LANES <= hi) return vec_load(x + at);
+    if (at + LANES <= lo || at >= hi) return (vec){0};
+    ivec v, keep;
+    __builtin_memcpy(&v, x + at, sizeof v);
+    if (at < lo) {
+        __builtin_memcpy(&keep, ones + LANES - (lo - at), sizeof keep);
+        v &= keep;
+    }
+    if (at + LANES > hi) {
+        __builtin_memcpy(&keep, ones + 2 * LANES - (hi - at), sizeof keep);
+        v &= keep;
+    }
+    return (vec)v;
+}
+
+bool FN(quartered)(const struct convd_quartered *q)
+{
+    ivec bad = {0};
+    const float *x = q->x;
+    float *y = q->y;
+    for (size_t r = 0; r < q->rows; r++, x += q->x_row, y += 4 * q->step)
+        for (size_t i = 0; i < q->n; i += LANES) {
+            vec v[4];
+            UNROLL
+            for (size_t k = 0; k < 4; k++) v[k] = numbers_at(x, q->lo, q->hi, 4 * i + k * LANES);
+            if (q->ahead && 4 * i < q->hi) {
+                UNROLL
+                for (size_t k = 0; k < 4 * LANES; k += 16)
+                    __builtin_prefetch(x + q->ahead + 4 * (ptrdiff_t)i + k);
+            }
+            quarter(v, y + i, q->step, &bad);
+        }
+    return no_lane(bad);
 }
 
 /* Six numbers of x, one transform of them. */
