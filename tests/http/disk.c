@@ -21,13 +21,13 @@ static char data[DIR_NAME], shim[300], shared[64];
 static struct disk_control *disk;
 static bool watched; /* the story is being told, and nothing is struck */
 static struct bytes large, small, zip, album, weights; /* large: above what is kept in a row */
-static struct answer want_large, want_small, want_zip, want_learned;
+static struct answer want_large, want_small, want_zip, want_shared, want_learned;
 static char image[100], other[100]; /* addresses of kept pictures */
 
 /* What was acknowledged. */
 struct facts {
-    char run[JOB_ADDRESS], small[JOB_ADDRESS], batch[JOB_ADDRESS],
-        learn[JOB_ADDRESS];        /* accepted */
+    char run[JOB_ADDRESS], small[JOB_ADDRESS], batch[JOB_ADDRESS], shared[JOB_ADDRESS],
+        learn[JOB_ADDRESS];        /* accepted; shared: on the kept pictures */
     int small_deleted;             /* 204: gone, 202: cancelled       */
     bool stays, goes, gone;        /* pipelines saved, and one deleted */
     bool image, other, other_gone; /* pictures kept, and one deleted  */
@@ -92,6 +92,16 @@ static bool submit(const struct server *s, const char *text, const char *part, s
 enum { EPOCHS = 6 };
 #define LEARNED "/v1/pipelines/learned"
 
+/* A batch over both kept pictures, which may be forgotten before it runs. */
+static bool submit_shared(const struct server *s, char job[JOB_ADDRESS])
+{
+    char text[300];
+    snprintf(text, sizeof text,
+             "{\"type\":\"batch\",\"pipeline\":\"edges\",\"images\":[\"%.64s\",\"%.64s\"]}",
+             strrchr(image, '/') + 1, strrchr(other, '/') + 1);
+    return submit(s, text, NULL, (struct bytes){0}, job);
+}
+
 static bool save(const struct server *s, const char *path)
 {
     struct fetch f = {
@@ -144,6 +154,7 @@ static void tell(const struct server *s, struct facts *f, double patience)
     f->image = keep(s, large, image) && stored;
     f->other = keep(s, small, other) && stored;
     serves(s);
+    if (f->image && f->other) submit_shared(s, f->shared);
     submit(s, BATCH, "data", zip, f->batch);
     submit(s, LEARN, "data", album, f->learn);
     if (f->small[0] && job_ending(s, f->small, patience)) f->small_deleted = delete (s, f->small);
@@ -151,6 +162,7 @@ static void tell(const struct server *s, struct facts *f, double patience)
     if (f->other) f->other_gone = delete (s, other) == 204;
     if (f->run[0]) job_ending(s, f->run, patience);
     if (f->batch[0]) job_ending(s, f->batch, patience);
+    if (f->shared[0]) job_ending(s, f->shared, patience);
     if (f->learn[0]) job_ending(s, f->learn, patience);
     serves(s);
 }
@@ -221,6 +233,7 @@ static void check(const struct facts *f)
     struct server s = SERVER("--data", data, "--workers", "1", "--drain-delay", "0");
     check_result(&s, f->run, &want_large);
     check_result(&s, f->batch, &want_zip);
+    check_result(&s, f->shared, &want_shared);
     check_learned(&s, f->learn);
     if (f->small_deleted == 204)
         check_there(&s, f->small, true, true, NULL, 0);
@@ -429,10 +442,13 @@ static bool make_expected(void)
         fetch(&s, &(struct fetch){.path = "/edges", .body = small.data, .body_n = small.n});
     bool fine = submit(&s, BATCH, "data", zip, job) && job_ending(&s, job, 60) == 's';
     want_zip = get(&s, job_at(job, "result"));
+    fine = fine && keep(&s, large, image) && keep(&s, small, other);
+    fine = fine && submit_shared(&s, job) && job_ending(&s, job, 60) == 's';
+    want_shared = get(&s, job_at(job, "result"));
     fine = fine && submit(&s, LEARN, "data", album, job) && job_ending(&s, job, 60) == 's';
     want_learned = get(&s, LEARNED "/weights");
     return server_stop(&s) == 0 && fine && want_large.status == 200 && want_small.status == 200 &&
-           want_zip.status == 200 && want_learned.status == 200;
+           want_zip.status == 200 && want_shared.status == 200 && want_learned.status == 200;
 }
 
 int main(void)
