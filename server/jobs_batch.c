@@ -7,9 +7,9 @@
 #include "jobs.h"
 #include "jobs_types.h"
 #include "request.h"
+#include "result_names.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 enum { ENTRIES_MOST = 100000, RATIO_MOST = 200, UNPACKED_TIMES = 8, AT_ONCE_MOST = 64 };
 #define AT_ONCE_BYTES ((size_t)64 << 20)
@@ -27,15 +27,6 @@ struct item {
     struct convd_bytes problem;
 };
 
-/* Names by their hashes: how often each came. */
-struct names {
-    struct {
-        uint64_t hash;
-        size_t n;
-    } * slots;
-    size_t room, used;
-};
-
 struct batch {
     struct job *job;
     struct store_blob data;
@@ -46,74 +37,13 @@ struct batch {
     uint32_t next_image;
     struct api_part *tensors;
     size_t n_tensors;
-    struct names stems, results;
+    struct result_names names;
     struct convd_bytes lines; /* results.jsonl */
     size_t total, done, at_once;
     struct item items[AT_ONCE_MOST];
     size_t n_items;
     bool full; /* the store took no more */
 };
-
-/* ---- names ---- */
-
-/* The count of a name, which is added when it is new. NULL without memory. */
-static size_t *count_of(struct names *t, const char *name, size_t n)
-{
-    if (t->used * 2 >= t->room) {
-        struct names more = {.room = t->room ? 2 * t->room : 256};
-        more.slots = calloc(more.room, sizeof *more.slots);
-        if (!more.slots) return NULL;
-        for (size_t i = 0; i < t->room; i++) {
-            if (!t->slots[i].n) continue;
-            size_t at = t->slots[i].hash & (more.room - 1);
-            while (more.slots[at].n) at = (at + 1) & (more.room - 1);
-            more.slots[at] = t->slots[i];
-        }
-        more.used = t->used;
-        free(t->slots);
-        *t = more;
-    }
-    uint64_t hash = XXH3_64bits(name, n);
-    size_t at = hash & (t->room - 1);
-    while (t->slots[at].n && t->slots[at].hash != hash) at = (at + 1) & (t->room - 1);
-    if (!t->slots[at].n) {
-        t->slots[at].hash = hash;
-        t->used++;
-    }
-    return &t->slots[at].n;
-}
-
-/* Length of a name without its extension. */
-static size_t stem_of(const char *name)
-{
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
-               *dot = strrchr(base, '.');
-    return dot && dot > base ? (size_t)(dot - name) : strlen(name);
-}
-
-/* The name of a result: the old one with the new extension, or behind the old extension where two would clash. */
-static char *result_name(struct batch *b, const struct item *it)
-{
-    size_t stem = stem_of(it->name), *same = count_of(&b->stems, it->name, stem);
-    char *name = NULL;
-    bool keep = !same || *same > 1;
-    for (unsigned copy = 0;; copy++) {
-        int n = copy > 0 ? asprintf(&name, "%s-%u.%s", it->name, copy + 1, it->extension)
-                : keep   ? asprintf(&name, "%s.%s", it->name, it->extension)
-                         : asprintf(&name, "%.*s.%s", (int)stem, it->name, it->extension);
-        size_t *used = n < 0 ? NULL : count_of(&b->results, name, (size_t)n);
-        if (!used) {
-            if (n >= 0) free(name);
-            return NULL;
-        }
-        if ((*used)++ == 0) return name;
-        free(name);
-        if (!keep) { /* once more, with the old extension */
-            keep = true;
-            copy = (unsigned)-1;
-        }
-    }
-}
 
 /* ---- before it is accepted ---- */
 
@@ -208,9 +138,7 @@ static bool survey(struct batch *b)
         return false;
     }
     while (!atomic_load(&b->job->stop) && archive_next(b->in, &e)) {
-        size_t *n = count_of(&b->stems, e.name, stem_of(e.name));
-        if (!n) return false;
-        ++*n;
+        if (!result_names_expect(&b->names, e.name)) return false;
         b->total++;
     }
     if (broken(b)) return false;
@@ -351,7 +279,7 @@ static void write_error(struct batch *b, struct api_json *line, struct item *it)
 static bool deliver(struct batch *b, struct item *it)
 {
     struct api_json line = api_json_to(&b->lines);
-    char *name = it->extension ? result_name(b, it) : NULL;
+    char *name = it->extension ? result_names_give(&b->names, it->name, it->extension) : NULL;
     bool fine = name || !it->extension;
     api_json_object(&line);
     api_json_key(&line, "name");
@@ -434,8 +362,7 @@ static void end(struct job *j)
     archive_close(b->in);
     archive_end(b->out, false);
     convd_bytes_release(&b->lines);
-    free(b->stems.slots);
-    free(b->results.slots);
+    result_names_release(&b->names);
     store_blob_release(&b->data);
     free(b);
     j->state = NULL;
