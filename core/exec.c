@@ -127,6 +127,21 @@ static void forward(const struct exec *e, char *slot, size_t b, ptrdiff_t n, int
     node->op->forward(&call);
 }
 
+/* Steps that v picks from, over what it picked. */
+static void run_behind(const struct exec *e, int v, const struct convd_view *y)
+{
+    for (size_t k = 0; k < e->stage->n; k++) {
+        const int u = e->stage->nodes[k];
+        if (e->p->nodes[u].behind != v) continue;
+        const uint64_t start = e->run->step_ns ? now_ns() : 0;
+        e->p->graph->nodes[u].op->forward(
+            &(struct convd_call){.site = &e->p->nodes[u].site, .x = y, .y = y});
+        if (e->run->step_ns)
+            atomic_fetch_add_explicit((_Atomic uint64_t *)&e->run->step_ns[u], now_ns() - start,
+                                      memory_order_relaxed);
+    }
+}
+
 /* The band's own rows of a node that ends the stage: to its full buffer and to the pictures that show it. */
 static void keep(const struct exec *e, const struct convd_view *y, size_t b, ptrdiff_t n, int v,
                  bool copy)
@@ -162,11 +177,11 @@ static void run_node(const struct exec *e, char *slot, size_t b, ptrdiff_t n, si
     struct convd_rows need = e->stage->need[b * e->stage->n + k];
     bool keeps =
         n < x->site.y.n; /* a map with one sample is kept once, computed for each that reads it */
-    if (need.y1 <= need.y0 || (!x->banded && !keeps))
-        return;
+    if (need.y1 <= need.y0 || (!x->banded && !keeps) || x->behind >= 0) return;
     uint64_t start = e->run->step_ns ? now_ns() : 0;
     const struct convd_view y = x->banded ? band_view(e, slot, b, v) : full_view(e, v, n, need);
     forward(e, slot, b, n, v, &y, (struct convd_rows){0, 0});
+    if (v != CONVD_IMAGE && e->p->graph->nodes[v].op->picks) run_behind(e, v, &y);
     if (keeps)
         keep(e, &y, b, n, v, x->banded && x->full);
     if (e->run->step_ns)

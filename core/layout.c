@@ -84,7 +84,7 @@ static void reset(struct convd_plan *p)
     for (size_t v = 0; v < p->graph->n_nodes; v++) {
         struct convd_plan_node *x = &p->nodes[v];
         x->full = x->banded = false;
-        x->stage = x->last_stage = x->output = x->in_place_of = -1;
+        x->stage = x->last_stage = x->output = x->in_place_of = x->behind = -1;
     }
 }
 
@@ -518,6 +518,33 @@ static bool place_bands(struct convd_plan *p, struct convd_stage *s)
     return true;
 }
 
+static int readers(const struct convd_plan *p, int v)
+{
+    int n = 0;
+    for (size_t u = 1; u < p->graph->n_nodes; u++)
+        for (size_t i = 0; p->nodes[u].needed && i < p->graph->nodes[u].n_inputs; i++)
+            n += p->graph->nodes[u].inputs[i] == v;
+    return n;
+}
+
+/* Rising steps whose numbers only node v reads, which picks from them, run over what it picked: there are fewer. Every window
+ * must hold a number: what v says of none is not what such a step would make of it. */
+static void put_behind(struct convd_plan *p, const struct convd_stage *s, int v)
+{
+    struct convd_window w;
+    if (!node_of(p, v)->op->picks) return;
+    node_of(p, v)->op->window(&p->nodes[v].site, &w);
+    if (w.dh > 1 || w.dw > 1) return;
+    for (int u = node_of(p, v)->inputs[0]; convd_in_stage(p, u, stage_number(p, s));
+         u = node_of(p, u)->inputs[0]) {
+        struct convd_plan_node *x = &p->nodes[u];
+        if (u == CONVD_IMAGE || !node_of(p, u)->op->rising || convd_is_sink(p, u) ||
+            x->in_place_of < 0 || readers(p, u) != 1)
+            return;
+        x->behind = v;
+    }
+}
+
 /* What ops gather of whole maps: kept for the whole run, behind everything else. */
 static bool place_digests(struct convd_plan *p)
 {
@@ -546,6 +573,8 @@ bool convd_plan_layout(struct convd_plan *p)
         struct convd_stage *s = &p->stages[i];
         if (!s->lane && !place_bands(p, s))
             return false;
+        for (size_t k = 0; !s->lane && k < s->n; k++)
+            if (s->nodes[k] != CONVD_IMAGE) put_behind(p, s, s->nodes[k]);
         size_t tasks = s->bands * s->parts * (size_t)s->samples, bytes;
         s->slots = tasks < p->threads ? tasks : p->threads;
         if (!convd_mul(s->slots, s->slot_bytes, &bytes))

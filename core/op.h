@@ -142,6 +142,9 @@ struct convd_op {
     size_t min_inputs, max_inputs;         /* 0,0 means 1,1                                                */
     const char *algorithm;                 /* for explain: "direct", "pointwise", …                        */
     bool in_place;                         /* y may be the memory of x[0] where shapes agree               */
+    bool rising; /* in place, and a larger x never gives a smaller y, NaN aside: the largest or
+                                              smallest of a window may as well be taken before               */
+    bool picks;  /* y is the largest, or the smallest, of what its window holds of x[0] */
     bool by_channel;                       /* forward may be called for some of the channels: y->c of them, of y and of every
                                               input; channel c of y needs channel c of each input alone     */
 

@@ -325,6 +325,8 @@ static bool settle(struct convd_plan *p, struct convd_faults *f)
     }
     name_algorithms(p);
     find_fused(p);
+    for (size_t v = 1; v < p->graph->n_nodes; v++)
+        if (p->nodes[v].behind >= 0) p->nodes[v].info.algorithm = "pointwise, behind the pool";
     p->state_bytes = (size_t)state;
     return check_memory(p, outside + (double)p->workspace, f);
 }

@@ -27,6 +27,7 @@ struct convd_plan_node {
     int last_stage;            /* that reads the full buffer                                    */
     size_t full_offset, full_bytes;
     int in_place_of;           /* node whose band buffer it writes over, or -1                  */
+    int behind; /* the node that picks from it, over whose result it runs instead, or -1 */
     size_t band_offset;
     size_t digest_offset, digest_bytes; /* of one sample; 0: the op has none                        */
 };

@@ -74,6 +74,7 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_clamp = {
     .name = "clamp",
     POINTWISE_ROW,
+    .rising = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "numbers outside min..max become the bound",

@@ -28,6 +28,7 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_relu = {
     .name = "relu",
     POINTWISE_ROW,
+    .rising = true,
     .back_skips_x = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,

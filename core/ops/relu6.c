@@ -28,6 +28,7 @@ static void forward_fixed(const struct convd_fixed_call *c)
 const struct convd_op convd_op_relu6 = {
     .name = "relu6",
     POINTWISE_ROW,
+    .rising = true,
     .fixed = fixed,
     .forward_fixed = forward_fixed,
     .summary = "clamped to 0..6",

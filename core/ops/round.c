@@ -11,6 +11,7 @@ POINTWISE_BACK_FLAT
 const struct convd_op convd_op_round = {
     .name = "round",
     POINTWISE_ROW,
+    .rising = true,
     .summary = "nearest integer, halves to the even one",
     .aliases = "Round rint",
     .example = "grayscale/scale:0.1/round",

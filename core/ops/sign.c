@@ -11,6 +11,7 @@ POINTWISE_BACK_FLAT
 const struct convd_op convd_op_sign = {
     .name = "sign",
     POINTWISE_ROW,
+    .rising = true,
     .summary = "-1 below 0, 0 at 0, 1 above",
     .aliases = "Sign sgn",
     .example = "grayscale/sobel_x/sign",

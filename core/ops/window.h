@@ -145,7 +145,7 @@ size_t convd_squares_kept(const struct convd_site *s); /* bytes of a channel; 0:
 #define WINDOW_EXTREME_ROW                                                                         \
     WINDOW_ROW, .fixed = convd_window_best_fixed, .forward_fixed = forward_fixed,                  \
                 .back_scratch = convd_window_extreme_back_scratch, .back_writes = true,            \
-                .kept_bytes = convd_squares_kept, .look = look, .torch_of = torch,                 \
+                .picks = true, .kept_bytes = convd_squares_kept, .look = look, .torch_of = torch,  \
                 .opencv_of = opencv
 
 /* ---- sums ---- */

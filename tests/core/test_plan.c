@@ -230,4 +230,69 @@ TEST(receptive_fields_and_jumps_add_up)
     convd_graph_free(g);
     convd_faults_free(f);
 }
+
+/* The last of n steps on x, or on its way also the one before it, which then is a map of its own. */
+static void run_chain(const char *const (*steps)[2], size_t n, const float *x, bool both,
+                      size_t bands, float *y, char *how)
+{
+    enum { C = 3, H = 41, W = 50 };
+    static float other[C * H * W];
+    struct convd_faults *f = convd_faults_new();
+    struct convd_graph *g = convd_graph_new(NULL, f);
+    int at = CONVD_IMAGE, before = CONVD_IMAGE;
+    for (size_t i = 0; i < n; i++) at = convd_graph_add(g, steps[i][0], steps[i][1], before = at);
+    const struct convd_input in = {
+        .pixels = CONVD_F32_NCHW, .n = 1, .height = H, .width = W, .stored = C, .channels = C};
+    const struct convd_output out[] = {{at, CONVD_F32_NCHW}, {before, CONVD_F32_NCHW}};
+    struct convd_plan *p = convd_plan_new(g, &in, out, both ? 2 : 1, NULL, 1, f);
+    struct convd_step_info info;
+    OK(p && convd_plan_info(p, before, &info) && convd_plan_force_bands(p, bands));
+    snprintf(how, 100, "%s", info.algorithm);
+    OK(convd_plan_run(p, &(struct convd_run){.input = x, .outputs = (void *[]){y, other}}, f));
+    convd_plan_free(p);
+    convd_graph_free(g);
+    convd_faults_free(f);
+}
+
+TEST(rising_steps_run_over_what_a_pool_picked)
+{
+    static const struct {
+        const char *steps[4][2];
+        bool behind;
+    } chains[] = {
+        {{{"filter", "sobel_x"}, {"clamp", "-3,2"}, {"relu", ""}, {"max_pool", "3,2,padding=1"}},
+         true},
+        {{{"filter", "sobel_x"}, {"scale", "-2"}, {"relu6", ""}, {"min_pool", "2"}}, true},
+        {{{"filter", "sobel_x"},
+          {"relu", ""},
+          {"round", ""},
+          {"max_pool", "3,1,padding=1,ceil_mode=true"}},
+         true},
+        {{{"filter", "sobel_x"}, {"relu", ""}, {"scale", "-2"}, {"max_pool", "2"}}, false},
+        {{{"filter", "sobel_x"},
+          {"abs", ""},
+          {"relu", ""},
+          {"max_pool", "2,1,padding=40,dilation=41"}},
+         false},
+        {{{"filter", "sobel_x"}, {"abs", ""}, {"relu", ""}, {"avg_pool", "2"}}, false},
+    };
+    enum { N = 3 * 41 * 50, MOST = 3 * 120 * 130 };
+    static float x[N], y[2][MOST];
+    struct t_rng r = t_rng(4);
+    for (size_t i = 0; i < N; i++) x[i] = t_between(&r, 0, 400) ? (float)t_uniform(&r, -2, 2) : NAN;
+    for (size_t k = 0; k < sizeof chains / sizeof *chains; k++)
+        for (size_t bands = 1; bands < 6; bands += 2) {
+            char how[2][100];
+            memset(y, 0, sizeof y);
+            run_chain(chains[k].steps, 4, x, false, bands, y[0], how[0]);
+            run_chain(chains[k].steps, 4, x, true, bands, y[1], how[1]);
+            EQ(chains[k].behind, strstr(how[0], "behind") != NULL);
+            EQ(0, strstr(how[1], "behind") != NULL);
+            for (size_t i = 0; i < MOST; i++)
+                if (y[0][i] != y[1][i] && !(isnan(y[0][i]) && isnan(y[1][i])))
+                    T_FAIL("chain %zu, %zu bands: number %zu is %g, expected %g", k, bands, i,
+                           (double)y[0][i], (double)y[1][i]);
+        }
+}
+
 T_MAIN("core/plan")
