@@ -264,7 +264,7 @@ bool api_learn_add(struct api_learn *x, size_t i, const void *picture, size_t n,
         example.target = numbers;
         fine = numbers != NULL;
     }
-    fine = fine && convd_learner_add(x->learner, &example, pool, x->work.faults);
+    fine = fine && convd_learner_add(x->learner, &example, pool, x->cancel, x->work.faults);
     convd_give(x->work.memory, numbers, bytes);
     forget(x, &d);
     return fine;

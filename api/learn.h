@@ -25,6 +25,7 @@ struct api_learn {
      * STEP.weight is where learning begins). Faults are work.faults. */
     struct api_work work;
     const struct convd_value *settings;/* an object; NULL: none                                   */
+    const atomic_bool *cancel;         /* once it is set, adding an example and the result fail; NULL: nobody asks */
     const char *others;                /* its members that are the caller's, blank-separated: "type pipeline save_as" */
     const struct convd_arg *args;      /* or: settings as texts                                   */
     size_t n_args;
@@ -61,7 +62,7 @@ bool api_learn_load(struct api_learn *x, const void *data, size_t n);
 bool api_learn_weights(const struct api_learn *x, struct convd_bytes *out);
 /* Appends the pipeline as it is to be saved beside its weights: as it came, with the classes as its labels. */
 bool api_learn_spec(struct api_learn *x, struct convd_bytes *out);
-/* Appends {"pipeline","classes","curve","confusion","kernels"}; pipeline NULL: null. */
+/* Appends {"pipeline","classes","curve","confusion","kernels"}; pipeline NULL: null. False without memory, or cancelled. */
 bool api_learn_result(struct api_learn *x, const char *pipeline, struct convd_pool *pool, struct convd_bytes *out);
 /* A row of the curve as JSON, as in the result and in events: {"epoch","loss",…}. */
 struct api_json;

@@ -164,15 +164,17 @@ static void put_classes(const struct api_learn *x, struct api_json *j)
     api_json_end(j);
 }
 
-static void put_confusion(struct api_learn *x, struct convd_pool *pool, struct api_json *j)
+/* False when cancelled. */
+static bool put_confusion(struct api_learn *x, struct convd_pool *pool, struct api_json *j)
 {
     const size_t n = x->n_classes;
     double loss, accuracy;
     uint64_t *counts = n ? convd_arena_array(&x->work.mem, n * n, sizeof *counts) : NULL;
-    if (!counts || !convd_learner_measure(x->learner, pool, &loss, &accuracy, counts)) {
+    if (!counts) {
         api_json_null(j);
-        return;
+        return true;
     }
+    if (!convd_learner_measure(x->learner, pool, x->cancel, &loss, &accuracy, counts)) return false;
     api_json_array(j);
     for (size_t i = 0; i < n; i++) {
         api_json_array(j);
@@ -180,6 +182,7 @@ static void put_confusion(struct api_learn *x, struct convd_pool *pool, struct a
         api_json_end(j);
     }
     api_json_end(j);
+    return true;
 }
 
 bool api_learn_result(struct api_learn *x, const char *pipeline, struct convd_pool *pool,
@@ -198,7 +201,7 @@ bool api_learn_result(struct api_learn *x, const char *pipeline, struct convd_po
     for (size_t i = 0; i < epochs; i++) api_learn_curve_row(&j, i + 1, &curve[i]);
     api_json_end(&j);
     api_json_key(&j, "confusion");
-    put_confusion(x, pool, &j);
+    if (!put_confusion(x, pool, &j)) return false;
     api_json_key(&j, "kernels");
     api_json_object(&j);
     put_kernels(x, &j, false);

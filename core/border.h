@@ -38,12 +38,12 @@ void convd_border_copy(const struct convd_view *x, ptrdiff_t c, ptrdiff_t lo, pt
 /* Columns from, from + step, … (n of them) of a row of w numbers, border values included. x NULL: a row of the constant. */
 void convd_border_line(const float *x, ptrdiff_t w, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, enum convd_mode mode,
                        float value, float *y);
-/* Rows [v, v+n) of the padded channel c, moved by `shift` columns: row m, column j is column j + shift of row v + m; as wide
- * as the map, one behind the other. x must hold the rows that they map to. */
+/* Rows [v, v+n) of the padded channel c, moved by `shift` columns: row m, column j is column j + shift of row v + m; as
+ * wide as the map, one behind the other. x must hold the rows that they map to. */
 void convd_border_shift(const struct convd_view *x, ptrdiff_t c, ptrdiff_t v, ptrdiff_t n, ptrdiff_t shift,
                         enum convd_mode mode, float value, float *y);
-/* The adjoint of convd_border_line: t[m] is what column from + m*step gets; it is added to the number of x (w of them) that stood there. What
- * falls on the constant is dropped. */
+/* The adjoint of convd_border_line: t[m] is what column from + m*step gets; it is added to the number of x (w of them) that
+ * stood there. What falls on the constant is dropped. */
 void convd_border_fold(const float *t, ptrdiff_t from, ptrdiff_t step, ptrdiff_t n, enum convd_mode mode,
                        const struct convd_simd *simd, float *x, ptrdiff_t w);
 

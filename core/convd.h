@@ -224,7 +224,7 @@ bool convd_grad_run(const struct convd_grad *d, const struct convd_grad_run *run
 /* Weights of a graph, learned from examples:
  *
  *     struct convd_learner *l = convd_learner_open(graph, node, "epochs=20,optimizer=adam", NULL, 2, f);
- *     for each example: convd_learner_add(l, &example, pool, f);
+ *     for each example: convd_learner_add(l, &example, pool, NULL, f);
  *     convd_learner_ready(l, f) && convd_learner_run(l, &run, f);
  *     convd_learner_weight(l, 0) …, or plans of the graph, which has the learned numbers while the learner lives.
  *
@@ -280,9 +280,9 @@ struct convd_learner *convd_learner_open(struct convd_graph *g, int node, const 
                                          const struct convd_limits *limits, size_t threads,
                                          struct convd_faults *f);
 void convd_learner_free(struct convd_learner *l);
-/* Adds an example. Faults name it. */
+/* Adds an example. Faults name it; CANCELLED once *cancel (NULL: nobody asks) is set. */
 bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
-                       struct convd_pool *pool, struct convd_faults *f);
+                       struct convd_pool *pool, const atomic_bool *cancel, struct convd_faults *f);
 /* Checks what can only be seen of all examples, and takes all memory. */
 bool convd_learner_ready(struct convd_learner *l, struct convd_faults *f);
 /* Learns one epoch; false after a fault (CANCELLED, or a loss that is no number). */

@@ -107,6 +107,7 @@ static bool add_examples(struct learning *l)
 {
     struct api_learn *x = &l->learn;
     if (!api_learn_files(x, (const char *const *)l->files.names, l->files.n)) return false;
+    x->cancel = &stop;
     for (size_t i = 0; i < x->n_examples; i++) {
         const struct api_learn_example *e = &x->examples[i];
         size_t n = 0, target_n = 0;
@@ -122,6 +123,7 @@ static bool add_examples(struct learning *l)
         if (atomic_load(&stop)) return cmd_say(NULL, "stopped while reading"), false;
         curve_reading(&l->curve, i + 1, x->n_examples);
     }
+    x->cancel = NULL; /* who stops while learning gets the result so far */
     return api_learn_ready(x);
 }
 
@@ -207,7 +209,7 @@ static bool say_result(struct learning *l)
     double loss = NAN, accuracy = NAN;
     const bool held = x->set.validation > 0;
     if (n && !counts) return cmd_say(NULL, "no memory"), false;
-    convd_learner_measure(x->learner, l->pool, &loss, &accuracy, counts);
+    convd_learner_measure(x->learner, l->pool, NULL, &loss, &accuracy, counts);
     fprintf(stderr, "of the %s: loss %.6g", held ? "examples held back" : "examples learned from",
             loss);
     if (n) fprintf(stderr, ", accuracy %.4f", accuracy);

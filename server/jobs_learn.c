@@ -315,6 +315,7 @@ static bool begin(struct job *j)
         return false;
     }
     l->learn = learn_on(&j->spec, j->library, j->server, l->tensors, l->n_tensors);
+    l->learn.cancel = &j->stop;
     if (api_learn_begin(&l->learn)) return true;
     job_faults_copy(&j->faults, l->learn.work.faults);
     return false;

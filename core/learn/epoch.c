@@ -122,8 +122,9 @@ static bool measure(struct convd_learner *l, const uint32_t *list, size_t n,
     return true;
 }
 
-bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, double *loss,
-                           double *accuracy, uint64_t *confusion)
+bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool,
+                           const atomic_bool *cancel, double *loss, double *accuracy,
+                           uint64_t *confusion)
 {
     const struct convd_data *d = &l->data;
     const bool held = d->n_held > 0;
@@ -131,8 +132,9 @@ bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, dou
     if (!l->ready) return false;
     if (confusion && !d->classes) confusion = NULL;
     if (confusion) memset(confusion, 0, (size_t)(d->classes * d->classes) * sizeof *confusion);
-    measure(l, held ? d->held : d->learn, held ? d->n_held : d->n_learn, pool, NULL, &row,
-            confusion);
+    if (!measure(l, held ? d->held : d->learn, held ? d->n_held : d->n_learn, pool, cancel, &row,
+                 confusion))
+        return false;
     *loss = row.val_loss;
     *accuracy = row.val_accuracy;
     return true;

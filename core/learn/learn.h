@@ -76,8 +76,8 @@ size_t convd_learner_bytes(
     const struct convd_learner *l); /* taken for examples, maps, gradients and all */
 /* Loss and accuracy of examples as the pipeline answers when it runs, and classes × classes counts, row: the true one,
  * column: the answer (NULL: not wanted). Of the examples held back, or of all where none were. */
-bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, double *loss, double *accuracy,
-                           uint64_t *confusion);
+bool convd_learner_measure(struct convd_learner *l, struct convd_pool *pool, const atomic_bool *cancel, double *loss,
+                           double *accuracy, uint64_t *confusion);
 
 /* ---- stopping and going on: checkpoint.c ---- */
 

@@ -232,7 +232,7 @@ bool convd_learner_takes(struct convd_learner *l, const struct convd_example *e,
 }
 
 bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
-                       struct convd_pool *pool, struct convd_faults *f)
+                       struct convd_pool *pool, const atomic_bool *cancel, struct convd_faults *f)
 {
     if (!convd_learner_takes(l, e, f)) return false;
     const size_t maps = convd_net_front_count(l->net),
@@ -244,9 +244,11 @@ bool convd_learner_add(struct convd_learner *l, const struct convd_example *e,
     struct convd_shape s;
     for (size_t i = 0; convd_net_front(l->net, i, &s) >= 0; at += (count_of(s) + 15) / 16 * 16, i++)
         l->fronts[i] = at;
-    if (!convd_plan_run(l->prefix,
-                        &(struct convd_run){.input = e->pixels, .outputs = l->fronts, .pool = pool},
-                        f))
+    if (!convd_plan_run(
+            l->prefix,
+            &(struct convd_run){
+                .input = e->pixels, .outputs = l->fronts, .pool = pool, .cancel = cancel},
+            f))
         return false;
     x->class = e->class;
     x->bounded = e->bounded;

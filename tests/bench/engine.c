@@ -350,7 +350,7 @@ static bool make_learner(struct ready *w, const struct row *r, const struct conv
         float *x = input_of(&w->in, PLANES);
         const struct convd_example e = {
             .name = "made up", .input = w->in, .pixels = x, .class = i % 2};
-        const bool fine = x && convd_learner_add(w->learner, &e, NULL, w->faults);
+        const bool fine = x && convd_learner_add(w->learner, &e, NULL, NULL, w->faults);
         free(x);
         if (!fine) return no_plan(w);
     }

@@ -109,7 +109,7 @@ static void add_examples(struct suite *s, struct convd_learner *l, const struct 
             .shape = {1, t.c, t.h, t.w},
             .target = target->data + n * t.c * t.h * t.w,
         };
-        if (!convd_learner_add(l, &e, NULL, s->faults))
+        if (!convd_learner_add(l, &e, NULL, NULL, s->faults))
             T_FAIL("%s", convd_faults_first(s->faults)->detail);
     }
     if (!convd_learner_ready(l, s->faults)) T_FAIL("%s", convd_faults_first(s->faults)->detail);

@@ -97,7 +97,7 @@ TEST(a_kernel_is_learned_from_pairs)
                                                      .class = -1,
                                                      .shape = {1, 1, SIDE, SIDE},
                                                      .target = y[i]},
-                             NULL, f));
+                             NULL, NULL, f));
     }
     OK(convd_learner_ready(l, f) && convd_learner_run(l, &(struct convd_learn_run){0}, f) &&
        convd_learner_done(l));

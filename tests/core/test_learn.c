@@ -9,6 +9,7 @@ enum { SIDE = 8, PIXELS = SIDE * SIDE };
 
 /* A learner over pictures made on the spot: stripes along x (class 0) or y (class 1), with noise. */
 struct set {
+    const atomic_bool *cancel;
     struct convd_faults *f;
     struct convd_arena mem;
     struct convd_graph *graph;
@@ -91,7 +92,7 @@ static bool add(struct set *s, ptrdiff_t i, ptrdiff_t class, ptrdiff_t w, ptrdif
         .pixels = p,
         .class = class,
     };
-    return convd_learner_add(s->l, &e, s->pool, s->f);
+    return convd_learner_add(s->l, &e, s->pool, s->cancel, s->f);
 }
 
 static void fill(struct set *s, ptrdiff_t n)
@@ -209,12 +210,33 @@ TEST(stripes_are_told_apart)
     begin(&s, plain, "epochs=60,batch_size=8,lr=0.03", 1);
     fill(&s, 32);
     learn(&s);
-    OK(convd_learner_measure(s.l, NULL, &loss, &accuracy, counts));
+    OK(convd_learner_measure(s.l, NULL, NULL, &loss, &accuracy, counts));
     NEAR(1, accuracy, 0.001);
     EQ(16, counts[0]);
     EQ(0, counts[1]);
     EQ(0, counts[2]);
     EQ(16, counts[3]);
+    end(&s);
+}
+
+/* The last measuring stops between examples, an example before its fixed steps are done. */
+TEST(measuring_and_adding_stop_when_they_are_told_to)
+{
+    struct set s;
+    uint64_t counts[4];
+    double loss, accuracy;
+    atomic_bool cancel = true;
+    begin(&s, plain, "epochs=1,batch_size=8,lr=0.03", 2);
+    s.cancel = &cancel;
+    OK(!add(&s, 0, 0, SIDE, SIDE));
+    EQ(CONVD_CANCELLED, convd_faults_first(s.f)->code);
+    s.cancel = NULL;
+    fill(&s, 32);
+    learn(&s);
+    OK(!convd_learner_measure(s.l, s.pool, &cancel, &loss, &accuracy, counts));
+    cancel = false;
+    OK(convd_learner_measure(s.l, s.pool, &cancel, &loss, &accuracy, counts));
+    EQ(32, counts[0] + counts[1] + counts[2] + counts[3]);
     end(&s);
 }
 

@@ -54,7 +54,7 @@ TEST(steps_of_learning_leave_the_heap_alone)
                                                   .channels = 1},
                                         .pixels = pixels[k],
                                         .class = k % 2};
-        OK(convd_learner_add(l, &e, pool, f));
+        OK(convd_learner_add(l, &e, pool, NULL, f));
     }
     OK(convd_learner_ready(l, f));
     const struct convd_learn_run run = {.pool = pool};

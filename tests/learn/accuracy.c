@@ -107,7 +107,7 @@ static double accuracy_of(const struct work *w, const char *spec, const char *se
     examples_release(&e);
     open_set(w, &x, &e, "orient/test", spec, &weights, NULL, 0);
     EQ(100, x.n_examples);
-    OK(convd_learner_measure(x.learner, w->pool, &loss, &accuracy, NULL));
+    OK(convd_learner_measure(x.learner, w->pool, NULL, &loss, &accuracy, NULL));
     api_learn_release(&x);
     examples_release(&e);
     convd_bytes_release(&weights);
