@@ -6,7 +6,7 @@
  * left. An orderly end leaves no file that no row names, a full disk is called one, and what a power cut could undo was
  * not acknowledged.
  *
- * DISK_POINTS: how many of the calls, evenly spread; 0, as under `make test-crash`: all. DISK_TESTS: a pattern of names. */
+ * DISK_POINTS: how many of the calls; 0, as under `make test-crash`: all. DISK_TESTS: a pattern of names. */
 #include "../store/lib_dir.h"
 #include "../t.h"
 #include "lib_jobs.h"
@@ -39,7 +39,7 @@ static struct {
 static long points(void)
 {
     const char *text = getenv("DISK_POINTS");
-    return text ? atol(text) : 1;
+    return text ? atol(text) : 2;
 }
 
 /* ---- requests ---- */
@@ -350,6 +350,8 @@ static void verdict(const char *what)
     memset(&sum, 0, sizeof sum);
 }
 
+static unsigned others[DISK_MOST], n_others; /* the story's calls that are no writes */
+
 /* How many calls the undisturbed story makes. */
 static unsigned calls_of_story(void)
 {
@@ -359,7 +361,10 @@ static unsigned calls_of_story(void)
     if (calls) return calls;
     calls = once(DISK_KILL, 0, 0);
     size_t by[DISK_CALLS] = {0};
-    for (unsigned i = 0; i < calls && i < DISK_MOST; i++) by[disk->kinds[i]]++;
+    for (unsigned i = 0; i < calls && i < DISK_MOST; i++) {
+        by[disk->kinds[i]]++;
+        if (disk->kinds[i] != DISK_WRITE) others[n_others++] = i + 1;
+    }
     print_message("%u calls:", calls);
     for (size_t i = 0; i < DISK_CALLS; i++) print_message(" %zu %s", by[i], names[i]);
     print_message("\n");
@@ -368,14 +373,21 @@ static unsigned calls_of_story(void)
     return calls;
 }
 
+/* The i-th of n calls that stand for all: evenly spread, every other one over those that are no writes. */
+static unsigned pick(unsigned i, unsigned n, unsigned calls)
+{
+    const unsigned of = i % 2 ? n / 2 : n - n / 2, k = i / 2;
+    return i % 2 ? 1 + (2 * k + 1) * (calls - 1) / (2 * of)
+                 : others[(2 * k + 1) * n_others / (2 * of)];
+}
+
 /* At each call, or at so many of them; lasting: and at all that follow. */
 static void everywhere(const char *what, enum disk_action action, bool lasting)
 {
     const unsigned calls = calls_of_story();
     const unsigned n = points() && points() < calls ? (unsigned)points() : calls;
     for (unsigned i = 0; i < n; i++) {
-        unsigned at = 1 + (2 * i + 1) * (calls - 1) / (2 * n);
-        if (n == calls) at = 1 + i;
+        const unsigned at = n == calls ? 1 + i : pick(i, n, calls);
         once(action, at, lasting ? UINT32_MAX : at);
     }
     verdict(what);
