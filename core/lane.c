@@ -284,7 +284,8 @@ static size_t bands_for(const struct convd_plan *p, const struct measure *m)
     return each * p->threads < few ? each * p->threads : few;
 }
 
-/* Bands for every worker, and steps in them whose rows fit the first cache; both of whole grains, rows that ops take at a time. */
+/* Bands for every worker, and steps in them whose rows fit the first cache; both of whole grains: rows that ops take at a
+ * time. */
 static void cut(const struct convd_plan *p, struct convd_stage *s)
 {
     const struct measure m = measure(p, s);

@@ -709,6 +709,7 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
         s->smooth_i16(x->w, k, taps, out, n);
         return 0;
     case 8: s->affine_i16(out, x->w[0], n, (const int16_t[]){yes ? 1 : -1, k[1], -200, 900}); return 0;
+    case 38: s->scale_i16(out, x->w[0], n, (int16_t)(k[2] * 109), k[1]); return 0;
     case 9: s->abs_i16(out, x->w[0], n); return 0;
     case 10: s->add_i16(out, x->w[0], x->w[1], n); return 0;
     case 11: s->sub_i16(out, x->w[0], x->w[1], n); return 0;
@@ -777,7 +778,8 @@ static uint64_t int_loop(const struct convd_simd *s, int f, const struct ints *x
     }
     case 19: case 37: {
         static char room[17 * 16 * (CONVD_MEDIAN_STRIP + 128)]; /* convd_medians_room(129) */
-        const size_t step = yes ? 3 : 1, kh = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 7), kw = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 16);
+        const size_t step = yes ? 3 : 1, kh = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 7),
+                     kw = 1 + 2 * (size_t)t_between(&draw, 0, f == 19 ? 4 : 16);
         const struct convd_medians q = {.rows = x->b, .step = step, .kh = kh, .kw = kw, .outs = 1 + taps % 5,
                                         .y = (uint8_t *[8]){to[0], to[1], to[2], to[3], to[3] + n, to[3] + 2 * n,
                                                             to[3] + 3 * n, to[3] + 4 * n}, .room = room};
@@ -813,7 +815,7 @@ TEST(integers_are_the_same_bits_everywhere)
     static char y[16 * MOST + 64], want[sizeof y];
     const struct convd_simd *s, *ref = convd_simd_at(0);
     for (size_t v = 1; (s = convd_simd_at(v)); v++)
-        for (int f = 0; f < 38; f++)
+        for (int f = 0; f < 39; f++)
             for (size_t n = 0; n < MOST - 16; n += n < 140 ? 1 : 13) {
                 const struct t_rng draw = r;
                 draw_ints(&x, &r, f == 3 || f == 4 || (f > 25 && f < 29) ? 32767 : 1600);

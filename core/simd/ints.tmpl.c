@@ -233,6 +233,14 @@ void FN(affine_i16)(int16_t *y, const int16_t *x, size_t n, const int16_t *k)
     }
 }
 
+void FN(scale_i16)(int16_t *y, const int16_t *x, size_t n, int16_t k, int16_t add)
+{
+    size_t i = 0;
+    for (; i + HALVES <= n; i += HALVES)
+        STORE(y + i, (uhvec)int_high(LOAD(hvec, x + i), all(k)) + (uhvec)all(add));
+    for (; i < n; i++) y[i] = (int16_t)(unsigned)(((x[i] * k + 16384) >> 15) + add);
+}
+
 void FN(abs_i16)(int16_t *y, const int16_t *x, size_t n)
 {
     size_t i = 0;

@@ -1,7 +1,7 @@
 /* median.tmpl.c: medians of bytes in large windows. A median is at least t where no more than half of its window is below t.
  *
- * Where counts fit into bytes and vectors are wide, each median finds its bits one after another, from the highest down: eight times its window is
- * compared with a t of its own.
+ * Where counts fit into bytes and vectors are wide, each median finds its bits one after another, from the highest down: eight
+ * times its window is compared with a t of its own.
  *
  * For larger windows each column of kh numbers has a histogram, which changes by two numbers from row to row, and the window's
  * is the sum of kw of them: 16 coarse bins, that are moved along with every number, and under each 16 fine ones, that are moved
@@ -125,7 +125,8 @@ INLINE size_t find(const struct bins *s, unsigned *before)
     return bin;
 }
 
-/* Histograms of the columns under a strip: coarse ones behind each other, then fine ones, all columns of a coarse bin together. */
+/* Histograms of the columns under a strip: coarse ones behind each other, then fine ones, all columns of a coarse bin
+ * together. */
 struct strip {
     const struct convd_medians *q;
     size_t at, n, columns; /* the first number, outputs, and columns under them */

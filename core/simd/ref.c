@@ -219,6 +219,7 @@ const struct convd_simd convd_simd_ref = {
     .smooth_u8 = convd_smooth_u8_ref,
     .smooth_down = convd_smooth_down_ref,
     .affine_i16 = convd_affine_i16_ref,
+    .scale_i16 = convd_scale_i16_ref,
     .abs_i16 = convd_abs_i16_ref,
     .add_i16 = convd_add_i16_ref,
     .sub_i16 = convd_sub_i16_ref,

@@ -112,6 +112,11 @@ void convd_affine_i16_ref(int16_t *y, const int16_t *x, size_t n, const int16_t 
     }
 }
 
+void convd_scale_i16_ref(int16_t *y, const int16_t *x, size_t n, int16_t k, int16_t add)
+{
+    for (size_t i = 0; i < n; i++) y[i] = (int16_t)(unsigned)(((x[i] * k + 16384) >> 15) + add);
+}
+
 void convd_abs_i16_ref(int16_t *y, const int16_t *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] = (int16_t)(x[i] < 0 ? -x[i] : x[i]);

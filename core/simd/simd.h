@@ -62,6 +62,7 @@
  *   zip_u8     y[2j] = a[j], y[2j+1] = b[j]; zip_i16 the same; zip4_u8 y[4j+i] = t[i][j]
  *   box_u8     a row of equal taps, whose rows are summed up as they come: struct convd_boxes
  *   affine_i16 y = clamp(k0 x + k1, k2, k3)
+ *   scale_i16  y = k x / 2^15, rounded half up, + add
  *   best_u8    y[j] = the largest (else the smallest) of t[i][j]; taps >= 1
  *   best_window the same of windows, several rows of them: struct convd_best
  *   pick_u8    y[j] = the largest (smallest) of t[i][2j] and t[i][2j+1]

@@ -244,6 +244,8 @@ TEST(what_was_chosen_is_told)
     expect("filter", "-3x4x0;7x3x-1;6x2x-2", CONVD_U8_HWC, "integer u8");
     expect("filter", "-3x4x0;7x300x-1;6x2x-2,scale=0.003", CONVD_U8_HWC, "integer i32");
     expect("grayscale", "", CONVD_U8_HWC, "integer i16");
+    expect("scale", "1.2,-10", CONVD_U8_HWC, "integer i16");
+    expect("scale", "900", CONVD_U8_HWC, "pointwise");
     expect("median", "31", CONVD_U8_HWC, "integer u8");
     expect("grayscale", "", CONVD_F32_NCHW, "pointwise");
     expect("gaussian", "31,5", CONVD_F32_NCHW, "separable");
