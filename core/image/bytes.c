@@ -26,9 +26,9 @@ bool convd_bytes_reserve(struct convd_bytes *b, size_t more)
 }
 void convd_bytes_trim(struct convd_bytes *b)
 {
-    enum { LITTLE = 1 << 20 }; /* not worth a copy */
+    enum { LITTLE = 1 << 20, GRAIN = 1 << 16 }; /* not worth a copy; so that answers of about one size share their blocks */
     if (b->n && b->room > LITTLE && b->room / 2 > b->n)
-        move(b, b->n);
+        move(b, (b->n + GRAIN - 1) / GRAIN * GRAIN);
 }
 bool convd_bytes_put(struct convd_bytes *b, const void *data, size_t n)
 {

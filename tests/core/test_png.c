@@ -155,7 +155,7 @@ TEST(bytes_are_trimmed_where_much_is_left)
 {
     static const struct {
         size_t room, n, left;
-    } cases[] = {{4 << 20, 1000, 1000}, {4 << 20, 3 << 20, 4 << 20}, {1 << 20, 10, 1 << 20}, {4 << 20, 0, 4 << 20}};
+    } cases[] = {{4 << 20, 1000, 1 << 16}, {4 << 20, 3 << 20, 4 << 20}, {1 << 20, 10, 1 << 20}, {4 << 20, 0, 4 << 20}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct convd_bytes b = {0};
         OK(convd_bytes_reserve(&b, cases[i].room));
