@@ -421,17 +421,45 @@ static void check_stack(const struct convd_simd *s, struct t_rng *r, size_t n)
     for (size_t i = 0; i < channels * span; i++) x[i] = lines[i] = row_of(r, kind, n + kw - 1);
     for (size_t i = 0; i < 2; i++) bias[i] = draw(r, RANDOM);
     for (size_t i = 0; i < outs * rows; i++) y[0][i] = guarded(n), y[1][i] = guarded(n);
+    float before[40], behind[40];
+    const bool in_place = square && t_between(r, 0, 1);
+    for (size_t i = 0; in_place && i < channels * span;
+         i++) { /* what would be padded: a row of exactly n */
+        before[i] = lines[i][0];
+        behind[i] = lines[i][n + 1];
+        float *row = malloc(n * sizeof *row);
+        memcpy(row, lines[i] + 1, n * sizeof *row);
+        lines[i] = (free(lines[i]), row);
+        x[i] = row;
+    }
     for (int v = 0; v < 2; v++) {
-        const struct convd_stack q = {x, span, channels, kh, kw, k, bias, y[v], outs, rows, n};
+        const struct convd_stack q = {.x = x,
+                                      .span = span,
+                                      .channels = channels,
+                                      .kh = kh,
+                                      .kw = kw,
+                                      .k = k,
+                                      .bias = bias,
+                                      .y = y[v],
+                                      .outs = outs,
+                                      .rows = rows,
+                                      .n = n,
+                                      .before = in_place ? before : NULL,
+                                      .behind = in_place ? behind : NULL};
         (v ? s : convd_simd_at(0))->stack(&q);
     }
     for (size_t i = 0; i < outs * rows; i++) {
         for (size_t j = 0; j < n; j++) {
             double size = 1;
-            for (size_t t = 0; t < channels * kh * kw; t++)
-                size += fabs(
-                    (double)k[t * outs + i / rows] *
-                    (double)x[t / (kh * kw) * span + i % rows + t % (kh * kw) / kw][j + t % kw]);
+            for (size_t t = 0; t < channels * kh * kw; t++) {
+                const size_t at = t / (kh * kw) * span + i % rows + t % (kh * kw) / kw,
+                             b = j + t % kw;
+                const float v = !in_place ? x[at][b]
+                                : b == 0  ? before[at]
+                                : b > n   ? behind[at]
+                                          : x[at][b - 1];
+                size += fabs((double)k[t * outs + i / rows] * (double)v);
+            }
             const bool near =
                 is_base(s) &&
                 (fabs((double)y[0][i][j] - (double)y[1][i][j]) <= 2e-6 * size || size > 1e38);

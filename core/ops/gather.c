@@ -50,6 +50,19 @@ static size_t stack_bytes(const struct convd_corr *r)
                : SIZE_MAX;
 }
 
+/* Windows of 3 x 3 that keep the width read rows where they lie. */
+static bool is_in_place(const struct convd_corr *r)
+{
+    return r->window.kh == 3 && r->window.kw == 3 && r->window.left == 1 && r->y.w == r->x.w;
+}
+
+/* Column v of a row of x, or what is outside. */
+static float number_at(const struct convd_corr *r, const float *x, ptrdiff_t v)
+{
+    const ptrdiff_t j = convd_border_index(r->mode, v, r->x.w);
+    return j >= 0 ? x[j] : r->mode == CONVD_MODE_CONSTANT ? r->value : 0;
+}
+
 /* Up to ROWS rows of outputs from row i on, for group g. */
 static void stack_rows(const struct convd_corr *r, const float *k, const float *bias,
                        const struct convd_view *x, const struct convd_view *y, ptrdiff_t g,
@@ -58,6 +71,8 @@ static void stack_rows(const struct convd_corr *r, const float *k, const float *
     static const float none[OUTS];
     const ptrdiff_t span = rows + r->window.kh - 1, row = stack_row(r);
     float *line = scratch, *out[OUTS * ROWS];
+    float beside[2][CHANNELS * (ROWS + 2)];
+    const bool in_place = is_in_place(r);
     const float **at = (const float **)(void *)(line + r->in * (ROWS + r->window.kh - 1) * row);
     const struct convd_stack q = {.x = at,
                                   .span = (size_t)span,
@@ -69,14 +84,24 @@ static void stack_rows(const struct convd_corr *r, const float *k, const float *
                                   .y = out,
                                   .outs = (size_t)r->out,
                                   .rows = (size_t)rows,
-                                  .n = (size_t)r->y.w};
+                                  .n = (size_t)r->y.w,
+                                  .before = in_place ? beside[0] : NULL,
+                                  .behind = in_place ? beside[1] : NULL};
     for (ptrdiff_t c = 0; c < r->in; c++)
         for (ptrdiff_t a = 0; a < span; a++, line += row) {
             const ptrdiff_t v = convd_border_index(r->mode, i + a - r->window.top, r->x.h);
+            if (in_place && v >= 0) {
+                const float *x_row = convd_row(x, g * r->in + c, v);
+                at[c * span + a] = x_row;
+                beside[0][c * span + a] = number_at(r, x_row, -1);
+                beside[1][c * span + a] = number_at(r, x_row, r->x.w);
+                continue;
+            }
             at[c * span + a] = line;
             convd_border_line(v < 0 ? NULL : convd_row(x, g * r->in + c, v), r->x.w,
                               -r->window.left, 1, r->y.w + r->window.kw - 1, r->mode, r->value,
                               line);
+            if (in_place) beside[0][c * span + a] = beside[1][c * span + a] = line[0];
         }
     for (ptrdiff_t o = 0; o < r->out; o++)
         for (ptrdiff_t n = 0; n < rows; n++)

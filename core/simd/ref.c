@@ -14,6 +14,13 @@ static void taps(const float *const *t, const float *k, size_t n, const float *b
         }
 }
 
+/* What tap b of column j reads of row i. */
+static float stack_number(const struct convd_stack *q, size_t i, size_t j, size_t b)
+{
+    if (!q->before) return q->x[i][j + b];
+    return j + b == 0 ? q->before[i] : j + b == q->n + 1 ? q->behind[i] : q->x[i][j + b - 1];
+}
+
 static void stack(const struct convd_stack *q)
 {
     for (size_t o = 0; o < q->outs; o++)
@@ -23,7 +30,7 @@ static void stack(const struct convd_stack *q)
                 for (size_t c = 0; c < q->channels; c++)
                     for (size_t i = 0; i < q->kh * q->kw; i++)
                         sum = fmaf(q->k[(c * q->kh * q->kw + i) * q->outs + o],
-                                   q->x[c * q->span + r + i / q->kw][j + i % q->kw], sum);
+                                   stack_number(q, c * q->span + r + i / q->kw, j, i % q->kw), sum);
                 q->y[o * q->rows + r][j] = sum;
             }
 }

@@ -87,6 +87,9 @@ struct convd_stack {
     const float *k, *bias;
     float *const *y;
     size_t outs, rows, n; /* outs: 1 or 2; n: 16 at least */
+    /* Windows of 3 x 3 over rows that lie in place, n numbers long: b counts from -1, and what x[…][-1] and x[…][n] would be
+     * stands here. NULL: not so. */
+    const float *before, *behind;
 };
 
 /* Every fourth number of rows that have zeros beside them: number p of row r is x[r*x_row + p] where lo <= p < hi, else 0;
@@ -210,8 +213,8 @@ struct convd_squares {
     size_t n; /* outputs of a row: columns [0, 2n) are read   */
     bool three, edge, largest;
 };
-/* What is dy of a window goes to the tap that code says, as squares_won counts them (a row of a window has two, or three, whatever
- * lies outside). Rows [from, to) of dx, the columns that windows hold, are written (fresh), or added to. */
+/* What is dy of a window goes to the tap that code says, as squares_won counts them (a row of a window has two, or three,
+ * whatever lies outside). Rows [from, to) of dx, the columns that windows hold, are written (fresh), or added to. */
 struct convd_squares_back {
     struct convd_squares of; /* its rows and columns; n is CONVD_SQUARES_LEAST at least */
     const uint8_t *code;
