@@ -196,7 +196,7 @@ TEST(random_convolutions_give_back_what_they_took)
 {
     struct t_rng r = t_rng(50);
     int ran = 0;
-    for (int round = 0; round < 1500; round++) {
+    for (int round = 0; round < T_ROUNDS(1500); round++) {
         struct drawn d = draw(&r);
         struct op_site s;
         struct back_case k = {.site = &s, .define = define_conv, .of = &d, .step = 1};
@@ -208,7 +208,7 @@ TEST(random_convolutions_give_back_what_they_took)
         }
         let_go(&d, &k, &s);
     }
-    OK(ran > 900);
+    OK(ran > T_ROUNDS(900));
 }
 
 /* Rows longer than one dot product, more rows and more channels than are laid out at once. */
@@ -308,8 +308,8 @@ TEST(large_convolutions_give_back_what_they_took)
 TEST(convolutions_over_many_channels_give_back_what_they_took)
 {
     struct t_rng r = t_rng(55);
-    for (int round = 0; round < 5; round++) {
-        struct drawn d = {.groups = 1 + (round == 3),
+    for (int round = 0; round < T_ROUNDS(5); round++) {
+        struct drawn d = {.groups = 1 + (round % 2),
                           .c = t_between(&r, 16, 21),
                           .o = t_between(&r, 16, 21),
                           .kh = 3,

@@ -271,11 +271,11 @@ static bool is_wino(const struct op_site *s)
     return strncmp(s->op->algorithm_of(&s->site), "winograd", 8) == 0;
 }
 
-/* Against the definition: within 1e-5 of the largest number. */
+/* Every third channel against the definition: within 1e-5 of the largest number. */
 static void check_wino(const struct conv_case *k, const struct op_site *s, const float *y)
 {
     double most = 0, worst = 0;
-    for (ptrdiff_t o = 0; o < k->o; o++)
+    for (ptrdiff_t o = k->x.w % 3; o < k->o; o += 3)
         for (ptrdiff_t i = 0; i < s->site.y.h; i++)
             for (ptrdiff_t j = 0; j < s->site.y.w; j++) {
                 double size;
