@@ -100,7 +100,7 @@ TEST(kills_at_random_moments)
     dir_new(data);
     for (; starts < kills || (long)n_jobs < want; starts++) {
         struct server s = SERVER("--data", data, "--workers", "2");
-        double until = now() + (double)t_between(&rng, 1, 300) * 1e-3;
+        double until = now() + (double)t_between(&rng, 1, 300) * 1e-3 * T_SLOW;
         long most = starts < kills ? want * (starts + 1) / kills : want;
         while (now() < until)
             if ((long)n_jobs < most) {
