@@ -262,7 +262,7 @@ static void check_words(const struct server *s, enum disk_action action)
 {
     char job[JOB_ADDRESS];
     int status;
-    if (!has_store(s)) return;
+    if (!atomic_load(&disk->struck) || !has_store(s)) return; /* the story was over before */
     job_try(s, RUN, "img", large.data, large.n, job, &status);
     sum.odd += status != (action == DISK_FULL ? 507 : 503);
     if (status != (action == DISK_FULL ? 507 : 503)) print_error("on a bad disk: %d\n", status);
