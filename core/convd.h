@@ -163,8 +163,8 @@ struct convd_run {
     const atomic_bool *cancel;/* looked at between bands; NULL: never                               */
     uint64_t *saturated;      /* one for each output, or NULL: values that u8 and u16 had to saturate (NaN too) */
     uint64_t *step_ns;        /* one for each node, or NULL: time spent, added over bands           */
-    unsigned char *const *
-        kept; /* one for each node, or NULL: what steps keep for their gradients; convd_grad_run's own */
+    /* One for each node, or NULL: what steps keep for their gradients; convd_grad_run's own. */
+    unsigned char *const *kept;
 };
 /* Runs. False only when cancelled or when workspace is NULL and there is no memory (then f says so). */
 bool convd_plan_run(const struct convd_plan *p, const struct convd_run *run, struct convd_faults *f);
@@ -200,19 +200,17 @@ struct convd_grad *convd_grad_new(struct convd_graph *g, const struct convd_inpu
                                   bool weights, const struct convd_limits *limits, size_t threads,
                                   struct convd_faults *f);
 void convd_grad_free(struct convd_grad *d);
-const struct convd_wrt *convd_grad_wrt(const struct convd_grad *d,
-                                       size_t i);                /* NULL past the end */
-struct convd_shape convd_grad_shape(const struct convd_grad *d); /* of the output     */
+const struct convd_wrt *convd_grad_wrt(const struct convd_grad *d, size_t i); /* NULL past the end */
+struct convd_shape convd_grad_shape(const struct convd_grad *d);              /* of the output     */
 size_t convd_grad_workspace(const struct convd_grad *d);
 
 struct convd_grad_run {
     const void *input;
-    const float *upstream; /* dL/d output, NULL: ones                          */
-    float *output;         /* the output itself, or NULL                       */
-    float *const *
-        gradients; /* one for each convd_wrt, written; NULL: not wanted. No two overlap, nor upstream */
-    void *workspace; /* 64-byte aligned, or NULL: taken and given back   */
-    bool kept; /* the workspace holds the maps of a run before, of the same input: only back */
+    const float *upstream;     /* dL/d output, NULL: ones                             */
+    float *output;             /* the output itself, or NULL                          */
+    float *const *gradients;   /* one for each convd_wrt, written; NULL: not wanted. No two overlap, nor upstream */
+    void *workspace;           /* 64-byte aligned, or NULL: taken and given back      */
+    bool kept;                 /* the workspace holds the maps of a run before, of the same input: only back */
     struct convd_pool *pool;
     const atomic_bool *cancel;
 };
@@ -241,35 +239,34 @@ struct convd_example {
     ptrdiff_t class;          /* -1: there is a target                           */
     struct convd_shape shape; /* of the target                                   */
     const float *target;
-    bool
-        bounded; /* the target is a picture, which saturates at 0 and 255: what goes beyond there agrees with it */
+    bool bounded;             /* the target is a picture, which saturates at 0 and 255: beyond them all agrees with it */
 };
 /* One row of the curve; NAN where something was not measured. */
 struct convd_curve {
     double loss, accuracy, val_loss, val_accuracy, seconds;
 };
 struct convd_learn_news {
-    ptrdiff_t epoch, epochs; /* epochs done; of how many                        */
-    size_t done, total;      /* examples of the whole run, those of earlier epochs included */
-    const struct convd_curve *curve; /* the row of an epoch that just ended, or NULL     */
-    double loss;                     /* of the batch that just ended                    */
+    ptrdiff_t epoch, epochs;         /* epochs done; of how many                                    */
+    size_t done, total;              /* examples of the whole run, those of earlier epochs included */
+    const struct convd_curve *curve; /* the row of an epoch that just ended, or NULL                */
+    double loss;                     /* of the batch that just ended                                */
 };
 struct convd_learn_run {
     struct convd_pool *pool;
     const atomic_bool *cancel;
-    void (*news)(void *self, const struct convd_learn_news
-                                 *n); /* after every batch and every epoch; NULL: nobody asks */
+    /* After every batch and every epoch; NULL: nobody asks. */
+    void (*news)(void *self, const struct convd_learn_news *n);
     void *self;
 };
 /* A weight that learning changes, or a running statistic of batch_norm. */
 struct convd_learned {
-    const char *name; /* "STEP.weight"                                  */
+    const char *name;        /* "STEP.weight"                                  */
     int node;
     size_t row;              /* of the op's params                             */
     struct convd_tensor now; /* the numbers, in the order they are written in  */
     const float *before;     /* the same before learning                       */
     size_t count;
-    bool running; /* a statistic                                    */
+    bool running;            /* a statistic                                    */
 };
 
 struct convd_learner;
@@ -294,8 +291,7 @@ bool convd_learner_done(const struct convd_learner *l);
 bool convd_learner_run(struct convd_learner *l, const struct convd_learn_run *run,
                        struct convd_faults *f);
 const struct convd_curve *convd_learner_curve(const struct convd_learner *l, size_t *n);
-const struct convd_learned *convd_learner_weight(const struct convd_learner *l,
-                                                 size_t i); /* NULL past the end */
+const struct convd_learned *convd_learner_weight(const struct convd_learner *l, size_t i); /* NULL past the end */
 
 /* ---- pictures ----------------------------------------------------------------------------------------------- */
 /* image/image.h has the codec list; tensor files are in tensor_file.h. */

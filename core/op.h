@@ -59,8 +59,8 @@ struct convd_call {
     const struct convd_view *y;  /* rows [y->y0,y->y1) are to be written, all channels                    */
     float *scratch;              /* as `scratch` asked, 64-byte aligned, contents undefined               */
     void *digest;                /* what `digest` made of this sample, 64-byte aligned; NULL without it   */
-    uint8_t *
-        kept; /* as `kept_bytes` says, from channel 0 of y on: to be written of rows own; NULL: not wanted */
+    /* As `kept_bytes` says, from channel 0 of y on: to be written of rows own; NULL: not wanted. */
+    uint8_t *kept;
     struct convd_rows own;
 };
 
@@ -76,8 +76,7 @@ struct convd_back {
                                       dx; dweight is each part's own and added up later, in order                */
     const void *turned;            /* what `turn` made, where dx is wanted; NULL without it                      */
     void *sums;                    /* this worker's, as `sums_bytes` asked; NULL without it                      */
-    const uint8_t
-        *kept; /* what forward kept; NULL where nobody asked it to                           */
+    const uint8_t *kept;           /* what forward kept; NULL where nobody asked it to                           */
     float *scratch;                /* as `back_scratch` asked, 64-byte aligned, contents undefined               */
 };
 /* One call of give_back. */
@@ -142,9 +141,9 @@ struct convd_op {
     size_t min_inputs, max_inputs;         /* 0,0 means 1,1                                                */
     const char *algorithm;                 /* for explain: "direct", "pointwise", …                        */
     bool in_place;                         /* y may be the memory of x[0] where shapes agree               */
-    bool rising; /* in place, and a larger x never gives a smaller y, NaN aside: the largest or
+    bool rising;                           /* in place, and a larger x never gives a smaller y, NaN aside: the largest or
                                               smallest of a window may as well be taken before               */
-    bool picks;  /* y is the largest, or the smallest, of what its window holds of x[0] */
+    bool picks;                            /* y is the largest, or the smallest, of what its window holds of x[0] */
     bool by_channel;                       /* forward may be called for some of the channels: y->c of them, of y and of every
                                               input; channel c of y needs channel c of each input alone     */
 
