@@ -37,10 +37,16 @@ static const struct {
     double (*share)(double h, double w);
     double mac, number;
 } algorithms[] = {
-    {"integer u8", once, 0.008, 0.1},   {"integer i16", once, 0.016, 0.1},
-    {"integer i32", once, 0.016, 0.1},  {"fused i16", none, 0, 0.03},
-    {"separable i16", across_and_down, 0.02, 0.1}, {"running sum", none, 0, 0.13},
-    {"separable", across_and_down, 0, 0}, {"winograd F(4x4)", winograd, 0, 0},
+    {"integer u8", once, 0.008, 0.1},
+    {"integer i16", once, 0.016, 0.1},
+    {"integer i32", once, 0.016, 0.1},
+    {"fused i16", none, 0, 0.03},
+    {"bit by bit u8", once, 0.05, 0.5},
+    {"histogram u8", none, 0, 18},
+    {"separable i16", across_and_down, 0.02, 0.1},
+    {"running sum", none, 0, 0.13},
+    {"separable", across_and_down, 0, 0},
+    {"winograd F(4x4)", winograd, 0, 0},
 };
 
 static double numbers(struct convd_shape s)

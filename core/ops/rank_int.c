@@ -19,6 +19,7 @@ struct way {
     ptrdiff_t rows; /* most of a call */
     bool counts;    /* wants room for it */
     bool copies;    /* rows as a whole   */
+    const char *algorithm; /* NULL: by the type of the numbers */
 };
 
 /* What each way has at hand. */
@@ -181,9 +182,11 @@ static void count_to_middle(const struct walk *w, const void *const *x, void *co
 static const struct way *median_way(const struct convd_rank_params *p)
 {
     static const struct way small = {.rank = select_middle, .rows = 16},
-                            large = {.rank = count_to_middle, .rows = 16, .counts = true},
-                            larger = {.rank = count_to_middle, .rows = 64, .counts = true, .copies = true},
-                            huge = {.rank = count_to_middle, .rows = MOST_ROWS, .counts = true, .copies = true};
+                            large = {.rank = count_to_middle, .rows = 16, .counts = true, .algorithm = "bit by bit u8"},
+                            larger = {.rank = count_to_middle, .rows = 64, .counts = true, .copies = true,
+                                      .algorithm = "histogram u8"},
+                            huge = {.rank = count_to_middle, .rows = MOST_ROWS, .counts = true, .copies = true,
+                                    .algorithm = "histogram u8"};
     const struct convd_pair k = p->kernel_size;
     if (k.h == k.w && (k.h == 3 || k.h == 5)) return &small;
     if (k.h * k.w <= CONVD_MEDIAN_BITS) return &large;
@@ -196,7 +199,9 @@ bool convd_median_fixed(const struct convd_site *s, const struct convd_fixed *x,
     const struct way *way = median_way(s->params);
     if (x->type != CONVD_FIXED_U8) return false;
     ask(s, x, way, a);
-    return border(s->params, x, y);
+    if (!border(s->params, x, y)) return false;
+    if (way->algorithm) y->algorithm = way->algorithm;
+    return true;
 }
 
 void convd_median_forward_fixed(const struct convd_fixed_call *c)

@@ -84,8 +84,9 @@ static struct convd_plan *plan_of(struct trial *t, size_t threads)
 static bool on_integers(const struct convd_plan *p, int node)
 {
     struct convd_step_info info;
-    static const char *const words[] = {"integer i16", "integer i32", "integer u8", "running sum", "separable i16",
-                                        "fused i16"};
+    static const char *const words[] = {"integer i16",   "integer i32",  "integer u8",
+                                        "bit by bit u8", "histogram u8", "running sum",
+                                        "separable i16", "fused i16"};
     OK(convd_plan_info(p, node, &info));
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(info.algorithm, words[i]) == 0) return true;
@@ -246,7 +247,9 @@ TEST(what_was_chosen_is_told)
     expect("grayscale", "", CONVD_U8_HWC, "integer i16");
     expect("scale", "1.2,-10", CONVD_U8_HWC, "integer i16");
     expect("scale", "900", CONVD_U8_HWC, "pointwise");
-    expect("median", "31", CONVD_U8_HWC, "integer u8");
+    expect("median", "5", CONVD_U8_HWC, "integer u8");
+    expect("median", "9", CONVD_U8_HWC, "bit by bit u8");
+    expect("median", "31", CONVD_U8_HWC, "histogram u8");
     expect("grayscale", "", CONVD_F32_NCHW, "pointwise");
     expect("gaussian", "31,5", CONVD_F32_NCHW, "separable");
 }
