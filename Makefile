@@ -81,15 +81,15 @@ ifeq ($(VARIANT),neon)
 SERVER_PKGS :=
 TEST_PKGS   := cmocka
 ARCHIVES    := $(B)/api.a $(B)/libconvd.a
-PKG_CONFIG  := PKG_CONFIG_SYSROOT_DIR=$(abspath $(B)/root) PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
-               PKG_CONFIG_LIBDIR=$(abspath $(B)/root/usr/lib/aarch64-linux-gnu/pkgconfig) pkg-config
+PKG_CONFIG  := PKG_CONFIG_SYSROOT_DIR=$(abspath $(B)/sysroot) PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+               PKG_CONFIG_LIBDIR=$(abspath $(B)/sysroot/usr/lib/aarch64-linux-gnu/pkgconfig) pkg-config
 endif
 CORE_LIBS   = $(call pkg,--libs $(CORE_PKGS))
 API_LIBS    = $(call pkg,--libs $(API_PKGS))
 SERVER_LIBS = $(if $(SERVER_PKGS),$(call pkg,--libs $(SERVER_PKGS)) -larchive)
 TEST_LIBS   = $(call pkg,--libs $(TEST_PKGS))
 PKG_CFLAGS := $(call pkg,--cflags $(CORE_PKGS) $(API_PKGS) $(SERVER_PKGS)) $(patsubst -I%,-isystem %,$(call pkg,--cflags stb)) \
-              $(if $(filter neon,$(VARIANT)),-I$(abspath $(B)/root/usr/include/aarch64-linux-gnu))
+              $(if $(filter neon,$(VARIANT)),-I$(abspath $(B)/sysroot/usr/include/aarch64-linux-gnu))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes
 CFLAGS   ?= -g
@@ -117,7 +117,7 @@ endif
 BASE := -std=gnu11 -D_GNU_SOURCE= -pthread -fPIC -fno-semantic-interposition -ffp-contract=off \
         $(WARNINGS) $(WERROR) $(HARDEN) $(SANITIZE) $(PKG_CFLAGS)
 LINK := -pthread $(SANITIZE) -Wl,-z,relro,-z,now $(LDFLAGS) \
-        $(if $(filter neon,$(VARIANT)),-Wl$(comma)-rpath-link$(comma)$(abspath $(B)/root/usr/lib/aarch64-linux-gnu))
+        $(if $(filter neon,$(VARIANT)),-Wl$(comma)-rpath-link$(comma)$(abspath $(B)/sysroot/usr/lib/aarch64-linux-gnu))
 
 # Objects depend on this file, which changes when the flags do.
 FLAGS := $(B)/flags
@@ -273,7 +273,7 @@ test-isa: install-packages-test
 	    run-core-tests || exit 1; done
 
 ## test-neon: the core's tests for 64-bit ARM: cross-compiled, run by qemu
-NEON_ROOT := build/neon/root
+NEON_ROOT := build/neon/sysroot
 test-neon:
 	@tools/install-packages $(PACKAGES_RUN) gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 	@tools/unpack-arm64 $(NEON_ROOT) $(PACKAGES_NEON)

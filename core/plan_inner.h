@@ -1,4 +1,4 @@
-/* plan_inner.h: how plan.c (shapes, cost, limits), layout.c (stages, bands, buffers) and exec.c see a plan.
+/* plan_inner.h: how plan.c (shapes, cost, limits), layout.c (stages, bands), buffers.c and exec.c see a plan.
  *
  * A stage is a set of nodes that run together, band by band. A node ends a stage when somebody needs its whole map, when a
  * later stage reads it, or when it is wanted; then it has a full buffer. Every other node lives in band buffers only, one
@@ -96,6 +96,10 @@ static inline struct convd_rows convd_band_rows(ptrdiff_t h, size_t b, size_t n,
 }
 /* True when v is computed inside stage number s (so that its consumers there read a band). */
 bool convd_in_stage(const struct convd_plan *p, int v, int s);
+static inline int convd_stage_number(const struct convd_plan *p, const struct convd_stage *s)
+{
+    return (int)(s - p->stages);
+}
 /* Position of v, which is computed in this stage, among the stage's nodes. */
 static inline size_t convd_stage_at(const struct convd_plan *p, int v)
 {
@@ -128,4 +132,6 @@ void convd_lane_run(const struct convd_plan *p, const struct convd_stage *s, con
                     size_t b, ptrdiff_t n, _Atomic uint64_t *saturated);
 /* Stages, bands, buffers: fills everything from `stage` on. False without memory. */
 bool convd_plan_layout(struct convd_plan *p);
+/* buffers.c: their places, once stages and bands are settled. False without memory. */
+bool convd_buffers_place(struct convd_plan *p);
 #endif

@@ -199,8 +199,8 @@ static void keep_images(struct request *rq, const struct convd_value *spec, stru
                         "the picture %.80s cannot be read", ids->items[i].string);
         else
             convd_fault_expected(&rq->faults, CONVD_UNKNOWN_NAME, NULL,
-                                 "the id that POST /v1/images gave", "no picture %.80s is kept",
-                                 ids->items[i].string);
+                                 "the id that POST /v1/images gave: 64 hexadecimal digits",
+                                 "no picture %.80s is kept", ids->items[i].string);
         convd_leave(&rq->faults, item);
     }
     convd_leave(&rq->faults, mark);
