@@ -705,10 +705,11 @@ struct ints {
 
 static void draw_ints(struct ints *x, struct t_rng *r, int limit)
 {
+    const bool flat = t_between(r, 0, 3) == 0; /* all rows: what counts the numbers of a window meets its most */
     for (size_t i = 0; i < ROWS; i++) {
         const int kind = (int)t_between(r, 0, 3);
         for (size_t j = 0; j < 4 * MOST; j++)
-            x->bytes[i][j] = (uint8_t)(kind ? t_random(r) : t_random(r) & 1 ? 255 : 0);
+            x->bytes[i][j] = (uint8_t)(flat ? (t_random(r) & 255 ? 90 : 200) : kind ? t_random(r) : t_random(r) & 1 ? 255 : 0);
         for (size_t j = 0; j < 2 * MOST; j++)
             x->words[i][j] = (int16_t)(kind ? t_between(r, -limit, limit) : t_random(r) & 1 ? limit : -limit);
         x->b[i] = x->bytes[i];

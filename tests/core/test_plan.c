@@ -295,4 +295,34 @@ TEST(rising_steps_run_over_what_a_pool_picked)
         }
 }
 
+/* What a pool picks from is read by another step, too: there it must be what the rising step made. */
+TEST(a_rising_step_with_two_readers_runs_where_it_stands)
+{
+    enum { H = 20, W = 30, N = H * W };
+    static float x[N], y[2][N], r[N];
+    struct t_rng rng = t_rng(5);
+    for (int i = 0; i < N; i++) x[i] = (float)t_uniform(&rng, -2, 2);
+    for (size_t both = 0; both < 2; both++) { /* wanted itself, it surely runs there */
+        struct convd_faults *f = convd_faults_new();
+        struct convd_graph *g = convd_graph_new(NULL, f);
+        const int sobel = convd_graph_add(g, "filter", "sobel_x", CONVD_IMAGE),
+                  relu = convd_graph_add(g, "relu", "", sobel),
+                  pool = convd_graph_add(g, "max_pool", "3,1,padding=1", relu),
+                  sum = convd_graph_add(g, "add", "", pool, relu);
+        const struct convd_input in = {
+            .pixels = CONVD_F32_NCHW, .n = 1, .height = H, .width = W, .stored = 1, .channels = 1};
+        const struct convd_output out[] = {{sum, CONVD_F32_NCHW}, {relu, CONVD_F32_NCHW}};
+        struct convd_plan *p = convd_plan_new(g, &in, out, 1 + both, NULL, 1, f);
+        OK(p && convd_plan_run(
+                    p, &(struct convd_run){.input = x, .outputs = (void *[]){y[both], r}}, f));
+        convd_plan_free(p);
+        convd_graph_free(g);
+        convd_faults_free(f);
+    }
+    for (int i = 0; i < N; i++) {
+        OK(r[i] >= 0);
+        NEAR((double)y[1][i], (double)y[0][i], 0);
+    }
+}
+
 T_MAIN("core/plan")

@@ -121,6 +121,59 @@ TEST(level_9_is_never_larger_than_another)
         free(file);
     }
 }
+/* Means of 9 x 9 pixels of c channels: smooth, with few repeats. */
+static void blur(uint8_t *x, ptrdiff_t w, ptrdiff_t h, ptrdiff_t c)
+{
+    const size_t n = (size_t)(w * h * c);
+    uint8_t *was = malloc(n);
+    memcpy(was, x, n);
+    for (ptrdiff_t i = 4; i < h - 4; i++)
+        for (ptrdiff_t j = 4; j < w - 4; j++)
+            for (ptrdiff_t k = 0; k < c; k++) {
+                int sum = 0;
+                for (ptrdiff_t a = -4; a <= 4; a++)
+                    for (ptrdiff_t b = -4; b <= 4; b++) sum += was[((i + a) * w + j + b) * c + k];
+                x[(i * w + j) * c + k] = (uint8_t)((sum + 40) / 81);
+            }
+    free(was);
+}
+/* What libspng makes of it with zlib's best level and filter Up alone. */
+static size_t by_libspng(const uint8_t *x, ptrdiff_t w, ptrdiff_t h, size_t n)
+{
+    struct spng_ihdr head = {.width = (uint32_t)w, .height = (uint32_t)h, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_TRUECOLOR};
+    spng_ctx *ctx = spng_ctx_new(SPNG_CTX_ENCODER);
+    int rc;
+    size_t made = 0;
+    spng_set_option(ctx, SPNG_ENCODE_TO_BUFFER, 1);
+    spng_set_option(ctx, SPNG_IMG_COMPRESSION_LEVEL, 9);
+    spng_set_option(ctx, SPNG_FILTER_CHOICE, SPNG_FILTER_CHOICE_UP);
+    EQ(0, spng_set_ihdr(ctx, &head));
+    EQ(0, spng_encode_image(ctx, x, n, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE));
+    free(spng_get_png_buffer(ctx, &made, &rc));
+    EQ(0, rc);
+    spng_ctx_free(ctx);
+    return made;
+}
+/* A blurred photo looks as if repeats would not pay, and they do. */
+TEST(level_9_finds_what_a_guess_would_miss)
+{
+    size_t n;
+    uint8_t *file = exact_file("images/photos/astronaut_palette.png", &n);
+    struct decoded d = decode_picture(file, n);
+    OK(d.good);
+    const ptrdiff_t w = d.info.input.width, h = d.info.input.height;
+    EQ(3, d.info.input.stored);
+    blur(d.pixels, w, h, 3);
+    struct convd_bytes png = written(d.pixels, w, h, 3, 8, 9), fast = written(d.pixels, w, h, 3, 8, 6);
+    const size_t other = by_libspng(d.pixels, w, h, d.info.bytes);
+    print_message("level 9: %zu, 6: %zu, libspng: %zu\n", png.n, fast.n, other);
+    OK((double)png.n <= 1.02 * (double)other && png.n < fast.n);
+    libspng_reads(&png, d.pixels, d.info.bytes);
+    convd_bytes_release(&png);
+    convd_bytes_release(&fast);
+    decoded_free(&d);
+    free(file);
+}
 /* Sizes around stripes; noise, slopes and flat parts, so that stripes differ in what suits them. */
 TEST(any_number_of_workers_writes_the_same_bytes)
 {
