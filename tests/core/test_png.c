@@ -140,7 +140,10 @@ static void blur(uint8_t *x, ptrdiff_t w, ptrdiff_t h, ptrdiff_t c)
 /* What libspng makes of it with zlib's best level and filter Up alone. */
 static size_t by_libspng(const uint8_t *x, ptrdiff_t w, ptrdiff_t h, size_t n)
 {
-    struct spng_ihdr head = {.width = (uint32_t)w, .height = (uint32_t)h, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_TRUECOLOR};
+    struct spng_ihdr head = {.width = (uint32_t)w,
+                             .height = (uint32_t)h,
+                             .bit_depth = 8,
+                             .color_type = SPNG_COLOR_TYPE_TRUECOLOR};
     spng_ctx *ctx = spng_ctx_new(SPNG_CTX_ENCODER);
     int rc;
     size_t made = 0;
@@ -164,7 +167,8 @@ TEST(level_9_finds_what_a_guess_would_miss)
     const ptrdiff_t w = d.info.input.width, h = d.info.input.height;
     EQ(3, d.info.input.stored);
     blur(d.pixels, w, h, 3);
-    struct convd_bytes png = written(d.pixels, w, h, 3, 8, 9), fast = written(d.pixels, w, h, 3, 8, 6);
+    struct convd_bytes png = written(d.pixels, w, h, 3, 8, 9),
+                       fast = written(d.pixels, w, h, 3, 8, 6);
     const size_t other = by_libspng(d.pixels, w, h, d.info.bytes);
     print_message("level 9: %zu, 6: %zu, libspng: %zu\n", png.n, fast.n, other);
     OK((double)png.n <= 1.02 * (double)other && png.n < fast.n);
